@@ -1,0 +1,232 @@
+#include "job/decide.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum job_end job_end_parse(const char *text)
+{
+	static const struct {
+		const char *word;
+		enum job_end end;
+	} words[] = {
+		{ "ok", END_OK },
+		{ "download-failed", END_DOWNLOAD_FAILED },
+		{ "upload-failed", END_UPLOAD_FAILED },
+		{ "cancelled", END_CANCELLED },
+	};
+
+	if (!text) {
+		return END_NONE;
+	}
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		size_t n = strlen(words[i].word);
+
+		if (strncmp(text, words[i].word, n) == 0 &&
+		    (text[n] == '\0' || text[n] == ' ')) {
+			return words[i].end;
+		}
+	}
+	return END_BROKEN;
+}
+
+struct job_exit job_exit_parse(const char *text)
+{
+	struct job_exit exit = { .kind = EXIT_NONE, .code = -1 };
+
+	if (!text) {
+		return exit;
+	}
+	if (sscanf(text, "exit %d", &exit.code) == 1) {
+		exit.kind = EXIT_CODE;
+	} else if (sscanf(text, "setup %d", &exit.code) == 1) {
+		exit.kind = EXIT_SETUP;
+	} else {
+		exit.kind = EXIT_LOST;
+	}
+	return exit;
+}
+
+/* No packet about the attempt has left: everything may still be undone. */
+static enum job_step before_commit(const struct job_facts *f)
+{
+	if (f->cancel) {
+		return STEP_FINISH;
+	}
+	if (!f->host_is_ready) {
+		return STEP_WAIT_HOST;
+	}
+	if (f->needs_s3 && !f->inputs_checked) {
+		return STEP_CHECK_INPUTS;
+	}
+	if (f->needs_s3 && !f->cli_is_ready) {
+		return STEP_WAIT_CLI;
+	}
+	if (!f->has_payload) {
+		return STEP_MAKE_PAYLOAD;
+	}
+	return STEP_COMMIT;
+}
+
+/* The host has no claim of ours: launch the same attempt, as often as it takes. */
+static enum job_step before_claim(const struct job_facts *f)
+{
+	if (f->is_void) {
+		return STEP_FINISH;
+	}
+	if (f->cancel) {
+		return STEP_CANCEL;
+	}
+	if (f->needs_s3 && !f->cli_is_ready) {
+		return STEP_WAIT_CLI;
+	}
+	if (!f->has_payload) {
+		return STEP_MAKE_PAYLOAD;
+	}
+	return f->payload_sent ? STEP_LAUNCH : STEP_PUT;
+}
+
+static enum job_step before_end(const struct job_facts *f)
+{
+	if (f->cancel && f->exit.kind == EXIT_NONE &&
+	    (!f->cancel_sent || f->cancel_now_due)) {
+		return STEP_CANCEL;
+	}
+	if (f->alive != ALIVE_DEAD && f->alive != ALIVE_REBOOTED) {
+		return STEP_POLL;
+	}
+	if (!f->logs_are_whole) {
+		return STEP_POLL;
+	}
+	if (f->exit.kind != EXIT_NONE && f->has_outputs) {
+		return STEP_UPLOAD;
+	}
+	return STEP_FINISH;
+}
+
+static enum job_step after_end(const struct job_facts *f)
+{
+	if (!f->logs_are_whole) {
+		return STEP_POLL;
+	}
+	if (f->end == END_OK && f->has_outputs && !f->is_verified) {
+		return f->has_manifest ? STEP_VERIFY : STEP_MANIFEST;
+	}
+	return STEP_FINISH;
+}
+
+enum job_step job_next_step(const struct job_facts *f)
+{
+	if (f->state == JOB_NEW || f->state == JOB_QUEUED || f->state == JOB_HELD) {
+		return STEP_NONE;
+	}
+	if (job_state_is_final(f->state)) {
+		if (!f->is_committed || f->is_acked || !job_may_ack(f)) {
+			return STEP_NONE;
+		}
+		return f->host_is_ready ? STEP_ACK : STEP_WAIT_HOST;
+	}
+	if (!f->is_committed) {
+		return before_commit(f);
+	}
+	if (!f->host_is_ready) {
+		return STEP_WAIT_HOST;
+	}
+	if (!f->same_store) {
+		return STEP_FINISH;
+	}
+	if (!f->is_polled) {
+		return STEP_POLL;
+	}
+	if (!f->is_claimed) {
+		return before_claim(f);
+	}
+	return f->end == END_NONE ? before_end(f) : after_end(f);
+}
+
+const char *job_step_name(enum job_step step)
+{
+	static const char *const names[] = {
+		[STEP_NONE] = "none",
+		[STEP_WAIT_HOST] = "wait-host",
+		[STEP_WAIT_CLI] = "wait-cli",
+		[STEP_CHECK_INPUTS] = "check-inputs",
+		[STEP_MAKE_PAYLOAD] = "make-payload",
+		[STEP_COMMIT] = "commit",
+		[STEP_PUT] = "put",
+		[STEP_LAUNCH] = "launch",
+		[STEP_POLL] = "poll",
+		[STEP_CANCEL] = "cancel",
+		[STEP_UPLOAD] = "upload",
+		[STEP_MANIFEST] = "manifest",
+		[STEP_VERIFY] = "verify",
+		[STEP_FINISH] = "finish",
+		[STEP_ACK] = "ack",
+	};
+
+	return names[step];
+}
+
+/* The program's own result, whatever became of its outputs. */
+static struct job_verdict program_verdict(const struct job_facts *f)
+{
+	if (f->exit.kind == EXIT_CODE && f->exit.code == 0) {
+		/* also when a cancel or the limit came too late */
+		return (struct job_verdict){ JOB_SUCCEEDED, REASON_NONE };
+	}
+	if (f->cancel && f->cancel_sent) {
+		return (struct job_verdict){ JOB_CANCELLED, REASON_CANCELLED };
+	}
+	if (f->timed_out) {
+		return (struct job_verdict){ JOB_FAILED, REASON_TIMEOUT_RUN };
+	}
+	switch (f->exit.kind) {
+	case EXIT_SETUP:
+		return (struct job_verdict){ JOB_FAILED, REASON_SETUP_FAILED };
+	case EXIT_CODE:
+		return (struct job_verdict){ JOB_FAILED, f->exit.code > 128
+			                                         ? REASON_SIGNALED
+			                                         : REASON_NON_ZERO_EXIT };
+	case EXIT_NONE:
+	case EXIT_LOST:
+		break;
+	}
+	return (struct job_verdict){ JOB_FAILED, f->alive == ALIVE_REBOOTED
+		                                         ? REASON_HOST_REBOOTED
+		                                         : REASON_LOST };
+}
+
+struct job_verdict job_verdict(const struct job_facts *f)
+{
+	struct job_verdict verdict;
+
+	if (!f->is_committed || f->is_void) {
+		return (struct job_verdict){ JOB_CANCELLED, REASON_CANCELLED };
+	}
+	if (!f->same_store) {
+		return (struct job_verdict){ JOB_FAILED, REASON_HOST_STATE_LOST };
+	}
+	switch (f->end) {
+	case END_DOWNLOAD_FAILED:
+		return (struct job_verdict){ JOB_FAILED, REASON_DOWNLOAD_FAILED };
+	case END_CANCELLED:
+		return (struct job_verdict){ JOB_CANCELLED, REASON_CANCELLED };
+	case END_NONE:
+	case END_OK:
+	case END_UPLOAD_FAILED:
+	case END_BROKEN:
+		break;
+	}
+	verdict = program_verdict(f);
+	/* never a success without outputs */
+	if (verdict.state == JOB_SUCCEEDED && f->has_outputs && !f->is_verified) {
+		return (struct job_verdict){ JOB_FAILED, REASON_UPLOAD_FAILED };
+	}
+	return verdict;
+}
+
+bool job_may_ack(const struct job_facts *f)
+{
+	return !f->has_outputs || f->is_verified || f->is_void ||
+	       f->end == END_DOWNLOAD_FAILED || f->end == END_CANCELLED;
+}

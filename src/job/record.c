@@ -1,0 +1,135 @@
+#include "job/record.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct job_record *job_record_new(void)
+{
+	struct job_record *r = calloc(1, sizeof(*r));
+
+	if (!r) {
+		return NULL;
+	}
+	r->refs = 1;
+	r->exit_code = -1;
+	r->spec_size = -1;
+	return r;
+}
+
+static void transfers_free(struct job_transfer *transfers, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(transfers[i].name);
+		free(transfers[i].uri);
+	}
+	free(transfers);
+}
+
+struct job_record *job_record_ref(struct job_record *record)
+{
+	if (record) {
+		record->refs++;
+	}
+	return record;
+}
+
+struct job_record *job_record_unref(struct job_record *record)
+{
+	if (!record || --record->refs > 0) {
+		return NULL;
+	}
+	free(record->name);
+	free(record->message);
+	free(record->error);
+	free(record->outputs_uri);
+	free(record->attempt.host);
+	free(record->attempt.gpus);
+	free(record->attempt.storeid);
+	free(record->attempt.exit);
+	free(record->attempt.end);
+	transfers_free(record->transfers, record->n_transfers);
+	free(record);
+	return NULL;
+}
+
+void job_record_unrefp(struct job_record **record)
+{
+	*record = job_record_unref(*record);
+}
+
+/* After a bitwise copy of its owner: the text becomes the copy's own. */
+static int own_text(char **member)
+{
+	if (*member) {
+		*member = strdup(*member);
+		if (!*member) {
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static int own_transfers(struct job_record *r, const struct job_record *from)
+{
+	r->transfers = NULL;
+	r->n_transfers = 0;
+	if (from->n_transfers == 0) {
+		return 0;
+	}
+	r->transfers = calloc(from->n_transfers, sizeof(*r->transfers));
+	if (!r->transfers) {
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < from->n_transfers; i++) {
+		r->transfers[i] = from->transfers[i];
+		r->n_transfers = i + 1;
+		/* both always, so that a failure leaves no borrowed pointer */
+		if (own_text(&r->transfers[i].name) + own_text(&r->transfers[i].uri) <
+		    0) {
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+struct job_record *job_record_copy(const struct job_record *record)
+{
+	struct job_record *r = malloc(sizeof(*r));
+	int error = 0;
+
+	if (!r) {
+		return NULL;
+	}
+	memcpy(r, record, sizeof(*r));
+	r->refs = 1;
+	error += own_text(&r->name);
+	error += own_text(&r->message);
+	error += own_text(&r->error);
+	error += own_text(&r->outputs_uri);
+	error += own_text(&r->attempt.host);
+	error += own_text(&r->attempt.gpus);
+	error += own_text(&r->attempt.storeid);
+	error += own_text(&r->attempt.exit);
+	error += own_text(&r->attempt.end);
+	error += own_transfers(r, record);
+	if (error < 0) {
+		return job_record_unref(r);
+	}
+	return r;
+}
+
+int job_set_text(char **member, const char *text)
+{
+	char *copy = NULL;
+
+	if (text) {
+		copy = strdup(text);
+		if (!copy) {
+			return -ENOMEM;
+		}
+	}
+	free(*member);
+	*member = copy;
+	return 0;
+}

@@ -1,0 +1,116 @@
+/* spec.json: the bytes a user wrote, checked and made into one immutable struct. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/buf.h"
+#include "util/err.h"
+
+enum {
+	SPEC_SIZE_MAX = 1 << 20, /* bytes of spec.json */
+	SPEC_DEPTH_MAX = 16,
+};
+
+struct spec_pair { /* of labels and env, in the order of the document */
+	char *name;
+	char *value;
+};
+
+struct spec_input {
+	char *name;	/* the key in "inputs" */
+	char *variable; /* name in upper case, other bytes than [A-Z0-9] as _:
+			   JOB_INPUT_<it> */
+	char *bucket;
+	char *key;  /* without a leading slash; ends in / or is empty for a prefix */
+	char *path; /* where it lands, below the job's directory, no slash at the end */
+	bool is_prefix;
+};
+
+enum spec_program {
+	SPEC_SCRIPT, /* a file below files/ */
+	SPEC_SHELL,  /* text for sh -e */
+	SPEC_ARGV,
+};
+
+struct spec {
+	struct spec_pair *labels;
+	size_t n_labels;
+	char *host; /* NULL: any */
+	int gpus;   /* 0: none is reserved */
+
+	struct spec_input *inputs;
+	size_t n_inputs;
+
+	enum spec_program program;
+	char *script; /* SPEC_SCRIPT: path below files/; SPEC_SHELL: the text */
+	char **argv;  /* SPEC_ARGV: program and its arguments, NULL-terminated */
+	char **args;  /* SPEC_SCRIPT, SPEC_SHELL: arguments, NULL-terminated, never NULL
+		       */
+	char *setup;  /* NULL: none */
+	struct spec_pair *env;
+	size_t n_env;
+	char *image; /* NULL: no container */
+
+	bool has_outputs;
+	char *output_path;	  /* below the job's directory; "output" by default */
+	char *destination_bucket; /* of outputs */
+	char *destination_prefix; /* {job} and {id} not replaced yet; ends in /, or is
+				     empty */
+	char **exclude;		  /* patterns, NULL-terminated, never NULL */
+
+	char *s3_region;   /* NULL: of the configuration */
+	char *s3_endpoint; /* NULL: of the configuration */
+
+	int64_t run_limit_ms; /* 0: none */
+};
+
+/* What a spec is checked against, besides its own rules. */
+struct spec_context {
+	const char *default_bucket;    /* NULL: s3:// must be written out */
+	const char *const *host_names; /* NULL-terminated */
+	int (*host_gpus)(const void *arg,
+			 const char *host); /* GPUs that the host has */
+	int max_gpus;			    /* of the best host */
+	const void *arg;
+};
+
+/* Where the document stands while it is being written. */
+enum spec_shape {
+	SPEC_INCOMPLETE, /* more bytes can make it whole (so does an empty text) */
+	SPEC_COMPLETE,	 /* the top-level value is closed, or can never be right */
+};
+enum spec_shape spec_shape(const char *text, size_t len);
+
+/* The same while a text grows: each byte is fed once, in order. */
+struct spec_scan {
+	enum spec_shape shape;
+	size_t len;	  /* bytes fed */
+	unsigned depth;	  /* open brackets */
+	unsigned objects; /* a bit for each: 1 for {, the innermost is bit 0 */
+	bool in_string;
+	bool in_escape;
+};
+#define SPEC_SCAN_INIT                                                                 \
+	{                                                                              \
+		.shape = SPEC_INCOMPLETE                                               \
+	}
+enum spec_shape spec_scan_feed(struct spec_scan *scan, const char *text, size_t len);
+
+/* Makes a spec of len bytes of text. *ret_spec is the caller's (spec_free).
+ * -EINVAL: e->text holds one line per problem (up to 20), each
+ *   "spec.json:LINE:COLUMN: $.json.path: what is wrong; what was expected"
+ * -EFBIG, -ENOMEM. LINE and COLUMN count from 1, COLUMN in bytes. */
+int spec_parse(const char *text, size_t len, const struct spec_context *context,
+	       struct spec **ret_spec, struct err *e);
+struct spec *spec_free(struct spec *spec);
+void spec_freep(struct spec **spec);
+#define cleanup_spec cleanup_(spec_freep)
+
+/* Appends the destination's prefix with {job} and {id} replaced. */
+int spec_expand_destination(const struct spec *spec, const char *job, const char *id,
+			    struct buf *out);
+
+/* Is name fit for a job? NULL when it is, else a sentence that says why not. */
+const char *spec_job_name_problem(const char *name);

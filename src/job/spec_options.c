@@ -1,0 +1,304 @@
+/* resources, s3 and timeouts. */
+#include "job/spec_read.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "job/quantity.h"
+#include "job/show.h"
+#include "util/mem.h"
+
+enum {
+	HOSTS_SHOWN = 8,
+	REGION_LEN_MAX = 64,
+	RUN_DAYS_MAX = 366,
+	MS_PER_S = 1000,
+};
+
+/* ---- resources ---- */
+
+static bool is_host(const struct spec_context *context, const char *host)
+{
+	for (size_t i = 0; context->host_names && context->host_names[i]; i++) {
+		if (streq(context->host_names[i], host)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The host that is nearest to name among those farther away than *distance, or as far
+ * away and behind *index in the list; both are moved on to it. */
+static const char *next_nearest(const struct spec_context *context, const char *name,
+				int *distance, size_t *index)
+{
+	int best = INT_MAX;
+	size_t best_index = SIZE_MAX;
+
+	for (size_t i = 0; context->host_names[i]; i++) {
+		int d = show_distance(name, context->host_names[i]);
+		bool is_left = d > *distance || (d == *distance && i > *index);
+
+		if (is_left && (d < best || best_index == SIZE_MAX)) {
+			best = d;
+			best_index = i;
+		}
+	}
+	*distance = best;
+	*index = best_index;
+	return best_index == SIZE_MAX ? NULL : context->host_names[best_index];
+}
+
+static void unknown_host(struct spec_reader *r, const struct json_mark *mark,
+			 const char *name)
+{
+	cleanup_buf struct buf known = BUF_INIT;
+	char shown[SHOW_MAX];
+	int distance = -1;
+	size_t index = 0;
+
+	show_text(name, strlen(name), shown);
+	for (int n = 0; r->context->host_names && n < HOSTS_SHOWN; n++) {
+		const char *host = next_nearest(r->context, name, &distance, &index);
+		char shown_host[SHOW_MAX];
+
+		if (!host) {
+			break;
+		}
+		show_text(host, strlen(host), shown_host);
+		(void)buf_printf(&known, "%s%s", n > 0 ? ", " : "", shown_host);
+	}
+	if (known.len == 0) {
+		spec_problem(r, mark,
+			     "found the host %s; expected no host, none is configured",
+			     shown);
+		return;
+	}
+	spec_problem(r, mark, "found the host %s; expected a configured one: %s", shown,
+		     buf_text(&known));
+}
+
+static void read_host(struct spec_reader *r, const struct json_mark *mark)
+{
+	const char *host =
+		spec_text(r, mark, SPEC_TEXT_PLAIN, "the name of a GPU host");
+
+	if (host && !is_host(r->context, host)) {
+		unknown_host(r, mark, host);
+		return;
+	}
+	r->spec->host = spec_copy(r, host);
+}
+
+static void read_gpus(struct spec_reader *r, const struct json_mark *mark)
+{
+	const struct spec_context *context = r->context;
+	const char *host = r->spec->host;
+	char shown[SHOW_MAX];
+	int64_t gpus;
+	int max;
+
+	if (!spec_is(r, mark, JSON_INT, "a whole number of GPUs, from 0")) {
+		return;
+	}
+	gpus = json_object_get_int64(mark->value);
+	max = host && context->host_gpus ? context->host_gpus(context->arg, host)
+					 : context->max_gpus;
+	if (gpus < 0) {
+		spec_problem(r, mark,
+			     "found %lld; expected a whole number of GPUs, from 0",
+			     (long long)gpus);
+	} else if (gpus > max && host) {
+		show_text(host, strlen(host), shown);
+		spec_problem(r, mark,
+			     "found %lld; expected at most %d, which the host %s has",
+			     (long long)gpus, max, shown);
+	} else if (gpus > max) {
+		spec_problem(
+			r, mark,
+			"found %lld; expected at most %d, which the largest host has",
+			(long long)gpus, max);
+	} else {
+		r->spec->gpus = (int)gpus;
+	}
+}
+
+void spec_read_resources(struct spec_reader *r, const struct json_mark *top)
+{
+	const struct json_mark *mark = spec_member(r, top, "resources");
+
+	if (spec_keys(r, mark, SPEC_SCOPE_RESOURCES,
+		      "an object such as {\"gpus\": 1}")) {
+		read_host(r, spec_member(r, mark, "host"));
+		read_gpus(r, spec_member(r, mark, "gpus"));
+	}
+}
+
+/* ---- s3 ---- */
+
+static void read_region(struct spec_reader *r, const struct json_mark *mark)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+	const char *region = spec_text(r, mark, SPEC_TEXT_PLAIN | SPEC_TEXT_FILLED,
+				       "a region such as \"ap-south-1\"");
+	char shown[SHOW_MAX];
+
+	if (!region) {
+		return;
+	}
+	if (region[strspn(region, letters)] || strlen(region) > REGION_LEN_MAX) {
+		show_text(region, strlen(region), shown);
+		spec_problem(
+			r, mark,
+			"found %s; expected a region such as \"ap-south-1\": small "
+			"letters, digits and \"-\", at most %d",
+			shown, REGION_LEN_MAX);
+		return;
+	}
+	r->spec->s3_region = spec_copy(r, region);
+}
+
+/* What was expected of an address of a server; NULL when it is right. */
+static const char *endpoint_flaw(const char *url)
+{
+	const char *server = strstr(url, "://");
+	size_t len;
+
+	if (!has_prefix(url, "http://") && !has_prefix(url, "https://")) {
+		return "found no http:// or https:// in front; expected an address "
+		       "such as "
+		       "\"https://minio.example:9000\"";
+	}
+	server += 3;
+	len = strcspn(server, "/?#");
+	if (memchr(server, '@', len)) {
+		return "found a user name in the address; expected none (credentials "
+		       "do not "
+		       "belong into a spec)";
+	}
+	if (len == 0) {
+		return "found no server in the address; expected one such as "
+		       "\"https://minio.example:9000\"";
+	}
+	for (const char *c = server; *c; c++) {
+		if (*c <= ' ' || *c > '~' || strchr("?#\"'\\`", *c)) {
+			return "found a character that such an address does not hold; "
+			       "expected "
+			       "one such as \"https://minio.example:9000\"";
+		}
+	}
+	return NULL;
+}
+
+/* The address itself is not repeated in messages: there may be a password in it. */
+static void read_endpoint(struct spec_reader *r, const struct json_mark *mark)
+{
+	const char *url =
+		spec_text(r, mark, SPEC_TEXT_PLAIN | SPEC_TEXT_FILLED,
+			  "an address such as \"https://minio.example:9000\"");
+	const char *flaw = url ? endpoint_flaw(url) : NULL;
+
+	if (flaw) {
+		spec_problem(r, mark, "%s", flaw);
+		return;
+	}
+	r->spec->s3_endpoint = spec_copy(r, url);
+}
+
+static void read_credentials(struct spec_reader *r, const struct json_mark *mark)
+{
+	const char *text = spec_text(r, mark, SPEC_TEXT_ANY, "\"env\"");
+
+	if (text && (streq(text, "sts") || streq(text, "presigned"))) {
+		spec_problem(r, mark, "\"%s\" is not supported yet; expected \"env\"",
+			     text);
+	} else if (text && !streq(text, "env")) {
+		/* Not repeated: it could be the credentials. */
+		spec_problem(r, mark,
+			     "found another word; expected \"env\": the credentials "
+			     "are those "
+			     "of the daemon's environment");
+	}
+}
+
+void spec_read_s3(struct spec_reader *r, const struct json_mark *top)
+{
+	const struct json_mark *mark = spec_member(r, top, "s3");
+
+	if (spec_keys(r, mark, SPEC_SCOPE_S3,
+		      "an object such as {\"region\": \"ap-south-1\"}")) {
+		read_region(r, spec_member(r, mark, "region"));
+		read_endpoint(r, spec_member(r, mark, "endpoint_url"));
+		read_credentials(r, spec_member(r, mark, "credentials"));
+	}
+}
+
+/* ---- timeouts ---- */
+
+/* Seconds as milliseconds; INT64_MAX for what is out of reach anyway. */
+static int64_t seconds_ms(const struct json_mark *mark)
+{
+	double ms = json_object_get_double(mark->value) * MS_PER_S;
+
+	return ms < (double)(INT64_MAX / 2) ? (int64_t)llround(ms) : INT64_MAX;
+}
+
+/* shown: the value for messages. */
+static bool read_duration(struct spec_reader *r, const struct json_mark *mark,
+			  int64_t *ret_ms, char shown[static SHOW_MAX])
+{
+	static const char expected[] =
+		"seconds, or a number with a unit: \"90s\" \"10m\" \"2h\" \"3d\"";
+	const char *text;
+	int result;
+
+	if (mark->kind == JSON_INT || mark->kind == JSON_REAL) {
+		(void)snprintf(shown, SHOW_MAX, "%.*s", (int)(mark->end - mark->at),
+			       r->doc.text + mark->at);
+		*ret_ms = seconds_ms(mark);
+		return true;
+	}
+	text = spec_text(r, mark, SPEC_TEXT_ANY, expected);
+	if (!text) {
+		return false;
+	}
+	show_text(text, strlen(text), shown);
+	result = duration_parse(text, ret_ms);
+	if (result == -EINVAL) {
+		spec_problem(r, mark, "found %s; expected %s", shown, expected);
+		return false;
+	}
+	*ret_ms = result < 0 ? INT64_MAX : *ret_ms;
+	return true;
+}
+
+static void read_run_limit(struct spec_reader *r, const struct json_mark *mark)
+{
+	const int64_t max_ms = (int64_t)RUN_DAYS_MAX * 24 * 3600 * MS_PER_S;
+	char shown[SHOW_MAX];
+	int64_t ms = 0;
+
+	if (!mark || !read_duration(r, mark, &ms, shown)) {
+		return;
+	}
+	if (ms <= 0 || ms > max_ms) {
+		spec_problem(r, mark,
+			     "found %s; expected more than 0 and at most %d days",
+			     shown, RUN_DAYS_MAX);
+		return;
+	}
+	r->spec->run_limit_ms = ms;
+}
+
+void spec_read_timeouts(struct spec_reader *r, const struct json_mark *top)
+{
+	const struct json_mark *mark = spec_member(r, top, "timeouts");
+
+	if (spec_keys(r, mark, SPEC_SCOPE_TIMEOUTS,
+		      "an object such as {\"run\": \"2h\"}")) {
+		read_run_limit(r, spec_member(r, mark, "run"));
+	}
+}

@@ -1,0 +1,243 @@
+/* Any bytes as a spec. What must hold:
+ *   refused   every line is "spec.json:LINE:COL: $...", inside of the text, and
+ * harmless for a terminal accepted  the struct is whole, and its text is complete at
+ * its last bracket, not before both      json-c and the strict reader agree (else:
+ * -ENOMEM), nothing leaks
+ *
+ * With -DFUZZ_REPLAY it is an ordinary program that replays the files of the
+ * directories given as arguments. */
+#include <assert.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "job/address.h"
+#include "job/path.h"
+#include "job/problems.h"
+#include "job/show.h"
+#include "job/spec.h"
+#include "util/mem.h"
+#include "util/utf8.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* assert() that stays on whatever the build says. */
+#define HOLDS(condition)                                                               \
+	do {                                                                           \
+		if (!(condition)) {                                                    \
+			(void)fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__,  \
+				      __LINE__, #condition);                           \
+			abort();                                                       \
+		}                                                                      \
+	} while (0)
+
+static int host_gpus(const void *arg, const char *host)
+{
+	(void)arg;
+	return streq(host, "gpu-a") ? 8 : 2;
+}
+
+static const char *const host_names[] = { "gpu-a", "gpu-b", NULL };
+static const struct spec_context contexts[] = {
+	{ .default_bucket = "bucket",
+	  .host_names = host_names,
+	  .host_gpus = host_gpus,
+	  .max_gpus = 8 },
+	{ .default_bucket = NULL },
+};
+
+/* The number at *text, which moves behind it. */
+static size_t number(const char **text)
+{
+	char *end;
+	unsigned long value = strtoul(*text, &end, 10);
+
+	HOLDS(end > *text);
+	*text = end;
+	return value;
+}
+
+/* The place of a line of an error is one of the text (its end counts as one). */
+static void check_place(const char *line, const char *text, size_t len)
+{
+	const char *start = text, *end = text + len, *newline;
+	size_t n, column;
+
+	HOLDS(has_prefix(line, "spec.json:"));
+	line += strlen("spec.json:");
+	n = number(&line);
+	HOLDS(*line++ == ':');
+	column = number(&line);
+	HOLDS(has_prefix(line, ": $"));
+	HOLDS(n > 0 && column > 0);
+	while (--n > 0) {
+		newline = memchr(start, '\n', (size_t)(end - start));
+		HOLDS(newline);
+		start = newline + 1;
+	}
+	HOLDS(column - 1 <= (size_t)(end - start));
+}
+
+static void check_error(const struct err *e, const char *text, size_t len)
+{
+	size_t n = 0;
+
+	HOLDS(e->text[0] && utf8_is_valid(e->text, strlen(e->text)));
+	for (const char *line = e->text; *line;) {
+		size_t line_len = strcspn(line, "\n");
+
+		for (size_t i = 0; i < line_len; i++) {
+			HOLDS(show_control_len(line + i, line_len - i) == 0);
+		}
+		if (has_prefix(line, "(and ")) {
+			HOLDS(n > 0 && line[line_len] == '\0');
+			return;
+		}
+		check_place(line, text, len);
+		HOLDS(++n <= PROBLEMS_MAX);
+		line += line_len + (line[line_len] == '\n');
+	}
+}
+
+static void check_texts(char **texts)
+{
+	HOLDS(texts);
+	for (; *texts; texts++) {
+		HOLDS(utf8_is_valid(*texts, strlen(*texts)));
+	}
+}
+
+static void check_inputs(const struct spec *spec)
+{
+	for (size_t i = 0; i < spec->n_inputs; i++) {
+		const struct spec_input *input = &spec->inputs[i];
+
+		HOLDS(input->name && input->variable && input->bucket && input->key);
+		HOLDS(input->path && path_check(input->path, NULL) == 0);
+		HOLDS(!path_is_within(input->path, spec->output_path));
+		HOLDS(input->is_prefix ==
+		      (input->key[0] == '\0' || has_suffix(input->key, "/")));
+	}
+}
+
+static void check_spec(const struct spec *spec)
+{
+	cleanup_buf struct buf out = BUF_INIT;
+
+	check_inputs(spec);
+	check_texts(spec->args);
+	check_texts(spec->exclude);
+	HOLDS(path_check(spec->output_path, NULL) == 0);
+	HOLDS((spec->program == SPEC_ARGV) == (spec->argv != NULL));
+	HOLDS((spec->program == SPEC_ARGV) == (spec->script == NULL));
+	HOLDS(spec->gpus >= 0 && spec->run_limit_ms >= 0);
+	HOLDS(spec->has_outputs == (spec->destination_prefix != NULL));
+	HOLDS(spec->has_outputs == (spec->destination_bucket != NULL));
+	HOLDS(spec_expand_destination(spec, "{id}", "{job}", &out) == 0);
+	HOLDS(out.len == 0 || out.data[out.len - 1] == '/');
+}
+
+/* Complete at the last byte that is not white space, and not before it. */
+static void check_shape(const char *text, size_t len)
+{
+	struct spec_scan scan = SPEC_SCAN_INIT;
+
+	while (memchr(" \t\r\n", text[len - 1], 4)) {
+		len--;
+	}
+	for (size_t i = 0; i + 1 < len; i++) {
+		HOLDS(spec_scan_feed(&scan, &text[i], 1) == SPEC_INCOMPLETE);
+	}
+	HOLDS(spec_scan_feed(&scan, &text[len - 1], 1) == SPEC_COMPLETE);
+}
+
+static void check_text(const char *text, size_t len, const struct spec_context *context)
+{
+	cleanup_spec struct spec *spec = NULL;
+	struct err e = ERR_INIT;
+	int result = spec_parse(text, len, context, &spec, &e);
+
+	if (result == 0) {
+		HOLDS(spec && e.code == 0);
+		check_spec(spec);
+		check_shape(text, len);
+		return;
+	}
+	HOLDS(result == (len > SPEC_SIZE_MAX ? -EFBIG : -EINVAL));
+	HOLDS(!spec && e.code == result);
+	check_error(&e, text, len);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(contexts); i++) {
+		check_text((const char *)data, size, &contexts[i]);
+	}
+	return 0;
+}
+
+#ifdef FUZZ_REPLAY
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+/* The bytes stand at the end of their memory, so that a sanitizer sees one read too
+ * many. */
+static int replay_file(int dir, const char *name)
+{
+	cleanup_close int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	cleanup_free uint8_t *data = NULL;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		return -errno;
+	}
+	data = malloc((size_t)st.st_size + (st.st_size == 0));
+	if (!data) {
+		return -ENOMEM;
+	}
+	if (read(fd, data, (size_t)st.st_size) != (ssize_t)st.st_size) {
+		return -EIO;
+	}
+	return LLVMFuzzerTestOneInput(data, (size_t)st.st_size);
+}
+
+/* Returns how many files there were, or a negative errno. */
+static int replay_directory(const char *path)
+{
+	DIR *dir = opendir(path);
+	const struct dirent *entry;
+	int n = 0, result = 0;
+
+	if (!dir) {
+		return -errno;
+	}
+	while (result == 0 && (entry = readdir(dir))) {
+		if (entry->d_name[0] != '.') {
+			result = replay_file(dirfd(dir), entry->d_name);
+			n++;
+		}
+	}
+	(void)closedir(dir);
+	return result < 0 ? result : n;
+}
+
+int main(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		int n = replay_directory(argv[i]);
+
+		if (n <= 0) {
+			(void)fprintf(stderr, "%s: %s\n", argv[i],
+				      n < 0 ? strerror(-n) : "no files");
+			return EXIT_FAILURE;
+		}
+		(void)printf("%s: %d files\n", argv[i], n);
+	}
+	return argc > 1 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+#endif
