@@ -1,0 +1,328 @@
+/* The engine's life: loading, the thread, the mailbox, the end. */
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine/internal.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+enum { IDLE_MS = 60000 };
+
+/* --- the mailbox ----------------------------------------------------------------------------------- */
+
+int engine_post(struct engine *e, struct event *event)
+{
+	int r = 0;
+
+	(void)pthread_mutex_lock(&e->mailbox_lock);
+	if (e->is_closed) {
+		r = -ESHUTDOWN;
+	} else {
+		STAILQ_INSERT_TAIL(&e->mailbox, event, link);
+		(void)pthread_cond_signal(&e->mailbox_filled);
+	}
+	(void)pthread_mutex_unlock(&e->mailbox_lock);
+	return r;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* When something is due without an event. */
+static int64_t next_deadline(const struct engine *e)
+{
+	int64_t at = clock_ms() + IDLE_MS;
+	const struct job *job;
+
+	TAILQ_FOREACH(job, &e->running, run_link) {
+		const struct run *run = job->run;
+
+		if (!run->is_busy && run->wake_at > 0) {
+			at = earlier(at, run->wake_at);
+		}
+		if (run->wants_poll && job->host && !job->host->poll_is_out &&
+		    job->host->state == HOST_READY) {
+			at = earlier(at, run->poll_at);
+		}
+	}
+	return at;
+}
+
+/* Waits for events or the deadline. false: the engine is to stop. */
+static bool take_events(struct engine *e, struct event_list *ret_events)
+{
+	int64_t wait_ms = next_deadline(e) - clock_ms();
+	struct timespec until;
+	bool go_on;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	wait_ms = wait_ms < 0 ? 0 : wait_ms;
+	until.tv_sec += wait_ms / 1000;
+	until.tv_nsec += wait_ms % 1000 * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	(void)pthread_mutex_lock(&e->mailbox_lock);
+	while (STAILQ_EMPTY(&e->mailbox) && !e->is_stopping && wait_ms > 0) {
+		if (pthread_cond_timedwait(&e->mailbox_filled, &e->mailbox_lock, &until)) {
+			break;
+		}
+	}
+	STAILQ_CONCAT(ret_events, &e->mailbox);
+	go_on = !e->is_stopping;
+	(void)pthread_mutex_unlock(&e->mailbox_lock);
+	return go_on;
+}
+
+static void *engine_run(void *arg)
+{
+	struct engine *e = arg;
+	struct event_list events = STAILQ_HEAD_INITIALIZER(events);
+
+	while (take_events(e, &events)) {
+		engine_turn(e, &events);
+	}
+	engine_turn(e, &events); /* what was asked before the stop is answered */
+	return NULL;
+}
+
+/* --- loading ----------------------------------------------------------------------------------------- */
+
+static bool needs_run(const struct job_record *r)
+{
+	if (!job_state_is_final(r->state)) {
+		return r->is_accepted;
+	}
+	return r->attempt.n > 0 && !r->attempt.is_acked;
+}
+
+static int load_job(void *arg, struct job_record *record)
+{
+	struct engine *e = arg;
+	struct job *job = calloc(1, sizeof(*job));
+
+	if (!job) {
+		(void)job_record_unref(record);
+		return -ENOMEM;
+	}
+	job->published = record;
+	if (needs_run(record)) {
+		(void)run_attach_stored(e, job);
+	}
+	return table_add(e, job);
+}
+
+static int load_jobs(struct engine *e, struct err *err)
+{
+	int64_t size;
+	int r = store_load_jobs(e->store, load_job, e, err);
+
+	if (r < 0) {
+		return r;
+	}
+	size = store_stream_size(e->store, 0, STREAM_EVENTS);
+	if (size < 0) {
+		return err_set(err, (int)size, "cannot read the daemon's events");
+	}
+	e->daemon_events_size = size;
+	e->daemon_event_seq = clock_wall_ms(); /* grows over restarts */
+	schedule_rebuild(e);
+	table_publish_queue(e);
+	table_publish_hosts(e);
+	return 0;
+}
+
+/* A job that has a slot but was not committed to a host was not sent anywhere: it queues
+ * again. One whose spec cannot be read any more cannot go on. */
+static void mend_jobs(struct engine *e)
+{
+	for (size_t i = 0; i < e->n_jobs; i++) {
+		struct job *job = e->jobs[i];
+		const struct job_record *r = job->published;
+
+		if (r->state == JOB_PREPARING && r->attempt.n == 0) {
+			(void)job_transition(e, job, JOB_QUEUED, REASON_NONE, "%s", "");
+		} else if (r->state == JOB_QUEUED && !job->run) {
+			(void)job_transition(e, job, JOB_FAILED, REASON_INVALID_SPEC, "%s",
+			                     "the spec cannot be read with the present "
+			                     "configuration; see the daemon's log");
+		}
+		submit_check_files(e, job);
+	}
+}
+
+static void handle_start(struct engine *e, struct event *event)
+{
+	mend_jobs(e);
+	free(event);
+}
+
+/* --- life ----------------------------------------------------------------------------------------------- */
+
+static int init_hosts(struct engine *e, struct err *err)
+{
+	size_t n = e->conf->n_hosts;
+
+	e->hosts = calloc(n + 1, sizeof(*e->hosts));
+	e->host_views = calloc(n + 1, sizeof(*e->host_views));
+	e->host_names = calloc(n + 1, sizeof(*e->host_names));
+	if (!e->hosts || !e->host_views || !e->host_names) {
+		return err_set(err, -ENOMEM, "no memory");
+	}
+	for (size_t i = 0; i < n; i++) {
+		int r = host_init(e, &e->hosts[i], &e->conf->hosts[i], err);
+
+		if (r < 0) {
+			return r;
+		}
+		e->host_names[i] = e->conf->hosts[i].name;
+		e->n_hosts++;
+	}
+	return 0;
+}
+
+static void init_lists(struct engine *e)
+{
+	pthread_condattr_t attr;
+
+	STAILQ_INIT(&e->mailbox);
+	TAILQ_INIT(&e->queue);
+	TAILQ_INIT(&e->dirty);
+	TAILQ_INIT(&e->awake);
+	TAILQ_INIT(&e->running);
+	STAILQ_INIT(&e->answers);
+	STAILQ_INIT(&e->outgoing);
+	STAILQ_INIT(&e->tasks);
+	(void)pthread_mutex_init(&e->mailbox_lock, NULL);
+	(void)pthread_rwlock_init(&e->table_lock, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&e->mailbox_filled, &attr);
+	(void)pthread_condattr_destroy(&attr);
+}
+
+int engine_new(const struct conf *conf, struct store *store, struct engine **ret_engine,
+               struct err *err)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	int r;
+
+	if (!e) {
+		return err_set(err, -ENOMEM, "no memory");
+	}
+	e->conf = conf;
+	e->store = store;
+	init_lists(e);
+	r = init_hosts(e, err);
+	r = r < 0 ? r : load_jobs(e, err);
+	if (r < 0) {
+		(void)engine_free(e);
+		return r;
+	}
+	*ret_engine = e;
+	return 0;
+}
+
+int engine_start(struct engine *e, struct err *err)
+{
+	struct event *start = calloc(1, sizeof(*start));
+	int r = start ? workers_start(e, &e->workers, err) : -ENOMEM;
+
+	if (r < 0) {
+		free(start);
+		return r;
+	}
+	start->handle = handle_start;
+	(void)engine_post(e, start);
+	r = pthread_create(&e->thread, NULL, engine_run, e);
+	if (r != 0) {
+		return err_set(err, -r, "cannot start the engine: %s", strerror(r));
+	}
+	e->is_started = true;
+	return 0;
+}
+
+static void drain(struct engine *e)
+{
+	struct event_list events = STAILQ_HEAD_INITIALIZER(events);
+
+	(void)pthread_mutex_lock(&e->mailbox_lock);
+	e->is_closed = true;
+	STAILQ_CONCAT(&events, &e->mailbox);
+	(void)pthread_mutex_unlock(&e->mailbox_lock);
+	e->is_draining = true;
+	engine_turn(e, &events);
+}
+
+void engine_stop(struct engine *e)
+{
+	if (!e->is_started) {
+		return;
+	}
+	(void)pthread_mutex_lock(&e->mailbox_lock);
+	e->is_stopping = true;
+	(void)pthread_cond_signal(&e->mailbox_filled);
+	(void)pthread_mutex_unlock(&e->mailbox_lock);
+	(void)pthread_join(e->thread, NULL);
+	e->is_started = false;
+	for (size_t i = 0; i < e->n_hosts; i++) {
+		host_fini(&e->hosts[i]);
+	}
+	e->workers = workers_stop(e->workers);
+	drain(e);
+}
+
+void job_discard(struct engine *e, struct job *job)
+{
+	schedule_dequeue(e, job);
+	schedule_release(e, job);
+	run_detach(e, job);
+	if (job->is_awake) {
+		TAILQ_REMOVE(&e->awake, job, wake_link);
+	}
+	table_remove(e, job);
+	(void)job_record_unref(job->working);
+	(void)job_record_unref(job->published);
+	free(job);
+}
+
+struct engine *engine_free(struct engine *e)
+{
+	if (!e) {
+		return NULL;
+	}
+	engine_stop(e);
+	while (e->n_jobs > 0) {
+		job_discard(e, e->jobs[e->n_jobs - 1]);
+	}
+	for (size_t i = 0; i < e->n_hosts; i++) {
+		host_fini(&e->hosts[i]);
+	}
+	table_fini(e);
+	buf_fini(&e->dead_files);
+	free(e->hosts);
+	free(e->host_views);
+	free(e->host_names);
+	(void)pthread_mutex_destroy(&e->mailbox_lock);
+	(void)pthread_cond_destroy(&e->mailbox_filled);
+	(void)pthread_rwlock_destroy(&e->table_lock);
+	free(e);
+	return NULL;
+}
+
+struct store *engine_store(struct engine *engine)
+{
+	return engine->store;
+}
+
+const struct conf *engine_conf(struct engine *engine)
+{
+	return engine->conf;
+}

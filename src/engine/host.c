@@ -1,0 +1,417 @@
+/* A GPU host: from nothing to ready, and what to say while it does not answer.
+ *
+ * Silence decides nothing about a job that may run: its host's trouble is shown beside the
+ * state (`unreachable_since`), and the job waits. A job of which the host knows nothing yet
+ * may fail, at once for what will not pass by itself, after connect_patience for the rest. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "engine/internal.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+enum {
+	PROBE_TIMEOUT_MS = 30000,
+	BOOT_TIMEOUT_MS = 60000,
+	CLI_TIMEOUT_MS = 60000,
+	INSTALL_TIMEOUT_MS = 30 * 60000,
+	REPLY_MAX = 64 << 10,
+	RETRY_MS = 1000,
+	RETRY_DOWN_MS = 5000,
+	DOWN_AFTER_MS = 30000, /* after this long the tries become rarer */
+};
+
+static const struct {
+	enum job_reason reason;
+	bool is_permanent; /* trying again helps only after somebody did something */
+} faults[] = {
+	[REMOTE_OK] = { REASON_NONE, false },
+	[REMOTE_UNRESOLVED] = { REASON_HOST_UNKNOWN, true },
+	[REMOTE_REFUSED] = { REASON_HOST_REFUSED, false },
+	[REMOTE_UNREACHABLE] = { REASON_HOST_UNREACHABLE, false },
+	[REMOTE_HOST_KEY] = { REASON_HOST_KEY, true },
+	[REMOTE_AUTH] = { REASON_HOST_AUTH, true },
+	[REMOTE_IDENTITY] = { REASON_HOST_AUTH, true },
+	[REMOTE_PROTOCOL] = { REASON_HOST_UNFIT, true },
+	[REMOTE_LOST] = { REASON_HOST_UNREACHABLE, false },
+	[REMOTE_TIMEOUT] = { REASON_HOST_UNREACHABLE, false },
+	[REMOTE_CANCELLED] = { REASON_HOST_UNREACHABLE, false },
+};
+
+enum job_reason host_fault_reason(enum remote_fault fault)
+{
+	return faults[fault].reason;
+}
+
+bool host_fault_is_permanent(enum remote_fault fault)
+{
+	return faults[fault].is_permanent;
+}
+
+int host_init(struct engine *e, struct host *host, const struct conf_host *conf,
+              struct err *err)
+{
+	const struct conf *c = e->conf;
+
+	host->engine = e;
+	host->conf = conf;
+	host->remote_config = (struct remote_config){
+		.name = conf->name,
+		.address = conf->address,
+		.port = conf->port,
+		.user = conf->user,
+		.identities = (const char *const *)c->ssh.identity,
+		.passphrase = c->secrets.ssh_passphrase,
+		.use_agent = c->ssh.agent,
+		.known_hosts = c->ssh.known_hosts,
+		.accept_new = c->ssh.host_key == CONF_HOST_KEY_ACCEPT_NEW,
+		.connect_timeout_ms = (int)c->ssh.connect_timeout_ms,
+		.auth_timeout_ms = (int)c->ssh.auth_timeout_ms,
+		.keepalive_ms = (int)c->ssh.keepalive_ms,
+		.max_channels = (int)c->ssh.max_channels,
+	};
+	return remote_new(&host->remote_config, &host->remote, err);
+}
+
+void host_fini(struct host *host)
+{
+	host->remote = remote_free(host->remote);
+	free(host->cli_path);
+	host->cli_path = NULL;
+}
+
+/* --- trouble -------------------------------------------------------------------------------- */
+
+void host_answered(struct engine *e, struct host *host)
+{
+	struct job *job;
+
+	if (host->trouble_ms) {
+		log_info("host %s answers again", host->conf->name);
+	}
+	host->fault = REMOTE_OK;
+	host->trouble_ms = 0;
+	host->trouble[0] = '\0';
+	TAILQ_FOREACH(job, &e->running, run_link) {
+		if (job->host == host && job_get(job)->unreachable_ms) {
+			struct job_record *r = job_edit(e, job);
+
+			if (r) {
+				r->unreachable_ms = 0;
+				(void)job_event(e, job, "reachable",
+				                "host %s answers again",
+				                host->conf->name);
+			}
+		}
+	}
+}
+
+static void show_unreachable(struct engine *e, struct host *host, struct job *job)
+{
+	struct job_record *r;
+
+	if (job->host != host || !job_get(job)->attempt.is_claimed ||
+	    job_get(job)->unreachable_ms || job_state_is_final(job_get(job)->state)) {
+		return;
+	}
+	r = job_edit(e, job);
+	if (r) {
+		r->unreachable_ms = host->trouble_ms;
+		(void)job_event(e, job, "unreachable", "%s; the job goes on there",
+		                host->trouble);
+	}
+}
+
+void host_failed(struct engine *e, struct host *host, enum remote_fault fault,
+                 const char *text)
+{
+	struct job *job;
+
+	if (!host->trouble_ms) {
+		host->trouble_ms = clock_wall_ms();
+		log_warning("host %s: %s", host->conf->name, text);
+	}
+	host->fault = fault;
+	host->reason = host_fault_reason(fault);
+	(void)snprintf(host->trouble, sizeof(host->trouble), "%s", text);
+	TAILQ_FOREACH(job, &e->running, run_link) {
+		show_unreachable(e, host, job);
+	}
+}
+
+/* The host was reached but is not fit; the sentence goes to the jobs that wait for it. */
+static void host_unfit(struct engine *e, struct host *host, enum job_reason reason,
+                       const char *text)
+{
+	host_failed(e, host, REMOTE_PROTOCOL, text);
+	host->reason = reason;
+}
+
+static void wake_jobs(struct engine *e, struct host *host)
+{
+	struct job *job;
+
+	TAILQ_FOREACH(job, &e->running, run_link) {
+		if (job->host == host && !job->run->is_busy) {
+			job->run->wake_at = 0;
+			job_wake(e, job);
+		}
+	}
+}
+
+static void retry_later(struct host *host)
+{
+	int64_t down_ms = host->trouble_ms ? clock_wall_ms() - host->trouble_ms : 0;
+
+	host->wake_at = clock_ms() + (down_ms > DOWN_AFTER_MS ? RETRY_DOWN_MS : RETRY_MS);
+}
+
+/* --- probe and boot ---------------------------------------------------------------------------- */
+
+static struct remote_call *host_call(struct engine *e, struct host *host,
+                                     const char *verb, int64_t timeout_ms,
+                                     void (*handle)(struct engine *, struct host *,
+                                                    struct job *, struct call_reply *))
+{
+	struct call_spec spec = {
+		.host = host,
+		.verb = verb,
+		.args = "",
+		.timeout_ms = timeout_ms,
+		.output_max = REPLY_MAX,
+		.handle = handle,
+	};
+
+	return call_queue(e, &spec);
+}
+
+static void send_boot(struct engine *e, struct host *host);
+
+static void probe_failed(struct engine *e, struct host *host, struct call_reply *reply)
+{
+	char text[ERR_TEXT_MAX];
+
+	host->state = HOST_NEW;
+	if (reply->fault == REMOTE_OK && !reply->has_frame && !host->boot_tried) {
+		host->boot_tried = true;
+		send_boot(e, host);
+		return;
+	} else if (reply->fault == REMOTE_OK && !reply->has_frame) {
+		(void)snprintf(text, sizeof(text),
+		               "host %s: the agent does not run there; the login shell "
+		               "said: %.200s",
+		               host->conf->name,
+		               reply->noise[0] ? reply->noise : "(nothing)");
+		host_unfit(e, host, REASON_HOST_UNFIT, text);
+	} else if (reply->fault == REMOTE_OK) {
+		(void)snprintf(text, sizeof(text), "host %s: %s", host->conf->name,
+		               reply->text[0] ? reply->text : reply->frame.code);
+		host_unfit(e, host, REASON_HOST_UNFIT, text);
+	}
+	host->boot_tried = false;
+	retry_later(host);
+	wake_jobs(e, host);
+}
+
+static void handle_probe(struct engine *e, struct host *host, struct job *job,
+                         struct call_reply *reply)
+{
+	struct frame_item item;
+
+	(void)job;
+	if (!reply_is(reply, "OK")) {
+		probe_failed(e, host, reply);
+		return;
+	}
+	while (frame_next(&reply->frame, &item)) {
+		if (frame_item_is(&item, "storeid")) {
+			frame_item_text(&item, host->storeid, sizeof(host->storeid));
+		}
+	}
+	host->state = HOST_READY;
+	host->boot_tried = false;
+	log_info("host %s is ready", host->conf->name);
+	wake_jobs(e, host);
+}
+
+static void send_probe(struct engine *e, struct host *host)
+{
+	if (host_call(e, host, "probe", PROBE_TIMEOUT_MS, handle_probe)) {
+		host->state = HOST_PROBING;
+	}
+}
+
+static void handle_boot(struct engine *e, struct host *host, struct job *job,
+                        struct call_reply *reply)
+{
+	(void)job;
+	if (reply_is(reply, "OK")) {
+		send_probe(e, host);
+		return;
+	}
+	probe_failed(e, host, reply);
+}
+
+/* The one command that cannot use the agent. Plain enough for csh and fish: everything is
+ * inside one pair of single quotes. The name is the hash, so a cut stream is no agent. */
+static char *boot_command(const char *nonce)
+{
+	const char *hash = agent_hash();
+	char *command;
+
+	if (asprintf(&command,
+	             "exec /bin/sh -c 'umask 077; b=.jobfs/bin; t=$b/%s.tmp; "
+	             "mkdir -p $b && cat >$t && set -- $(sha256sum <$t); "
+	             "case $1 in %s*) mv -f $t $b/%s && c=OK;; *) rm -f $t; c=ETRUNC;; esac; "
+	             "echo @@%s BEGIN; echo @@%s END ${c:-EDISK}'",
+	             nonce, hash, hash, nonce, nonce) < 0) {
+		return NULL;
+	}
+	return command;
+}
+
+static void send_boot(struct engine *e, struct host *host)
+{
+	struct remote_call *call = host_call(e, host, "boot", BOOT_TIMEOUT_MS, handle_boot);
+	size_t len;
+	const char *text = agent_text(&len);
+	char *command;
+
+	if (!call) {
+		return;
+	}
+	command = boot_command(call_nonce(call));
+	if (command) {
+		free(call->command);
+		call->command = command;
+	}
+	(void)buf_add(&call->input, text, len);
+	host->state = HOST_BOOTING;
+}
+
+void host_prepare(struct engine *e, struct host *host)
+{
+	if (host->state == HOST_NEW && host->wake_at <= clock_ms()) {
+		send_probe(e, host);
+	}
+}
+
+/* --- the AWS CLI ----------------------------------------------------------------------------------- */
+
+static void set_cli(struct engine *e, struct host *host, struct call_reply *reply)
+{
+	struct frame_item item;
+	char path[4096] = "", version[256] = "";
+
+	while (frame_next(&reply->frame, &item)) {
+		if (frame_item_is(&item, "path")) {
+			frame_item_text(&item, path, sizeof(path));
+		} else if (frame_item_is(&item, "version")) {
+			frame_item_text(&item, version, sizeof(version));
+		}
+	}
+	free(host->cli_path);
+	host->cli_path = strdup(path);
+	host->cli = host->cli_path ? CLI_READY : CLI_NEW;
+	log_info("host %s: %s is %s", host->conf->name, path, version);
+	wake_jobs(e, host);
+}
+
+static void handle_install(struct engine *e, struct host *host, struct job *job,
+                           struct call_reply *reply)
+{
+	(void)job;
+	if (reply_is(reply, "OK")) {
+		log_info("host %s: installed the AWS CLI", host->conf->name);
+		set_cli(e, host, reply);
+		return;
+	}
+	host->cli = CLI_NEW;
+	if (reply->fault == REMOTE_OK) {
+		(void)snprintf(host->cli_error, sizeof(host->cli_error),
+		               "host %s has no AWS CLI, and it could not be installed: %s",
+		               host->conf->name,
+		               reply->text[0] ? reply->text : reply->noise);
+		log_warning("%s", host->cli_error);
+	}
+	wake_jobs(e, host);
+}
+
+static ssize_t read_bundle(void *arg, char *data, size_t len)
+{
+	ssize_t n = read(*(const int *)arg, data, len);
+
+	return n < 0 ? -errno : n;
+}
+
+static void free_bundle(void *arg)
+{
+	closep(arg);
+	free(arg);
+}
+
+/* stdin: the zip itself, or the URL where the host finds it. */
+static int add_bundle(struct engine *e, struct remote_call *call)
+{
+	const char *path = e->conf->aws.bundle;
+	struct stat st;
+	int *fd;
+
+	if (!path) {
+		return buf_printf(&call->input, "url %s\n", e->conf->aws.install_url);
+	}
+	fd = malloc(sizeof(*fd));
+	if (!fd) {
+		return -ENOMEM;
+	}
+	*fd = open(path, O_RDONLY | O_CLOEXEC);
+	call_set_reader(call, read_bundle, fd, free_bundle);
+	if (*fd < 0 || fstat(*fd, &st) < 0) {
+		return -errno;
+	}
+	return buf_printf(&call->input, "data %lld\n", (long long)st.st_size);
+}
+
+static void send_install(struct engine *e, struct host *host)
+{
+	struct remote_call *call =
+		host_call(e, host, "install", INSTALL_TIMEOUT_MS, handle_install);
+
+	if (!call) {
+		return;
+	}
+	log_info("host %s has no AWS CLI: installing it", host->conf->name);
+	host->cli = CLI_INSTALLING;
+	if (add_bundle(e, call) < 0) {
+		log_error("cannot read aws.bundle %s: %s", e->conf->aws.bundle,
+		          strerror(errno));
+	}
+}
+
+static void handle_cli(struct engine *e, struct host *host, struct job *job,
+                       struct call_reply *reply)
+{
+	(void)job;
+	if (reply_is(reply, "OK")) {
+		set_cli(e, host, reply);
+	} else if (reply_is(reply, "ENOAWS")) {
+		send_install(e, host);
+	} else {
+		host->cli = CLI_NEW;
+		wake_jobs(e, host);
+	}
+}
+
+void host_prepare_cli(struct engine *e, struct host *host)
+{
+	if (host->cli == CLI_NEW) {
+		host->cli_error[0] = '\0';
+		if (host_call(e, host, "aws", CLI_TIMEOUT_MS, handle_cli)) {
+			host->cli = CLI_ASKING;
+		}
+	}
+}

@@ -1,0 +1,390 @@
+/* What only S3 can say, asked in a worker's thread: are the inputs there before a GPU is
+ * held, and is every output there before the job is called a success. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/internal.h"
+#include "job/manifest.h"
+#include "util/log.h"
+
+struct inspect_task {
+	struct task task;
+	int64_t job;
+	struct spec *spec;         /* borrowed from the job's run, which waits for the task */
+	struct s3_credentials credentials;
+	struct s3_place place;     /* without its bucket */
+	enum s3_fault fault;
+	enum job_reason reason;
+	struct err error;          /* code < 0: it did not go well */
+	/* inputs */
+	int64_t *bytes;
+	/* outputs */
+	const char *destination;   /* borrowed from the run */
+	const struct manifest *manifest; /* the same */
+	struct buf lines;          /* outputs.jsonl */
+	int64_t count, total;
+};
+
+static enum job_reason fault_reason(enum s3_fault fault, enum job_reason otherwise)
+{
+	switch (fault) {
+	case S3_CREDENTIALS:
+	case S3_SKEW:
+		return REASON_BAD_CREDENTIALS;
+	case S3_DENIED:
+		return REASON_ACCESS_DENIED;
+	case S3_UNREACHABLE:
+	case S3_THROTTLED:
+		return REASON_S3_UNREACHABLE;
+	case S3_OK:
+	case S3_STOPPED:
+	case S3_NO_BUCKET:
+	case S3_REDIRECT:
+	case S3_REFUSED:
+		break;
+	}
+	return otherwise;
+}
+
+static struct inspect_task *task_new(struct engine *e, struct job *job)
+{
+	struct inspect_task *t = calloc(1, sizeof(*t));
+	const struct conf_secrets *s = &e->conf->secrets;
+
+	if (!t) {
+		engine_fail_turn(e, -ENOMEM, NULL);
+		return NULL;
+	}
+	t->job = job_get(job)->id;
+	t->spec = job->run->spec;
+	t->credentials = (struct s3_credentials){ .access_key = s->access_key,
+		                                  .secret_key = s->secret_key,
+		                                  .session_token = s->session_token };
+	run_get_place(e, t->spec, NULL, &t->place);
+	return t;
+}
+
+static void task_free(struct inspect_task *t)
+{
+	free(t->bytes);
+	buf_fini(&t->lines);
+	free(t);
+}
+
+static void task_submit(struct engine *e, struct job *job, struct inspect_task *t)
+{
+	job->run->is_busy = true;
+	STAILQ_INSERT_TAIL(&e->tasks, &t->task, link);
+}
+
+/* The job that asked, if it still waits for this answer. */
+static struct job *task_job(struct engine *e, const struct inspect_task *t)
+{
+	struct job *job = table_get(e, t->job);
+
+	if (!job || !job->run || job->run->spec != t->spec) {
+		return NULL;
+	}
+	job->run->is_busy = false;
+	job_wake(e, job);
+	return job;
+}
+
+/* --- inputs ---------------------------------------------------------------------------------------- */
+
+struct input_scan {
+	const struct spec_input *input;
+	int64_t count, bytes;
+	char bad_key[256]; /* one that would leave the directory, "" for none */
+};
+
+/* Would the key, as a path below the input's directory, leave it? */
+static bool key_escapes(const char *key)
+{
+	if (key[0] == '/') {
+		return true;
+	}
+	for (const char *p = key; p; p = strchr(p, '/')) {
+		p += *p == '/';
+		if (has_prefix(p, "..") && (p[2] == '/' || p[2] == '\0')) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int scan_object(void *arg, const struct s3_object *object)
+{
+	struct input_scan *scan = arg;
+	const char *below = object->key + strlen(scan->input->key);
+
+	if (!scan->input->is_prefix) {
+		/* the listing begins with the key itself, if it is there */
+		if (streq(object->key, scan->input->key)) {
+			scan->count = 1;
+			scan->bytes = object->size;
+		}
+		return 1;
+	}
+	if (*below && key_escapes(below)) {
+		(void)snprintf(scan->bad_key, sizeof(scan->bad_key), "%s", object->key);
+		return 1;
+	}
+	if (*below) { /* "dir/" itself is a marker, not data */
+		scan->count++;
+		scan->bytes += object->size;
+	}
+	return 0;
+}
+
+static int check_input(struct inspect_task *t, struct s3_client *s3, size_t i)
+{
+	const struct spec_input *in = &t->spec->inputs[i];
+	struct input_scan scan = { .input = in };
+	struct s3_place place = t->place;
+	struct s3_listing listing = {
+		.prefix = in->key,
+		.page_size = in->is_prefix ? S3_PAGE_MAX : 1,
+		.each = scan_object,
+		.arg = &scan,
+	};
+
+	place.bucket = in->bucket;
+	t->fault = s3_list(s3, &place, &t->credentials, &listing, &t->error);
+	if (t->fault != S3_OK && t->fault != S3_STOPPED) {
+		t->reason = fault_reason(t->fault, REASON_NO_SUCH_INPUT);
+		return err_prefix(&t->error, -EIO, "input \"%s\" (s3://%s/%s)", in->name,
+		                  in->bucket, in->key);
+	}
+	t->reason = REASON_NO_SUCH_INPUT;
+	if (scan.bad_key[0]) {
+		return err_set(&t->error, -EINVAL,
+		               "input \"%s\": the key \"%s\" of bucket %s would be "
+		               "written outside the job's directory; rename the object",
+		               in->name, scan.bad_key, in->bucket);
+	}
+	if (scan.count == 0) {
+		return err_set(&t->error, -ENOENT,
+		               in->is_prefix
+		                       ? "input \"%s\": there is no object below s3://%s/%s"
+		                       : "input \"%s\": there is no object s3://%s/%s",
+		               in->name, in->bucket, in->key);
+	}
+	t->bytes[i] = scan.bytes;
+	return err_set(&t->error, 0, "%s", "");
+}
+
+static void run_inputs(struct task *task, struct s3_client *s3)
+{
+	struct inspect_task *t = (struct inspect_task *)task;
+	int r = 0;
+
+	t->bytes = calloc(t->spec->n_inputs + 1, sizeof(*t->bytes));
+	if (!t->bytes || !s3) {
+		(void)err_set(&t->error, -ENOMEM, "no memory");
+		return;
+	}
+	for (size_t i = 0; i < t->spec->n_inputs && r == 0; i++) {
+		r = check_input(t, s3, i);
+	}
+}
+
+static void handle_inputs(struct engine *e, struct event *event)
+{
+	struct inspect_task *t = (struct inspect_task *)event;
+	struct job *job = task_job(e, t);
+
+	if (job && t->error.code < 0) {
+		job_step_failed(e, job, t->reason,
+		                s3_fault_may_pass(t->fault) ? e->conf->limits.s3_patience_ms
+		                                            : 0,
+		                t->error.text);
+	} else if (job) {
+		job_step_done(job);
+		free(job->run->input_bytes);
+		job->run->input_bytes = steal_ptr(&t->bytes);
+		job->run->inputs_checked = true;
+	}
+	task_free(t);
+}
+
+void inspect_inputs(struct engine *e, struct job *job)
+{
+	struct inspect_task *t;
+
+	if (!e->conf->secrets.access_key) {
+		job_step_failed(e, job, REASON_NO_CREDENTIALS, 0,
+		                "jobfs has no S3 credentials: set AWS_ACCESS_KEY_ID and "
+		                "AWS_SECRET_ACCESS_KEY in its environment or in "
+		                "s3.environment_file, and start it again");
+		return;
+	}
+	t = task_new(e, job);
+	if (t) {
+		t->task.event.handle = handle_inputs;
+		t->task.run = run_inputs;
+		task_submit(e, job, t);
+	}
+}
+
+/* --- outputs --------------------------------------------------------------------------------------- */
+
+struct output_scan {
+	struct manifest_list list;
+	struct inspect_task *task;
+	size_t prefix_len;
+};
+
+static int match_object(void *arg, const struct s3_object *object)
+{
+	struct output_scan *scan = arg;
+	struct buf *lines = &scan->task->lines;
+
+	if (!manifest_match(&scan->list, object->key + scan->prefix_len, object->size)) {
+		return 0;
+	}
+	(void)buf_add_str(lines, "{\"key\":");
+	(void)buf_add_json_str(lines, object->key);
+	(void)buf_printf(lines, ",\"size\":%lld,\"etag\":", (long long)object->size);
+	(void)buf_add_json_str(lines, object->etag ? object->etag : "");
+	(void)buf_add_str(lines, "}\n");
+	return scan->list.next >= scan->list.n;
+}
+
+static int check_missing(struct inspect_task *t, const struct manifest_list *list)
+{
+	const struct manifest_entry *first;
+	size_t n;
+
+	first = manifest_missing(list, &n);
+	t->reason = REASON_UPLOAD_FAILED;
+	if (first) {
+		return err_set(&t->error, -ENOENT,
+		               "%zu of %zu outputs are not in %s with the right size, the "
+		               "first is \"%s\" (%lld bytes)",
+		               n, list->n, t->destination, first->path,
+		               (long long)first->size);
+	}
+	t->count = (int64_t)list->n;
+	t->total = list->bytes;
+	return 0;
+}
+
+/* Splits "s3://bucket/prefix"; the bucket is the caller's. */
+static char *split_uri(const char *uri, const char **ret_prefix)
+{
+	const char *bucket = uri + strlen("s3://");
+	const char *slash = strchr(bucket, '/');
+
+	*ret_prefix = slash ? slash + 1 : "";
+	return strndup(bucket, slash ? (size_t)(slash - bucket) : strlen(bucket));
+}
+
+static int check_outputs(struct inspect_task *t, struct s3_client *s3)
+{
+	struct output_scan scan = { .task = t };
+	struct s3_place place = t->place;
+	cleanup_free char *bucket = NULL;
+	const char *prefix;
+	int r;
+
+	bucket = split_uri(t->destination, &prefix);
+	place.bucket = bucket;
+	scan.prefix_len = strlen(prefix);
+	r = manifest_parse(t->manifest->records.data, t->manifest->records.len,
+	                   &scan.list);
+	if (r < 0 || !bucket) {
+		t->reason = REASON_INTERNAL;
+		return err_set(&t->error, r < 0 ? r : -ENOMEM,
+		               "the host's list of outputs is malformed");
+	}
+	if (scan.list.n > 0) {
+		t->fault = s3_list(s3, &place, &t->credentials,
+		                   &(struct s3_listing){ .prefix = prefix,
+		                                         .page_size = S3_PAGE_MAX,
+		                                         .each = match_object,
+		                                         .arg = &scan },
+		                   &t->error);
+	}
+	if (t->fault != S3_OK && t->fault != S3_STOPPED) {
+		t->reason = fault_reason(t->fault, REASON_UPLOAD_FAILED);
+		r = err_prefix(&t->error, -EIO, "cannot verify the outputs in %s",
+		               t->destination);
+	} else {
+		r = check_missing(t, &scan.list);
+	}
+	manifest_fini(&scan.list);
+	return r;
+}
+
+static void run_outputs(struct task *task, struct s3_client *s3)
+{
+	struct inspect_task *t = (struct inspect_task *)task;
+
+	if (!s3) {
+		(void)err_set(&t->error, -ENOMEM, "no memory");
+	} else if (check_outputs(t, s3) == 0) {
+		(void)buf_printf(&t->lines, "{\"complete\":true,\"count\":%lld,\"bytes\":%lld}\n",
+		                 (long long)t->count, (long long)t->total);
+		(void)err_set(&t->error, t->lines.error, "the list of outputs is too long");
+	}
+}
+
+static void note_outputs(struct engine *e, struct job *job, const struct inspect_task *t)
+{
+	struct job_record *r = job_edit(e, job);
+
+	if (!r || job_append(e, job, STREAM_OUTPUTS, t->lines.data, t->lines.len) < 0) {
+		return;
+	}
+	if (job_set_text(&r->outputs_uri, t->destination) < 0) {
+		engine_fail_turn(e, -ENOMEM, NULL);
+	}
+	r->outputs_count = t->count;
+	r->outputs_bytes = t->total;
+	if (r->n_transfers > 0) {
+		struct job_transfer *transfer = &r->transfers[r->n_transfers - 1];
+
+		transfer->state = TRANSFER_DONE;
+		transfer->bytes = transfer->total = t->total;
+	}
+	(void)job_event(e, job, "verified", "%lld outputs, %lld bytes, are in %s",
+	                (long long)t->count, (long long)t->total, t->destination);
+}
+
+static void handle_outputs(struct engine *e, struct event *event)
+{
+	struct inspect_task *t = (struct inspect_task *)event;
+	struct job *job = task_job(e, t);
+
+	if (job && t->error.code == 0) {
+		job_step_done(job);
+		note_outputs(e, job, t);
+	} else if (job && t->reason == REASON_UPLOAD_FAILED) {
+		job_finish(e, job, (struct job_verdict){ JOB_FAILED, t->reason },
+		           t->error.text);
+	} else if (job) {
+		/* the outputs may be there: nothing is said before S3 has said it */
+		job_step_failed(e, job, t->reason, INT64_MAX, t->error.text);
+	}
+	task_free(t);
+}
+
+void inspect_outputs(struct engine *e, struct job *job)
+{
+	struct inspect_task *t = task_new(e, job);
+	const struct job_record *r = job_get(job);
+
+	if (!t) {
+		return;
+	}
+	t->task.event.handle = handle_outputs;
+	t->task.run = run_outputs;
+	/* as it was when the attempt was committed, whatever the job is called by now */
+	t->destination = r->n_transfers > 0 ? r->transfers[r->n_transfers - 1].uri
+	                                    : job->run->destination;
+	t->manifest = &job->run->manifest;
+	task_submit(e, job, t);
+}

@@ -1,0 +1,457 @@
+/* What is sent to the host of one attempt: the plan (sh functions with every string of the
+ * user in single quotes) and the contents of files/, one after another
+ * (src/agent/PROTOCOL.md). It is put together in a worker's thread, since it reads all
+ * files once for their digest; the same bytes are read again while they are sent. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "engine/internal.h"
+#include "s3/digest.h"
+#include "util/log.h"
+
+enum { READ_SIZE = 256 << 10 };
+
+struct payload_entry { /* a file or directory below files/, in the order of the plan */
+	char *path;
+	mode_t mode;
+	bool is_dir;
+	int64_t id;
+	int64_t size;
+};
+
+struct payload {
+	int files_fd; /* borrowed */
+	struct buf head;
+	struct payload_entry *entries;
+	size_t n_entries, entries_capacity;
+	int64_t size; /* of all */
+	char digest[S3_DIGEST_HEX_SIZE];
+	/* where reading stands */
+	size_t at;
+	int fd;
+	int64_t left;
+};
+
+struct payload *payload_free(struct payload *p)
+{
+	if (p) {
+		buf_fini(&p->head);
+		closep(&p->fd);
+		for (size_t i = 0; i < p->n_entries; i++) {
+			free(p->entries[i].path);
+		}
+		free(p->entries);
+		free(p);
+	}
+	return NULL;
+}
+
+int64_t payload_size(const struct payload *p)
+{
+	return p->size;
+}
+
+const char *payload_digest(const struct payload *p)
+{
+	return p->digest;
+}
+
+/* --- the task ------------------------------------------------------------------------------------ */
+
+struct payload_task {
+	struct task task;
+	struct store *store;
+	int64_t job;
+	struct spec *spec;    /* borrowed from the job's run, which waits for the task */
+	struct buf vars;      /* plan_vars */
+	struct payload *payload;
+	struct err error;
+};
+
+struct walk {
+	struct payload_task *task;
+	const char *path; /* of the directory, below files/, with a slash at its end */
+	int error;
+};
+
+static int add_entry(struct payload *p, const struct payload_entry *entry)
+{
+	if (p->n_entries == p->entries_capacity) {
+		size_t capacity = p->entries_capacity ? p->entries_capacity * 2 : 16;
+		struct payload_entry *entries =
+			realloc(p->entries, capacity * sizeof(*entries));
+
+		if (!entries) {
+			return -ENOMEM;
+		}
+		p->entries = entries;
+		p->entries_capacity = capacity;
+	}
+	p->entries[p->n_entries++] = *entry;
+	return 0;
+}
+
+static int walk_entry(void *arg, const struct store_file *file)
+{
+	struct walk *w = arg;
+	struct payload_entry entry = {
+		.mode = file->mode & 0777, .is_dir = file->is_dir, .id = file->id
+	};
+	struct payload *p = w->task->payload;
+	char name[32];
+	struct stat st;
+
+	if (asprintf(&entry.path, "%s%s", w->path, file->name) < 0) {
+		w->error = -ENOMEM;
+		return 1;
+	}
+	(void)snprintf(name, sizeof(name), "%lld", (long long)file->id);
+	if (!file->is_dir && fstatat(p->files_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		w->error = err_set(&w->task->error, -errno, "files/%s: %s", entry.path,
+		                   strerror(errno));
+	} else {
+		entry.size = file->is_dir ? 0 : st.st_size;
+		w->error = add_entry(p, &entry);
+	}
+	if (w->error < 0) {
+		free(entry.path);
+	}
+	return w->error < 0;
+}
+
+static int walk_dir(struct payload_task *t, int64_t parent, const char *path)
+{
+	struct walk w = { .task = t, .path = path };
+	int r = store_list_files(t->store, t->job, parent, 0, walk_entry, &w);
+
+	return r < 0 ? r : w.error;
+}
+
+/* Breadth first: the list itself says which directories are still to be walked, and a
+ * directory comes before what is in it. */
+static int walk_files(struct payload_task *t)
+{
+	struct payload *p = t->payload;
+	int r = walk_dir(t, FILE_PARENT_FILES, "");
+
+	for (size_t i = 0; i < p->n_entries && r == 0; i++) {
+		cleanup_free char *below = NULL;
+
+		if (!p->entries[i].is_dir) {
+			continue;
+		}
+		if (asprintf(&below, "%s/", p->entries[i].path) < 0) {
+			below = NULL;
+			return -ENOMEM;
+		}
+		r = walk_dir(t, p->entries[i].id, below);
+	}
+	return r;
+}
+
+static void plan_words(struct buf *plan, const char *word, const char *first,
+                       const char *const *rest)
+{
+	(void)buf_add_str(plan, word);
+	if (first) {
+		(void)buf_add_char(plan, ' ');
+		(void)buf_add_sh_quoted(plan, first);
+	}
+	for (; rest && *rest; rest++) {
+		(void)buf_add_char(plan, ' ');
+		(void)buf_add_sh_quoted(plan, *rest);
+	}
+	(void)buf_add_char(plan, '\n');
+}
+
+static void plan_inputs(const struct spec *spec, struct buf *plan)
+{
+	for (size_t i = 0; i < spec->n_inputs; i++) {
+		const struct spec_input *in = &spec->inputs[i];
+		cleanup_buf struct buf uri = BUF_INIT;
+
+		(void)buf_printf(&uri, "s3://%s/%s", in->bucket, in->key);
+		plan_words(plan, "input", in->variable,
+		           (const char *[]){ in->is_prefix ? "prefix" : "object",
+		                            buf_text(&uri), in->path, NULL });
+	}
+}
+
+static void plan_program(const struct spec *spec, struct buf *plan)
+{
+	switch (spec->program) {
+	case SPEC_SCRIPT:
+		plan_words(plan, "script", spec->script,
+		           (const char *const *)spec->args);
+		break;
+	case SPEC_SHELL:
+		plan_words(plan, "shell", spec->script,
+		           (const char *const *)spec->args);
+		break;
+	case SPEC_ARGV:
+		plan_words(plan, "argv", NULL, (const char *const *)spec->argv);
+		break;
+	}
+}
+
+/* base: where the contents begin. Its width in the text is fixed, so that the length of the
+ * plan does not depend on it. */
+static void plan_files(const struct payload *p, int64_t base, struct buf *plan)
+{
+	int64_t offset = base;
+
+	for (size_t i = 0; i < p->n_entries; i++) {
+		const struct payload_entry *entry = &p->entries[i];
+
+		(void)buf_add_str(plan, entry->is_dir ? "dir " : "file ");
+		(void)buf_add_sh_quoted(plan, entry->path);
+		(void)buf_printf(plan, " %o", (unsigned)entry->mode);
+		if (!entry->is_dir) {
+			(void)buf_printf(plan, " %20lld %lld", (long long)offset,
+			                 (long long)entry->size);
+		}
+		(void)buf_add_str(plan, "\n");
+		offset += entry->size;
+	}
+}
+
+static void plan_spec(const struct spec *spec, struct buf *plan)
+{
+	(void)buf_add_str(plan, "}\nplan_inputs() {\n:\n");
+	plan_inputs(spec, plan);
+	(void)buf_add_str(plan, "}\nplan_excludes() {\n:\n");
+	for (char **pattern = spec->exclude; pattern && *pattern; pattern++) {
+		plan_words(plan, "exclude", *pattern, NULL);
+	}
+	(void)buf_add_str(plan, "}\nplan_env() {\n:\n");
+	for (size_t i = 0; i < spec->n_env; i++) {
+		plan_words(plan, "setenv", spec->env[i].name,
+		           (const char *[]){ spec->env[i].value, NULL });
+	}
+	(void)buf_add_str(plan, "}\nplan_setup() {\n:\n");
+	if (spec->setup) {
+		plan_words(plan, "setup", spec->setup, NULL);
+	}
+	(void)buf_add_str(plan, "}\nplan_program() {\n");
+	plan_program(spec, plan);
+	(void)buf_add_str(plan, "}\n");
+}
+
+static int make_plan(const struct payload_task *t, int64_t base, struct buf *plan)
+{
+	buf_truncate(plan, 0);
+	(void)buf_add(plan, t->vars.data, t->vars.len);
+	(void)buf_add_str(plan, "plan_files() {\n:\n");
+	plan_files(t->payload, base, plan);
+	plan_spec(t->spec, plan);
+	return plan->error;
+}
+
+static int make_head(struct payload_task *t)
+{
+	struct buf *head = &t->payload->head;
+	cleanup_buf struct buf plan = BUF_INIT;
+	int64_t base;
+
+	if (make_plan(t, 0, &plan) < 0) {
+		return plan.error;
+	}
+	(void)buf_printf(head, "jobfs 1 %zu\n", plan.len);
+	base = (int64_t)(head->len + plan.len);
+	if (make_plan(t, base, &plan) < 0) {
+		return plan.error;
+	}
+	t->payload->size = base;
+	for (size_t i = 0; i < t->payload->n_entries; i++) {
+		t->payload->size += t->payload->entries[i].size;
+	}
+	return buf_add(head, plan.data, plan.len);
+}
+
+/* --- reading the contents ---------------------------------------------------------------------- */
+
+static int open_next(struct payload *p)
+{
+	char name[32];
+
+	while (p->at < p->n_entries && (p->entries[p->at].is_dir || !p->entries[p->at].size)) {
+		p->at++;
+	}
+	if (p->at == p->n_entries) {
+		return 0;
+	}
+	(void)snprintf(name, sizeof(name), "%lld", (long long)p->entries[p->at].id);
+	p->fd = openat(p->files_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (p->fd < 0) {
+		return -errno;
+	}
+	p->left = p->entries[p->at++].size;
+	return 1;
+}
+
+/* As remote_call.read_more: bytes, 0 at the end, negative errno. */
+static ssize_t payload_read(void *arg, char *data, size_t len)
+{
+	struct payload *p = arg;
+	ssize_t n;
+
+	if (p->fd < 0) {
+		int r = open_next(p);
+
+		if (r <= 0) {
+			return r;
+		}
+	}
+	n = read(p->fd, data, (int64_t)len < p->left ? len : (size_t)p->left);
+	if (n <= 0) {
+		return n < 0 ? -errno : -EIO; /* shorter than it was: it was changed */
+	}
+	p->left -= n;
+	if (p->left == 0) {
+		(void)close(p->fd);
+		p->fd = -1;
+	}
+	return n;
+}
+
+static void payload_rewind(struct payload *p)
+{
+	closep(&p->fd);
+	p->fd = -1;
+	p->at = 0;
+	p->left = 0;
+}
+
+static int digest_contents(struct payload *p, struct s3_digest *digest)
+{
+	cleanup_free char *data = malloc(READ_SIZE);
+	ssize_t n;
+
+	if (!data) {
+		return -ENOMEM;
+	}
+	while ((n = payload_read(p, data, READ_SIZE)) > 0) {
+		int r = s3_digest_add(digest, data, (size_t)n);
+
+		if (r < 0) {
+			return r;
+		}
+	}
+	payload_rewind(p);
+	return (int)n;
+}
+
+static int digest_payload(struct payload *p)
+{
+	cleanup_s3_digest struct s3_digest *digest = NULL;
+	int r = s3_digest_new(&digest);
+
+	r = r < 0 ? r : s3_digest_add(digest, p->head.data, p->head.len);
+	r = r < 0 ? r : digest_contents(p, digest);
+	return r < 0 ? r : s3_digest_hex(digest, p->digest);
+}
+
+static void run_task(struct task *task, struct s3_client *s3)
+{
+	struct payload_task *t = (struct payload_task *)task;
+	int r = walk_files(t);
+
+	(void)s3;
+	r = r < 0 ? r : make_head(t);
+	r = r < 0 ? r : digest_payload(t->payload);
+	if (r < 0 && t->error.code == 0) {
+		(void)err_set(&t->error, r, "cannot read the job's files: %s",
+		              strerror(-r));
+	}
+}
+
+static void handle_task(struct engine *e, struct event *event)
+{
+	struct payload_task *t = (struct payload_task *)event;
+	struct job *job = table_get(e, t->job);
+
+	if (job && job->run && job->run->spec == t->spec) {
+		job->run->is_busy = false;
+		if (t->error.code < 0) {
+			job_step_failed(e, job, REASON_INTERNAL, 0, t->error.text);
+		} else {
+			job_step_done(job);
+			(void)payload_free(job->run->payload);
+			job->run->payload = steal_ptr(&t->payload);
+		}
+		job_wake(e, job);
+	}
+	(void)payload_free(t->payload);
+	buf_fini(&t->vars);
+	free(t);
+}
+
+static void plan_var(struct buf *plan, const char *name, const char *value)
+{
+	(void)buf_printf(plan, "%s=", name);
+	(void)buf_add_sh_quoted(plan, value ? value : "");
+	(void)buf_add_char(plan, '\n');
+}
+
+static int plan_vars(struct engine *e, struct job *job, struct buf *plan)
+{
+	const struct job_record *r = job_get(job);
+	const struct spec *spec = job->run->spec;
+	struct s3_place place;
+	char number[32];
+
+	run_get_place(e, spec, "", &place);
+	(void)buf_add_str(plan, "plan_vars() {\n");
+	plan_var(plan, "JOB", r->name);
+	plan_var(plan, "ID", r->key);
+	(void)snprintf(number, sizeof(number), "%d", r->attempt.n > 0 ? r->attempt.n : 1);
+	plan_var(plan, "ATTEMPT", number);
+	plan_var(plan, "AWS", job->host->cli_path);
+	plan_var(plan, "ENDPOINT", place.endpoint);
+	plan_var(plan, "REGION", place.region);
+	(void)snprintf(number, sizeof(number), "%lld",
+	               (long long)(spec->run_limit_ms + 999) / 1000);
+	plan_var(plan, "RUN_LIMIT", number);
+	(void)snprintf(number, sizeof(number), "%lld",
+	               (long long)(e->conf->limits.stop_grace_ms + 999) / 1000);
+	plan_var(plan, "GRACE", number);
+	plan_var(plan, "GPUS", r->attempt.gpus);
+	plan_var(plan, "IMAGE", spec->image);
+	plan_var(plan, "OUTPUT", spec->output_path ? spec->output_path : "output");
+	plan_var(plan, "DEST", job->run->destination);
+	return buf_add_str(plan, "}\n");
+}
+
+void payload_prepare(struct engine *e, struct job *job)
+{
+	struct payload_task *t = calloc(1, sizeof(*t));
+	struct payload *p = calloc(1, sizeof(*p));
+
+	if (!t || !p || plan_vars(e, job, &t->vars) < 0) {
+		free(p);
+		free(t);
+		engine_fail_turn(e, -ENOMEM, NULL);
+		return;
+	}
+	p->fd = -1;
+	p->files_fd = store_files_fd(e->store);
+	t->task.event.handle = handle_task;
+	t->task.run = run_task;
+	t->store = e->store;
+	t->job = job_get(job)->id;
+	t->spec = job->run->spec;
+	t->payload = p;
+	job->run->is_busy = true;
+	STAILQ_INSERT_TAIL(&e->tasks, &t->task, link);
+}
+
+int payload_attach(struct payload *p, struct remote_call *remote)
+{
+	payload_rewind(p);
+	call_set_reader(remote, payload_read, p, NULL);
+	return buf_add(&remote->input, p->head.data, p->head.len);
+}

@@ -1,0 +1,103 @@
+/* What the engine knows of a job while it is under way. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/internal.h"
+#include "util/log.h"
+
+static struct run *run_free(struct run *run)
+{
+	if (!run) {
+		return NULL;
+	}
+	(void)spec_free(run->spec);
+	(void)payload_free(run->payload);
+	free(run->destination);
+	free(run->input_bytes);
+	buf_fini(&run->manifest.records);
+	buf_fini(&run->manifest.skipped);
+	free(run);
+	return NULL;
+}
+
+static int set_destination(struct run *run, const struct job_record *r)
+{
+	cleanup_buf struct buf uri = BUF_INIT;
+
+	if (!run->spec->has_outputs) {
+		return 0;
+	}
+	(void)buf_printf(&uri, "s3://%s/", run->spec->destination_bucket);
+	if (spec_expand_destination(run->spec, r->name, r->key, &uri) < 0) {
+		return -ENOMEM;
+	}
+	run->destination = buf_steal(&uri);
+	return run->destination ? 0 : -ENOMEM;
+}
+
+int run_attach(struct engine *e, struct job *job, struct spec *spec)
+{
+	struct run *run = calloc(1, sizeof(*run));
+
+	if (!run) {
+		(void)spec_free(spec);
+		return -ENOMEM;
+	}
+	run->spec = spec;
+	if (set_destination(run, job_get(job)) < 0) {
+		(void)run_free(run);
+		return -ENOMEM;
+	}
+	job->run = run;
+	TAILQ_INSERT_TAIL(&e->running, job, run_link);
+	return 0;
+}
+
+int run_attach_stored(struct engine *e, struct job *job)
+{
+	struct spec_context context = { .default_bucket = e->conf->s3.bucket };
+	cleanup_buf struct buf text = BUF_INIT;
+	struct err err = ERR_INIT;
+	struct spec *spec = NULL;
+	int r;
+
+	r = store_read_spec(e->store, job_get(job)->id, &text);
+	if (r == 0) {
+		r = spec_parse(text.data, text.len, &context, &spec, &err);
+	}
+	if (r < 0) {
+		log_error("job %s: its spec cannot be read again: %s",
+		          job_get(job)->name, err.text[0] ? err.text : strerror(-r));
+		return r;
+	}
+	return run_attach(e, job, spec);
+}
+
+void run_detach(struct engine *e, struct job *job)
+{
+	if (job->run) {
+		TAILQ_REMOVE(&e->running, job, run_link);
+		job->run = run_free(job->run);
+	}
+}
+
+bool run_needs_s3(const struct run *run)
+{
+	return run->spec->n_inputs > 0 || run->spec->has_outputs;
+}
+
+void run_get_place(const struct engine *e, const struct spec *spec, const char *bucket,
+                   struct s3_place *ret_place)
+{
+	ret_place->endpoint = spec->s3_endpoint ? spec->s3_endpoint
+	                                        : e->conf->s3.endpoint_url;
+	ret_place->region = spec->s3_region ? spec->s3_region : e->conf->s3.region;
+	ret_place->bucket = bucket;
+}
+
+void attempt_name(const struct job_record *r, char ret_name[static ATTEMPT_NAME_MAX])
+{
+	(void)snprintf(ret_name, ATTEMPT_NAME_MAX, "%s-%d", r->key, r->attempt.n);
+}

@@ -1,0 +1,237 @@
+/* The queue and the slots of the hosts. First come, first served: a job that has to wait
+ * for a host keeps later jobs off that host, so that a large job is not starved by a stream
+ * of small ones. A host that does not answer gets no job while another one does. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/internal.h"
+
+void schedule_enqueue(struct engine *e, struct job *job)
+{
+	if (!job->is_queued) {
+		job->is_queued = true;
+		TAILQ_INSERT_TAIL(&e->queue, job, queue_link);
+		e->queue_changed = true;
+	}
+}
+
+void schedule_dequeue(struct engine *e, struct job *job)
+{
+	if (job->is_queued) {
+		job->is_queued = false;
+		TAILQ_REMOVE(&e->queue, job, queue_link);
+		e->queue_changed = true;
+	}
+}
+
+static uint64_t parse_gpus(const char *text)
+{
+	uint64_t bits = 0;
+
+	while (text && *text) {
+		char *end;
+		long index = strtol(text, &end, 10);
+
+		if (end == text || index < 0 || index > 63) {
+			break;
+		}
+		bits |= UINT64_C(1) << index;
+		text = *end == ',' ? end + 1 : end;
+	}
+	return bits;
+}
+
+static void take_slot(struct host *host, struct job *job)
+{
+	job->host = host;
+	job->has_slot = true;
+	host->slots_used++;
+	host->gpus_used |= parse_gpus(job_get(job)->attempt.gpus);
+}
+
+void schedule_release(struct engine *e, struct job *job)
+{
+	(void)e;
+	if (job->has_slot) {
+		job->has_slot = false;
+		job->host->slots_used--;
+		job->host->gpus_used &= ~parse_gpus(job_get(job)->attempt.gpus);
+	}
+}
+
+static int free_gpus(const struct host *host)
+{
+	return host->conf->gpus - __builtin_popcountll(host->gpus_used);
+}
+
+static bool has_room(const struct host *host, const struct spec *spec)
+{
+	return host->slots_used < host->conf->slots && free_gpus(host) >= spec->gpus;
+}
+
+static bool is_candidate(const struct host *host, const struct spec *spec)
+{
+	if (spec->host && !streq(spec->host, host->conf->name)) {
+		return false;
+	}
+	return host->conf->gpus >= spec->gpus;
+}
+
+/* Ready before untried before in trouble; among equals the one with most free slots. */
+static int rank(const struct host *host)
+{
+	int readiness = host->trouble_ms ? 0 : host->state == HOST_READY ? 2 : 1;
+
+	return readiness * 1000000 + host->conf->slots - host->slots_used;
+}
+
+/* NULL: the job has to wait. blocked: bits of hosts that an earlier job waits for. */
+static struct host *choose_host(struct engine *e, const struct spec *spec,
+                                uint64_t *blocked)
+{
+	struct host *best = NULL;
+	bool any_answers = false;
+
+	for (size_t i = 0; i < e->n_hosts; i++) {
+		if (is_candidate(&e->hosts[i], spec) && !e->hosts[i].trouble_ms) {
+			any_answers = true;
+		}
+	}
+	for (size_t i = 0; i < e->n_hosts; i++) {
+		struct host *host = &e->hosts[i];
+
+		if (!is_candidate(host, spec) || (*blocked >> (i % 64) & 1) ||
+		    !has_room(host, spec) || (any_answers && host->trouble_ms)) {
+			continue;
+		}
+		if (!best || rank(host) > rank(best)) {
+			best = host;
+		}
+	}
+	if (best) {
+		return best;
+	}
+	for (size_t i = 0; i < e->n_hosts; i++) {
+		if (is_candidate(&e->hosts[i], spec)) {
+			*blocked |= UINT64_C(1) << (i % 64);
+		}
+	}
+	return NULL;
+}
+
+/* The lowest free indices, as "0,3". */
+static int reserve_gpus(const struct host *host, int n, char *ret_text, size_t size)
+{
+	size_t used = 0;
+
+	ret_text[0] = '\0';
+	for (int i = 0; i < host->conf->gpus && i < 64 && n > 0; i++) {
+		if (!(host->gpus_used >> i & 1)) {
+			used += (size_t)snprintf(ret_text + used, size - used, "%s%d",
+			                         used ? "," : "", i);
+			n--;
+		}
+	}
+	return n == 0 ? 0 : -EBUSY;
+}
+
+static void start_job(struct engine *e, struct job *job, struct host *host)
+{
+	struct job_record *r = job_edit(e, job);
+	char gpus[256];
+
+	if (!r || reserve_gpus(host, job->run->spec->gpus, gpus, sizeof(gpus)) < 0) {
+		return;
+	}
+	if (job_set_text(&r->attempt.host, host->conf->name) < 0 ||
+	    job_set_text(&r->attempt.gpus, gpus) < 0) {
+		engine_fail_turn(e, -ENOMEM, NULL);
+		return;
+	}
+	take_slot(host, job);
+	(void)job_transition(e, job, JOB_PREPARING, REASON_NONE, "%s", "");
+	job_wake(e, job);
+}
+
+void schedule(struct engine *e)
+{
+	struct job *job = TAILQ_FIRST(&e->queue);
+	uint64_t blocked = 0;
+
+	while (job) {
+		struct job *next = TAILQ_NEXT(job, queue_link);
+		struct host *host = NULL;
+
+		if (job->run && !job->run->waits_for_files) {
+			host = choose_host(e, job->run->spec, &blocked);
+		}
+		if (host) {
+			start_job(e, job, host);
+		}
+		job = next;
+	}
+}
+
+static int compare_submitted(const void *a, const void *b)
+{
+	const struct job_record *x = (*(struct job *const *)a)->published;
+	const struct job_record *y = (*(struct job *const *)b)->published;
+
+	if (x->submitted_ms != y->submitted_ms) {
+		return x->submitted_ms < y->submitted_ms ? -1 : 1;
+	}
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static struct host *find_host(struct engine *e, const char *name)
+{
+	for (size_t i = 0; name && i < e->n_hosts; i++) {
+		if (streq(e->hosts[i].conf->name, name)) {
+			return &e->hosts[i];
+		}
+	}
+	return NULL;
+}
+
+static void rebuild_job(struct engine *e, struct job *job)
+{
+	const struct job_record *r = job->published;
+	struct host *host = find_host(e, r->attempt.host);
+
+	job->host = host;
+	job->has_slot = false;
+	if (r->state == JOB_QUEUED) {
+		schedule_enqueue(e, job);
+	} else if (job_state_is_active(r->state) && host) {
+		take_slot(host, job);
+	}
+	if (job->run) {
+		job_wake(e, job);
+	}
+}
+
+void schedule_rebuild(struct engine *e)
+{
+	cleanup_free struct job **order = calloc(e->n_jobs + 1, sizeof(struct job *));
+	struct job *job;
+
+	if (!order) {
+		return; /* the old schedule stands */
+	}
+	while ((job = TAILQ_FIRST(&e->queue))) {
+		schedule_dequeue(e, job);
+	}
+	for (size_t i = 0; i < e->n_hosts; i++) {
+		e->hosts[i].slots_used = 0;
+		e->hosts[i].gpus_used = 0;
+	}
+	if (e->n_jobs > 0) {
+		memcpy(order, e->jobs, e->n_jobs * sizeof(struct job *));
+		qsort(order, e->n_jobs, sizeof(struct job *), compare_submitted);
+	}
+	for (size_t i = 0; i < e->n_jobs; i++) {
+		rebuild_job(e, order[i]);
+	}
+}

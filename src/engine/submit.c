@@ -1,0 +1,275 @@
+/* spec.json: a document becomes a job, exactly once. The text, the verdict on it and the
+ * job's place in the queue are one transaction; the answer to close(2) comes after it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "engine/internal.h"
+#include "engine/request.h"
+#include "util/clock.h"
+
+static int host_gpus(const void *arg, const char *name)
+{
+	const struct conf *conf = arg;
+	const struct conf_host *host = conf_find_host(conf, name);
+
+	return host ? host->gpus : 0;
+}
+
+void engine_get_spec_context(const struct engine *engine, struct spec_context *ret_context)
+{
+	const struct conf *conf = engine->conf;
+	int max_gpus = 0;
+
+	for (size_t i = 0; i < conf->n_hosts; i++) {
+		max_gpus = conf->hosts[i].gpus > max_gpus ? conf->hosts[i].gpus : max_gpus;
+	}
+	*ret_context = (struct spec_context){
+		.default_bucket = conf->s3.bucket,
+		.host_names = engine->host_names,
+		.host_gpus = host_gpus,
+		.max_gpus = max_gpus,
+		.arg = conf,
+	};
+}
+
+/* --- waiting for the script ---------------------------------------------------------------------- */
+
+/* Walks files/ along the path of the script. */
+static bool script_is_there(struct engine *e, int64_t job, const struct spec *spec)
+{
+	int64_t parent = FILE_PARENT_FILES;
+	cleanup_free char *path = NULL;
+	char *save = NULL;
+	bool is_file = false;
+
+	if (spec->program != SPEC_SCRIPT) {
+		return true;
+	}
+	path = strdup(spec->script);
+	for (char *name = path ? strtok_r(path, "/", &save) : NULL; name;
+	     name = strtok_r(NULL, "/", &save)) {
+		struct store_file file;
+
+		if (store_find_file(e->store, job, parent, name, &file) < 0) {
+			return false;
+		}
+		parent = file.id;
+		is_file = !file.is_dir;
+	}
+	return is_file;
+}
+
+static void show_waiting(struct engine *e, struct job *job)
+{
+	struct job_record *r;
+
+	if (job_get(job)->reason == REASON_WAITING_FOR_FILES || !(r = job_edit(e, job))) {
+		return;
+	}
+	r->reason = REASON_WAITING_FOR_FILES;
+	(void)job_set_text(&r->message, "");
+	(void)job_event(e, job, "waiting", "waits for files/%s", job->run->spec->script);
+}
+
+static void check_script(struct engine *e, struct job *job)
+{
+	struct run *run = job->run;
+	struct job_record *r;
+
+	run->waits_for_files = !script_is_there(e, job_get(job)->id, run->spec);
+	if (run->waits_for_files) {
+		show_waiting(e, job);
+	} else if (job_get(job)->reason == REASON_WAITING_FOR_FILES &&
+	           (r = job_edit(e, job))) {
+		r->reason = REASON_NONE;
+	}
+}
+
+void submit_check_files(struct engine *e, struct job *job)
+{
+	if (job->run && job_get(job)->state == JOB_QUEUED) {
+		check_script(e, job);
+	}
+}
+
+/* --- the document ------------------------------------------------------------------------------------ */
+
+static struct job *find_same_destination(struct engine *e, const struct job *job)
+{
+	struct job *other;
+
+	TAILQ_FOREACH(other, &e->running, run_link) {
+		if (other != job && other->run->destination && job->run->destination &&
+		    !job_state_is_final(job_get(other)->state) &&
+		    streq(other->run->destination, job->run->destination)) {
+			return other;
+		}
+	}
+	return NULL;
+}
+
+static int save_text(struct engine *e, struct job *job, const struct job_request *request)
+{
+	struct job_record *r = job_edit(e, job);
+	struct err err = ERR_INIT;
+	int error;
+
+	if (!r) {
+		return -ENOMEM;
+	}
+	r->spec_size = (int64_t)request->len;
+	error = engine_write(e);
+	if (error == 0) {
+		error = store_put_spec(e->store, r->id, request->text, request->len, &err);
+		if (error < 0) {
+			engine_fail_turn(e, error, &err);
+		}
+	}
+	return error;
+}
+
+/* The draft and what is wrong with it are kept, so that both can be read and mended. */
+static int refuse(struct engine *e, struct job *job, const char *text)
+{
+	struct job_record *r = job_edit(e, job);
+
+	if (!r || job_set_text(&r->error, text) < 0 ||
+	    job_set_text(&r->message, "spec.json was refused; the file error says why") < 0) {
+		engine_fail_turn(e, -ENOMEM, NULL);
+		return -ENOMEM;
+	}
+	r->reason = REASON_INVALID_SPEC;
+	r->changed_ms = clock_wall_ms();
+	(void)job_event(e, job, "refused", "%s", text);
+	return -EINVAL;
+}
+
+static int accept_spec(struct engine *e, struct job *job, struct spec *spec)
+{
+	struct job_record *r = job_edit(e, job);
+	struct job *other;
+	int error;
+
+	if (!r) {
+		(void)spec_free(spec);
+		return -ENOMEM;
+	}
+	error = run_attach(e, job, spec);
+	if (error < 0) {
+		engine_fail_turn(e, error, NULL);
+		return error;
+	}
+	other = find_same_destination(e, job);
+	if (other) {
+		char text[ERR_TEXT_MAX];
+
+		(void)snprintf(text, sizeof(text),
+		               "spec.json: $.outputs: job %s writes to %s too and is not "
+		               "finished; choose another destination, or use {id} in it",
+		               job_get(other)->name, job->run->destination);
+		run_detach(e, job);
+		return refuse(e, job, text);
+	}
+	r->is_accepted = true;
+	(void)job_transition(e, job, JOB_QUEUED, REASON_NONE, "%s", "");
+	check_script(e, job);
+	return 0;
+}
+
+static void handle_save(struct engine *e, struct job_request *request, struct job *job)
+{
+	struct spec_context context;
+	struct err err = ERR_INIT;
+	struct spec *spec = NULL;
+	int r;
+
+	if (job_get(job)->is_accepted) {
+		request_answer(e, &request->request, -EPERM, 0);
+		return;
+	}
+	engine_get_spec_context(e, &context);
+	r = save_text(e, job, request);
+	if (r == 0) {
+		r = spec_parse(request->text, request->len, &context, &spec, &err);
+		r = r < 0 ? refuse(e, job, err.text) : accept_spec(e, job, spec);
+	}
+	request->request.is_refusal_kept = r == -EINVAL;
+	if (r == 0 && request->file > 0) {
+		r = store_delete_file(e->store, request->file, &err);
+		(void)buf_add(&e->dead_files, &request->file, sizeof(request->file));
+		if (r < 0) {
+			engine_fail_turn(e, r, &err);
+		}
+	}
+	request_answer(e, &request->request, r, 0);
+}
+
+void engine_save_spec(struct engine *engine, int64_t job, const char *text, size_t len,
+                      engine_reply_fn *reply, void *arg)
+{
+	struct job_request request = { .request = { .reply = reply, .arg = arg },
+		                       .job = job,
+		                       .len = len };
+
+	if (len > SPEC_SIZE_MAX) {
+		if (reply) {
+			reply(arg, -EFBIG, 0);
+		}
+		return;
+	}
+	request.text = malloc(len + 1);
+	if (request.text) {
+		memcpy(request.text, text, len);
+		request.text[len] = '\0';
+	}
+	request.text_missing = !request.text;
+	job_request_post(engine, handle_save, &request);
+}
+
+static int read_content(struct engine *e, int64_t file, char **ret_text, size_t *ret_len)
+{
+	cleanup_close int fd = -1;
+	cleanup_free char *text = NULL;
+	char name[32];
+	ssize_t n;
+
+	(void)snprintf(name, sizeof(name), "%lld", (long long)file);
+	fd = openat(store_files_fd(e->store), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0) {
+		return -errno;
+	}
+	text = malloc(SPEC_SIZE_MAX + 2);
+	if (!text) {
+		return -ENOMEM;
+	}
+	n = read(fd, text, SPEC_SIZE_MAX + 1);
+	if (n < 0) {
+		return -errno;
+	}
+	if (n > SPEC_SIZE_MAX) {
+		return -EFBIG;
+	}
+	text[n] = '\0';
+	*ret_len = (size_t)n;
+	*ret_text = steal_ptr(&text);
+	return 0;
+}
+
+void engine_save_spec_file(struct engine *engine, int64_t job, int64_t file,
+                           engine_reply_fn *reply, void *arg)
+{
+	struct job_request request = { .request = { .reply = reply, .arg = arg },
+		                       .job = job,
+		                       .file = file };
+	int r = read_content(engine, file, &request.text, &request.len);
+
+	if (r < 0) {
+		reply(arg, r, 0);
+		return;
+	}
+	job_request_post(engine, handle_save, &request);
+}

@@ -1,0 +1,304 @@
+/* The table of published records: what other threads see. The lock is held for pointers
+ * only, never over I/O; the engine's thread is the only one that writes. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/internal.h"
+
+static size_t hash_name(const char *name)
+{
+	size_t h = 5381; /* Bernstein's */
+
+	for (; *name; name++) {
+		h = h * 33 + (unsigned char)*name;
+	}
+	return h;
+}
+
+/* The first job with an id above `after`. */
+static size_t position_after(const struct engine *e, int64_t after)
+{
+	size_t low = 0, high = e->n_jobs;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (e->jobs[middle]->published->id <= after) {
+			low = middle + 1;
+		} else {
+			high = middle;
+		}
+	}
+	return low;
+}
+
+struct job *table_get(const struct engine *e, int64_t id)
+{
+	size_t i = position_after(e, id - 1);
+
+	return i < e->n_jobs && e->jobs[i]->published->id == id ? e->jobs[i] : NULL;
+}
+
+struct job *table_find(const struct engine *e, const char *name)
+{
+	struct job *job;
+
+	if (e->n_names == 0) {
+		return NULL;
+	}
+	job = e->names[hash_name(name) & (e->n_names - 1)];
+	while (job && !streq(job->published->name, name)) {
+		job = job->name_next;
+	}
+	return job;
+}
+
+static void name_add(struct job **names, size_t n, struct job *job)
+{
+	struct job **bucket = &names[hash_name(job->published->name) & (n - 1)];
+
+	job->name_next = *bucket;
+	*bucket = job;
+}
+
+static void name_remove(struct engine *e, struct job *job)
+{
+	size_t i = hash_name(job->published->name) & (e->n_names - 1);
+	struct job **p = &e->names[i];
+
+	while (*p && *p != job) {
+		p = &(*p)->name_next;
+	}
+	if (*p) {
+		*p = job->name_next;
+	}
+}
+
+/* Both arrays have room for one more job after it returned 0. */
+static int table_grow(struct engine *e)
+{
+	size_t capacity = e->jobs_capacity ? e->jobs_capacity * 2 : 64;
+	struct job **jobs, **names;
+
+	if (e->n_jobs < e->jobs_capacity) {
+		return 0;
+	}
+	names = calloc(capacity, sizeof(struct job *));
+	if (!names) {
+		return -ENOMEM;
+	}
+	jobs = realloc(e->jobs, capacity * sizeof(struct job *));
+	if (!jobs) {
+		free(names);
+		return -ENOMEM;
+	}
+	e->jobs = jobs;
+	e->jobs_capacity = capacity;
+	for (size_t i = 0; i < e->n_jobs; i++) {
+		name_add(names, capacity, jobs[i]);
+	}
+	free(e->names);
+	e->names = names;
+	e->n_names = capacity;
+	return 0;
+}
+
+int table_add(struct engine *e, struct job *job)
+{
+	int r;
+
+	(void)pthread_rwlock_wrlock(&e->table_lock);
+	r = table_grow(e);
+	if (r == 0) {
+		e->jobs[e->n_jobs++] = job; /* ids only grow */
+		name_add(e->names, e->n_names, job);
+	}
+	(void)pthread_rwlock_unlock(&e->table_lock);
+	return r;
+}
+
+void table_remove(struct engine *e, struct job *job)
+{
+	size_t i = position_after(e, job->published->id - 1);
+
+	if (i >= e->n_jobs || e->jobs[i] != job) {
+		return;
+	}
+	(void)pthread_rwlock_wrlock(&e->table_lock);
+	name_remove(e, job);
+	memmove(&e->jobs[i], &e->jobs[i + 1], (e->n_jobs - i - 1) * sizeof(struct job *));
+	e->n_jobs--;
+	(void)pthread_rwlock_unlock(&e->table_lock);
+}
+
+void table_publish(struct engine *e, struct job *job)
+{
+	struct job_record *old = job->published;
+
+	(void)pthread_rwlock_wrlock(&e->table_lock);
+	if (streq(old->name, job->working->name)) {
+		job->published = job->working;
+	} else {
+		name_remove(e, job);
+		job->published = job->working;
+		name_add(e->names, e->n_names, job);
+	}
+	(void)pthread_rwlock_unlock(&e->table_lock);
+	job->working = NULL;
+	(void)job_record_unref(old);
+}
+
+void table_publish_queue(struct engine *e)
+{
+	size_t n = 0;
+	int64_t *ids, *old;
+	struct job *job;
+
+	TAILQ_FOREACH(job, &e->queue, queue_link) {
+		n++;
+	}
+	ids = calloc(n + 1, sizeof(*ids));
+	if (!ids) {
+		return; /* readers see the old queue; the next change tries again */
+	}
+	n = 0;
+	TAILQ_FOREACH(job, &e->queue, queue_link) {
+		ids[n++] = job_get(job)->id;
+	}
+	(void)pthread_rwlock_wrlock(&e->table_lock);
+	old = e->queue_ids;
+	e->queue_ids = ids;
+	e->n_queue_ids = n;
+	(void)pthread_rwlock_unlock(&e->table_lock);
+	free(old);
+	e->queue_changed = false;
+}
+
+static void make_host_view(const struct host *host, struct engine_host *view)
+{
+	view->conf = host->conf;
+	view->status = host->trouble_ms    ? "down"
+	               : host->state == HOST_READY ? "up"
+	                                           : "idle";
+	(void)snprintf(view->text, sizeof(view->text), "%s",
+	               host->trouble_ms ? host->trouble : "");
+	view->slots_used = host->slots_used;
+	view->gpus_used = __builtin_popcountll(host->gpus_used);
+}
+
+void table_publish_hosts(struct engine *e)
+{
+	(void)pthread_rwlock_wrlock(&e->table_lock);
+	for (size_t i = 0; i < e->n_hosts; i++) {
+		make_host_view(&e->hosts[i], &e->host_views[i]);
+	}
+	(void)pthread_rwlock_unlock(&e->table_lock);
+}
+
+void table_fini(struct engine *e)
+{
+	free(e->jobs);
+	free(e->names);
+	free(e->queue_ids);
+}
+
+/* --- for other threads -------------------------------------------------------------------- */
+
+struct job_record *engine_get_job(struct engine *engine, int64_t id)
+{
+	struct job_record *record = NULL;
+	struct job *job;
+
+	(void)pthread_rwlock_rdlock(&engine->table_lock);
+	job = table_get(engine, id);
+	if (job) {
+		record = job_record_ref(job->published);
+	}
+	(void)pthread_rwlock_unlock(&engine->table_lock);
+	return record;
+}
+
+struct job_record *engine_find_job(struct engine *engine, const char *name)
+{
+	struct job_record *record = NULL;
+	struct job *job;
+
+	(void)pthread_rwlock_rdlock(&engine->table_lock);
+	job = table_find(engine, name);
+	if (job) {
+		record = job_record_ref(job->published);
+	}
+	(void)pthread_rwlock_unlock(&engine->table_lock);
+	return record;
+}
+
+size_t engine_list_jobs(struct engine *engine, int64_t after, struct job_record **ret_jobs,
+                        size_t max)
+{
+	size_t n = 0;
+
+	(void)pthread_rwlock_rdlock(&engine->table_lock);
+	for (size_t i = position_after(engine, after); i < engine->n_jobs && n < max;
+	     i++) {
+		ret_jobs[n++] = job_record_ref(engine->jobs[i]->published);
+	}
+	(void)pthread_rwlock_unlock(&engine->table_lock);
+	return n;
+}
+
+size_t engine_count_jobs(struct engine *engine)
+{
+	size_t n;
+
+	(void)pthread_rwlock_rdlock(&engine->table_lock);
+	n = engine->n_jobs;
+	(void)pthread_rwlock_unlock(&engine->table_lock);
+	return n;
+}
+
+size_t engine_queue_position(struct engine *engine, int64_t id)
+{
+	size_t position = 0;
+
+	(void)pthread_rwlock_rdlock(&engine->table_lock);
+	for (size_t i = 0; i < engine->n_queue_ids && position == 0; i++) {
+		if (engine->queue_ids[i] == id) {
+			position = i + 1;
+		}
+	}
+	(void)pthread_rwlock_unlock(&engine->table_lock);
+	return position;
+}
+
+int engine_render_queue(struct engine *engine, struct buf *out)
+{
+	(void)pthread_rwlock_rdlock(&engine->table_lock);
+	for (size_t i = 0; i < engine->n_queue_ids; i++) {
+		const struct job *job = table_get(engine, engine->queue_ids[i]);
+
+		if (job) {
+			const struct job_record *r = job->published;
+
+			(void)buf_printf(out, "%zu\t%s\t%s\t%s\n", i + 1, r->name,
+			                 job_reason_name(r->reason),
+			                 r->message ? r->message : "");
+		}
+	}
+	(void)pthread_rwlock_unlock(&engine->table_lock);
+	return out->error;
+}
+
+void engine_get_host(struct engine *engine, size_t index, struct engine_host *ret_host)
+{
+	struct remote_health health;
+
+	remote_get_health(engine->hosts[index].remote, &health);
+	(void)pthread_rwlock_rdlock(&engine->table_lock);
+	*ret_host = engine->host_views[index];
+	(void)pthread_rwlock_unlock(&engine->table_lock);
+	ret_host->connects = health.connects;
+	ret_host->bytes_in = health.bytes_in;
+	ret_host->bytes_out = health.bytes_out;
+}

@@ -1,0 +1,271 @@
+/* One turn: events in, one transaction, records and answers and calls out. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/internal.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+enum {
+	LOCKED_RETRIES = 15, /* of 2 s each: another program holds the database */
+	RETRY_MS = 1000,
+};
+
+const struct job_record *job_get(const struct job *job)
+{
+	return job->working ? job->working : job->published;
+}
+
+struct job_record *job_edit(struct engine *e, struct job *job)
+{
+	if (!job->working) {
+		job->working = job_record_copy(job->published);
+		if (!job->working) {
+			engine_fail_turn(e, -ENOMEM, NULL);
+			return NULL;
+		}
+		TAILQ_INSERT_TAIL(&e->dirty, job, dirty_link);
+	}
+	return job->working;
+}
+
+void job_wake(struct engine *e, struct job *job)
+{
+	if (!job->is_awake) {
+		job->is_awake = true;
+		TAILQ_INSERT_TAIL(&e->awake, job, wake_link);
+	}
+}
+
+void engine_fail_turn(struct engine *e, int error, const struct err *err)
+{
+	if (e->turn_error == 0) {
+		e->turn_error = error;
+		e->turn_err = err ? *err : (struct err){ .code = error };
+		log_error("%s", err ? err->text : strerror(-error));
+	}
+}
+
+int engine_write(struct engine *e)
+{
+	struct err err = ERR_INIT;
+	int r = 0;
+
+	if (e->turn_error < 0) {
+		return e->turn_error;
+	}
+	if (e->in_transaction) {
+		return 0;
+	}
+	for (int i = 0; i < LOCKED_RETRIES; i++) {
+		r = store_begin(e->store, &err);
+		if (r != -EAGAIN) {
+			break;
+		}
+		log_warning("%s; trying again", err.text);
+	}
+	if (r < 0) {
+		engine_fail_turn(e, r, &err);
+		return r;
+	}
+	e->in_transaction = true;
+	return 0;
+}
+
+static void put_dirty_jobs(struct engine *e)
+{
+	struct err err = ERR_INIT;
+	struct job *job;
+	int r;
+
+	TAILQ_FOREACH(job, &e->dirty, dirty_link) {
+		if (job->is_removed) {
+			continue;
+		}
+		if (engine_write(e) < 0) {
+			return;
+		}
+		r = store_put_job(e->store, job->working, &err);
+		if (r < 0) {
+			engine_fail_turn(e, r, &err);
+			return;
+		}
+	}
+}
+
+static void commit(struct engine *e)
+{
+	struct err err = ERR_INIT;
+	int r;
+
+	put_dirty_jobs(e);
+	if (!e->in_transaction) {
+		return;
+	}
+	if (e->turn_error == 0) {
+		r = store_commit(e->store, &err);
+		if (r < 0) {
+			engine_fail_turn(e, r, &err);
+		}
+	}
+	if (e->turn_error < 0) {
+		store_rollback(e->store);
+	}
+	e->in_transaction = false;
+}
+
+/* The commit did not happen: all that this turn thought of is dropped, nothing of it
+ * leaves, and the schedule is made again from the records that are on disk. */
+static void drop_turn(struct engine *e)
+{
+	struct call *call;
+	struct job *job;
+
+	while ((job = TAILQ_FIRST(&e->dirty))) {
+		TAILQ_REMOVE(&e->dirty, job, dirty_link);
+		job->working = job_record_unref(job->working);
+		job->is_removed = false;
+		if (job->run) {
+			job->run->wake_at = clock_ms() + RETRY_MS;
+		}
+		if (job->is_new) {
+			job_discard(e, job);
+		}
+	}
+	while ((call = call_pop(e))) {
+		call_drop(e, call);
+	}
+	buf_truncate(&e->dead_files, 0);
+	schedule_rebuild(e);
+}
+
+static void publish_jobs(struct engine *e)
+{
+	struct job *job;
+
+	while ((job = TAILQ_FIRST(&e->dirty))) {
+		TAILQ_REMOVE(&e->dirty, job, dirty_link);
+		job->is_new = false;
+		if (job->is_removed) {
+			job_discard(e, job);
+		} else {
+			table_publish(e, job);
+		}
+	}
+}
+
+static void unlink_dead_files(struct engine *e)
+{
+	const int64_t *ids = (const int64_t *)(const void *)e->dead_files.data;
+	size_t n = e->dead_files.len / sizeof(*ids);
+
+	for (size_t i = 0; i < n; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "%lld", (long long)ids[i]);
+		if (unlinkat(store_files_fd(e->store), name, 0) < 0 && errno != ENOENT) {
+			log_warning("cannot remove the content of file %s: %s", name,
+			            strerror(errno));
+		}
+	}
+	buf_truncate(&e->dead_files, 0);
+}
+
+static void answer_requests(struct engine *e)
+{
+	struct request *request;
+
+	while ((request = STAILQ_FIRST(&e->answers))) {
+		int result = request->result;
+
+		STAILQ_REMOVE_HEAD(&e->answers, link);
+		/* what was refused is refused; what was done was not done after all */
+		if (e->turn_error < 0 && (result == 0 || request->is_refusal_kept)) {
+			result = e->turn_error;
+		}
+		if (request->reply) {
+			request->reply(request->arg, result, result < 0 ? 0 : request->id);
+		}
+		request->free(request);
+	}
+}
+
+static void send_calls(struct engine *e)
+{
+	struct call *call;
+	struct task *task;
+
+	while ((call = call_pop(e))) {
+		call_send(e, call);
+	}
+	while ((task = STAILQ_FIRST(&e->tasks))) {
+		STAILQ_REMOVE_HEAD(&e->tasks, link);
+		workers_submit(e->workers, task);
+	}
+}
+
+static void wake_due_jobs(struct engine *e)
+{
+	int64_t now = clock_ms();
+	struct job *job;
+
+	TAILQ_FOREACH(job, &e->running, run_link) {
+		struct run *run = job->run;
+
+		if (!run->is_busy && run->wake_at > 0 && run->wake_at <= now) {
+			run->wake_at = 0;
+			job_wake(e, job);
+		}
+	}
+}
+
+static void advance_jobs(struct engine *e)
+{
+	struct job *job;
+
+	while ((job = TAILQ_FIRST(&e->awake))) {
+		TAILQ_REMOVE(&e->awake, job, wake_link);
+		job->is_awake = false;
+		if (!job->is_removed) {
+			job_advance(e, job);
+		}
+	}
+}
+
+static void decide(struct engine *e)
+{
+	wake_due_jobs(e);
+	do {
+		advance_jobs(e);
+		schedule(e);
+	} while (!TAILQ_EMPTY(&e->awake) && e->turn_error == 0);
+	poll_hosts(e);
+}
+
+void engine_turn(struct engine *e, struct event_list *events)
+{
+	struct event *event;
+
+	e->turn_error = 0;
+	while ((event = STAILQ_FIRST(events))) {
+		STAILQ_REMOVE_HEAD(events, link);
+		event->handle(e, event);
+	}
+	if (!e->is_draining) {
+		decide(e);
+	}
+	commit(e);
+	if (e->turn_error < 0) {
+		drop_turn(e);
+	} else {
+		publish_jobs(e);
+		unlink_dead_files(e);
+	}
+	if (e->queue_changed) {
+		table_publish_queue(e);
+	}
+	table_publish_hosts(e);
+	answer_requests(e);
+	send_calls(e);
+}

@@ -1,0 +1,152 @@
+/* Rows of the users' own files; their contents are plain files named by the id. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "store/internal.h"
+
+static void load_file(sqlite3_stmt *row, struct store_file *ret)
+{
+	const char *name = (const char *)sqlite3_column_text(row, 3);
+
+	ret->id = sqlite3_column_int64(row, 0);
+	ret->job = sqlite3_column_int64(row, 1);
+	ret->parent = sqlite3_column_int64(row, 2);
+	(void)snprintf(ret->name, sizeof(ret->name), "%s", name ? name : "");
+	ret->is_dir = sqlite3_column_int(row, 4) != 0;
+	ret->mode = (mode_t)sqlite3_column_int64(row, 5);
+	ret->uid = (uid_t)sqlite3_column_int64(row, 6);
+	ret->gid = (gid_t)sqlite3_column_int64(row, 7);
+}
+
+int store_add_file(struct store *s, struct store_file *file, struct err *e)
+{
+	sqlite3_stmt *statement = store_prepare(s, &s->writer, SQL_ADD_FILE, e);
+	int r;
+
+	if (!statement) {
+		return -EIO;
+	}
+	(void)sqlite3_bind_int64(statement, 1, file->job);
+	(void)sqlite3_bind_int64(statement, 2, file->parent);
+	(void)sqlite3_bind_text(statement, 3, file->name, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(statement, 4, file->is_dir);
+	(void)sqlite3_bind_int64(statement, 5, file->mode);
+	(void)sqlite3_bind_int64(statement, 6, file->uid);
+	(void)sqlite3_bind_int64(statement, 7, file->gid);
+	r = store_run(&s->writer, statement, e);
+	if (r == 0) {
+		file->id = sqlite3_last_insert_rowid(s->writer.db);
+	}
+	return r;
+}
+
+int store_put_file(struct store *s, const struct store_file *file, struct err *e)
+{
+	sqlite3_stmt *statement = store_prepare(s, &s->writer, SQL_PUT_FILE, e);
+
+	if (!statement) {
+		return -EIO;
+	}
+	(void)sqlite3_bind_int64(statement, 1, file->id);
+	(void)sqlite3_bind_int64(statement, 2, file->parent);
+	(void)sqlite3_bind_text(statement, 3, file->name, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(statement, 4, file->mode);
+	(void)sqlite3_bind_int64(statement, 5, file->uid);
+	(void)sqlite3_bind_int64(statement, 6, file->gid);
+	return store_run(&s->writer, statement, e);
+}
+
+int store_delete_file(struct store *s, int64_t id, struct err *e)
+{
+	sqlite3_stmt *statement = store_prepare(s, &s->writer, SQL_DELETE_FILE, e);
+
+	if (!statement) {
+		return -EIO;
+	}
+	(void)sqlite3_bind_int64(statement, 1, id);
+	return store_run(&s->writer, statement, e);
+}
+
+/* Steps a query of at most one row and gives the reader back. */
+static int get_one(struct store *s, struct store_connection *c, sqlite3_stmt *row,
+                   struct store_file *ret)
+{
+	int r = -EIO;
+
+	switch (sqlite3_step(row)) {
+	case SQLITE_ROW:
+		load_file(row, ret);
+		r = 0;
+		break;
+	case SQLITE_DONE:
+		r = -ENOENT;
+		break;
+	}
+	(void)sqlite3_reset(row);
+	store_reader_put(s, c);
+	return r;
+}
+
+/* A reader with the statement prepared; *ret_row is NULL and nothing held on failure. */
+static struct store_connection *query(struct store *s, enum store_sql which,
+                                      sqlite3_stmt **ret_row)
+{
+	struct store_connection *c = store_reader_get(s);
+
+	*ret_row = c ? store_prepare(s, c, which, NULL) : NULL;
+	if (c && !*ret_row) {
+		store_reader_put(s, c);
+	}
+	return c;
+}
+
+int store_get_file(struct store *s, int64_t id, struct store_file *ret_file)
+{
+	sqlite3_stmt *row;
+	struct store_connection *c = query(s, SQL_GET_FILE, &row);
+
+	if (!row) {
+		return -EIO;
+	}
+	(void)sqlite3_bind_int64(row, 1, id);
+	return get_one(s, c, row, ret_file);
+}
+
+int store_find_file(struct store *s, int64_t job, int64_t parent, const char *name,
+                    struct store_file *ret_file)
+{
+	sqlite3_stmt *row;
+	struct store_connection *c = query(s, SQL_FIND_FILE, &row);
+
+	if (!row) {
+		return -EIO;
+	}
+	(void)sqlite3_bind_int64(row, 1, job);
+	(void)sqlite3_bind_int64(row, 2, parent);
+	(void)sqlite3_bind_text(row, 3, name, -1, SQLITE_STATIC);
+	return get_one(s, c, row, ret_file);
+}
+
+int store_list_files(struct store *s, int64_t job, int64_t parent, int64_t after,
+                     int (*each)(void *arg, const struct store_file *file), void *arg)
+{
+	sqlite3_stmt *row;
+	struct store_connection *c = query(s, SQL_LIST_FILES, &row);
+	int result = SQLITE_DONE, stop = 0;
+
+	if (!row) {
+		return -EIO;
+	}
+	(void)sqlite3_bind_int64(row, 1, job);
+	(void)sqlite3_bind_int64(row, 2, parent);
+	(void)sqlite3_bind_int64(row, 3, after);
+	while (!stop && (result = sqlite3_step(row)) == SQLITE_ROW) {
+		struct store_file file;
+
+		load_file(row, &file);
+		stop = each(arg, &file);
+	}
+	(void)sqlite3_reset(row);
+	store_reader_put(s, c);
+	return result == SQLITE_ROW || result == SQLITE_DONE ? 0 : -EIO;
+}

@@ -1,0 +1,72 @@
+/* What the files of the store share; seen by nobody else. */
+#pragma once
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "store/store.h"
+
+/* Every statement is prepared once a connection and kept. */
+enum store_sql {
+	SQL_BEGIN,
+	SQL_COMMIT,
+	SQL_ROLLBACK,
+	SQL_ADD_JOB,
+	SQL_PUT_JOB,
+	SQL_PUT_ATTEMPT,
+	SQL_LOAD_JOBS,
+	SQL_DELETE_JOB,
+	SQL_DELETE_ATTEMPTS,
+	SQL_DELETE_SPEC,
+	SQL_DELETE_CHUNKS,
+	SQL_DELETE_FILES,
+	SQL_LIST_JOB_FILES,
+	SQL_PUT_SPEC,
+	SQL_GET_SPEC,
+	SQL_LAST_CHUNK,
+	SQL_ADD_CHUNK,
+	SQL_PUT_CHUNK,
+	SQL_READ_CHUNKS,
+	SQL_ADD_FILE,
+	SQL_PUT_FILE,
+	SQL_DELETE_FILE,
+	SQL_GET_FILE,
+	SQL_FIND_FILE,
+	SQL_LIST_FILES,
+	STORE_SQL_COUNT,
+};
+
+struct store_connection {
+	sqlite3 *db;
+	sqlite3_stmt *statements[STORE_SQL_COUNT];
+	struct store_connection *next; /* in the pool */
+};
+
+struct store {
+	char *path; /* of the database */
+	int lock_fd;
+	int files_fd;
+	struct store_connection writer;
+	/* The thread that is in a transaction, 0: none. Its reads go through the writer, so
+	 * that it sees what it wrote. */
+	_Atomic pid_t writer_tid;
+	char *sql[STORE_SQL_COUNT]; /* the text of each statement */
+
+	pthread_mutex_t mutex; /* guards what follows */
+	struct store_connection *idle;
+};
+
+/* The statement, reset and without values; NULL: e says why. */
+sqlite3_stmt *store_prepare(struct store *s, struct store_connection *c,
+                            enum store_sql which, struct err *e);
+/* Runs a statement that gives no row. */
+int store_run(struct store_connection *c, sqlite3_stmt *statement, struct err *e);
+/* SQLite's error as negative errno and sentence. */
+int store_error(const struct store_connection *c, struct err *e);
+
+/* A read connection from the pool, and back. NULL on failure. */
+struct store_connection *store_reader_get(struct store *s);
+void store_reader_put(struct store *s, struct store_connection *c);
+
+/* Makes s->sql out of the tables of columns. */
+int store_make_job_sql(struct store *s);

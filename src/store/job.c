@@ -1,0 +1,459 @@
+/* Rows of jobs and attempts. One table says which column is which member; the statements,
+ * the binding and the loading all walk it. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/internal.h"
+
+enum column_type {
+	COLUMN_INT64,
+	COLUMN_INT,
+	COLUMN_UINT, /* uid_t, gid_t, mode_t */
+	COLUMN_BOOL,
+	COLUMN_TEXT,
+	COLUMN_KEY, /* char[] of the job's key */
+	COLUMN_STATE,
+	COLUMN_REASON,
+	COLUMN_TRANSFERS,
+};
+
+struct column {
+	const char *name;
+	enum column_type type;
+	size_t offset; /* in struct job_record */
+};
+
+#define MEMBER(column, type, member)                                              \
+	{                                                                         \
+		(column), COLUMN_##type, offsetof(struct job_record, member)      \
+	}
+
+/* id comes first: parameter 1 of every statement. */
+static const struct column job_columns[] = {
+	MEMBER("id", INT64, id),
+	MEMBER("key", KEY, key),
+	MEMBER("name", TEXT, name),
+	MEMBER("uid", UINT, uid),
+	MEMBER("gid", UINT, gid),
+	MEMBER("mode", UINT, mode),
+	MEMBER("state", STATE, state),
+	MEMBER("reason", REASON, reason),
+	MEMBER("message", TEXT, message),
+	MEMBER("error", TEXT, error),
+	MEMBER("accepted", BOOL, is_accepted),
+	MEMBER("spec_size", INT64, spec_size),
+	MEMBER("created", INT64, created_ms),
+	MEMBER("submitted", INT64, submitted_ms),
+	MEMBER("started", INT64, started_ms),
+	MEMBER("exited", INT64, exited_ms),
+	MEMBER("ended", INT64, ended_ms),
+	MEMBER("changed", INT64, changed_ms),
+	MEMBER("log_written", INT64, written_ms[STREAM_LOG]),
+	MEMBER("transfer_written", INT64, written_ms[STREAM_TRANSFER]),
+	MEMBER("events_written", INT64, written_ms[STREAM_EVENTS]),
+	MEMBER("outputs_written", INT64, written_ms[STREAM_OUTPUTS]),
+	MEMBER("cancel", BOOL, cancel),
+	MEMBER("cancel_now", BOOL, cancel_now),
+	MEMBER("exit_code", INT, exit_code),
+	MEMBER("log_size", INT64, stream_size[STREAM_LOG]),
+	MEMBER("transfer_size", INT64, stream_size[STREAM_TRANSFER]),
+	MEMBER("events_size", INT64, stream_size[STREAM_EVENTS]),
+	MEMBER("outputs_size", INT64, stream_size[STREAM_OUTPUTS]),
+	MEMBER("event_seq", INT64, event_seq),
+	MEMBER("outputs_uri", TEXT, outputs_uri),
+	MEMBER("outputs_count", INT64, outputs_count),
+	MEMBER("outputs_bytes", INT64, outputs_bytes),
+	MEMBER("attempt", INT, attempt.n),
+};
+
+static const struct column attempt_columns[] = {
+	MEMBER("job", INT64, id),
+	MEMBER("n", INT, attempt.n),
+	MEMBER("host", TEXT, attempt.host),
+	MEMBER("gpus", TEXT, attempt.gpus),
+	MEMBER("storeid", TEXT, attempt.storeid),
+	MEMBER("claimed", BOOL, attempt.is_claimed),
+	MEMBER("acked", BOOL, attempt.is_acked),
+	MEMBER("exit", TEXT, attempt.exit),
+	MEMBER("end", TEXT, attempt.end),
+	MEMBER("timed_out", BOOL, attempt.timed_out),
+	MEMBER("log_base", INT64, attempt.log_base),
+	MEMBER("transfer_base", INT64, attempt.transfer_base),
+	MEMBER("transfers", TRANSFERS, transfers),
+};
+
+/* The transfers of an attempt are read only as a whole: one text, a line each, members
+ * apart by tabs (names and URIs hold no control characters). */
+static int bind_transfers(sqlite3_stmt *statement, int index, const struct job_record *r)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+
+	for (size_t i = 0; i < r->n_transfers; i++) {
+		const struct job_transfer *t = &r->transfers[i];
+
+		(void)buf_printf(&text, "%d\t%lld\t%lld\t%s\t%s\n", (int)t->state,
+		                 (long long)t->bytes, (long long)t->total, t->name,
+		                 t->uri);
+	}
+	if (text.error) {
+		return text.error;
+	}
+	(void)sqlite3_bind_text(statement, index, buf_text(&text), -1, SQLITE_TRANSIENT);
+	return 0;
+}
+
+static int bind_column(sqlite3_stmt *statement, int index, const struct column *c,
+                       const struct job_record *r)
+{
+	const char *member = (const char *)r + c->offset;
+
+	switch (c->type) {
+	case COLUMN_INT64:
+		(void)sqlite3_bind_int64(statement, index, *(const int64_t *)member);
+		break;
+	case COLUMN_INT:
+		(void)sqlite3_bind_int64(statement, index, *(const int *)member);
+		break;
+	case COLUMN_UINT:
+		(void)sqlite3_bind_int64(statement, index, *(const unsigned *)member);
+		break;
+	case COLUMN_BOOL:
+		(void)sqlite3_bind_int64(statement, index, *(const bool *)member);
+		break;
+	case COLUMN_TEXT:
+		(void)sqlite3_bind_text(statement, index, *(char *const *)member, -1,
+		                        SQLITE_STATIC);
+		break;
+	case COLUMN_KEY:
+		(void)sqlite3_bind_text(statement, index, member, -1, SQLITE_STATIC);
+		break;
+	case COLUMN_STATE:
+		(void)sqlite3_bind_text(statement, index, job_state_name(r->state), -1,
+		                        SQLITE_STATIC);
+		break;
+	case COLUMN_REASON:
+		(void)sqlite3_bind_text(statement, index, job_reason_name(r->reason), -1,
+		                        SQLITE_STATIC);
+		break;
+	case COLUMN_TRANSFERS:
+		return bind_transfers(statement, index, r);
+	}
+	return 0;
+}
+
+static int bind_columns(sqlite3_stmt *statement, const struct column *columns, size_t n,
+                        const struct job_record *r)
+{
+	for (size_t i = 0; i < n; i++) {
+		int error = bind_column(statement, (int)i + 1, &columns[i], r);
+
+		if (error < 0) {
+			return error;
+		}
+	}
+	return 0;
+}
+
+static int parse_transfer(char *line, struct job_transfer *ret)
+{
+	long long bytes, total;
+	int state, used = 0;
+	char *uri;
+
+	if (sscanf(line, "%d\t%lld\t%lld\t%n", &state, &bytes, &total, &used) != 3 ||
+	    used == 0) {
+		return -EUCLEAN;
+	}
+	uri = strchr(line + used, '\t');
+	if (!uri) {
+		return -EUCLEAN;
+	}
+	*uri++ = '\0';
+	ret->state = (enum job_transfer_state)state;
+	ret->bytes = bytes;
+	ret->total = total;
+	ret->name = strdup(line + used);
+	ret->uri = strdup(uri);
+	return ret->name && ret->uri ? 0 : -ENOMEM;
+}
+
+static int load_transfers(const char *text, struct job_record *r)
+{
+	cleanup_free char *copy = strdup(text ? text : "");
+	char *save = NULL;
+	size_t n = 0;
+
+	if (!copy) {
+		return -ENOMEM;
+	}
+	for (const char *p = copy; *p; p++) {
+		n += *p == '\n';
+	}
+	if (n == 0) {
+		return 0;
+	}
+	r->transfers = calloc(n, sizeof(*r->transfers));
+	if (!r->transfers) {
+		return -ENOMEM;
+	}
+	for (char *line = strtok_r(copy, "\n", &save); line && r->n_transfers < n;
+	     line = strtok_r(NULL, "\n", &save)) {
+		int error = parse_transfer(line, &r->transfers[r->n_transfers++]);
+
+		if (error < 0) {
+			return error;
+		}
+	}
+	return 0;
+}
+
+static int load_text(sqlite3_stmt *row, int index, char **member)
+{
+	const char *text = (const char *)sqlite3_column_text(row, index);
+
+	return job_set_text(member, text);
+}
+
+static int load_column(sqlite3_stmt *row, int index, const struct column *c,
+                       struct job_record *r)
+{
+	char *member = (char *)r + c->offset;
+	int64_t number = sqlite3_column_int64(row, index);
+	const char *text;
+
+	switch (c->type) {
+	case COLUMN_INT64:
+		*(int64_t *)member = number;
+		break;
+	case COLUMN_INT:
+		*(int *)member = (int)number;
+		break;
+	case COLUMN_UINT:
+		*(unsigned *)member = (unsigned)number;
+		break;
+	case COLUMN_BOOL:
+		*(bool *)member = number != 0;
+		break;
+	case COLUMN_TEXT:
+		return load_text(row, index, (char **)member);
+	case COLUMN_KEY:
+		text = (const char *)sqlite3_column_text(row, index);
+		(void)snprintf(member, JOB_KEY_LEN + 1, "%s", text ? text : "");
+		break;
+	case COLUMN_STATE:
+		text = (const char *)sqlite3_column_text(row, index);
+		r->state = job_state_from_name(text ? text : "");
+		return r->state == JOB_STATE_COUNT ? -EUCLEAN : 0;
+	case COLUMN_REASON:
+		text = (const char *)sqlite3_column_text(row, index);
+		r->reason = job_reason_from_name(text ? text : "");
+		break;
+	case COLUMN_TRANSFERS:
+		return load_transfers((const char *)sqlite3_column_text(row, index), r);
+	}
+	return 0;
+}
+
+/* "a, b, c" and as many parameters. */
+static void add_names(struct buf *b, const struct column *columns, size_t n,
+                      const char *prefix)
+{
+	for (size_t i = 0; i < n; i++) {
+		(void)buf_printf(b, "%s%s%s", i ? ", " : "", prefix, columns[i].name);
+	}
+}
+
+static void add_parameters(struct buf *b, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		(void)buf_printf(b, "%s?%zu", i ? ", " : "", i + 1);
+	}
+}
+
+static char *make_insert(const char *verb, const char *table, const struct column *columns,
+                         size_t n)
+{
+	cleanup_buf struct buf b = BUF_INIT;
+
+	(void)buf_printf(&b, "%s INTO %s(", verb, table);
+	add_names(&b, columns, n, "");
+	(void)buf_add_str(&b, ") VALUES(");
+	add_parameters(&b, n);
+	(void)buf_add_str(&b, ")");
+	return buf_steal(&b);
+}
+
+static char *make_update(void)
+{
+	cleanup_buf struct buf b = BUF_INIT;
+
+	(void)buf_add_str(&b, "UPDATE job SET ");
+	for (size_t i = 1; i < ARRAY_SIZE(job_columns); i++) {
+		(void)buf_printf(&b, "%s%s = ?%zu", i > 1 ? ", " : "",
+		                 job_columns[i].name, i + 1);
+	}
+	(void)buf_add_str(&b, " WHERE id = ?1");
+	return buf_steal(&b);
+}
+
+static char *make_load(void)
+{
+	cleanup_buf struct buf b = BUF_INIT;
+
+	(void)buf_add_str(&b, "SELECT ");
+	add_names(&b, job_columns, ARRAY_SIZE(job_columns), "job.");
+	(void)buf_add_str(&b, ", ");
+	add_names(&b, attempt_columns, ARRAY_SIZE(attempt_columns), "attempt.");
+	(void)buf_add_str(&b, " FROM job LEFT JOIN attempt ON attempt.job = job.id AND"
+	                      " attempt.n = job.attempt ORDER BY job.id");
+	return buf_steal(&b);
+}
+
+int store_make_job_sql(struct store *s)
+{
+	s->sql[SQL_ADD_JOB] =
+		make_insert("INSERT", "job", job_columns, ARRAY_SIZE(job_columns));
+	s->sql[SQL_PUT_JOB] = make_update();
+	s->sql[SQL_PUT_ATTEMPT] = make_insert("INSERT OR REPLACE", "attempt",
+	                                      attempt_columns,
+	                                      ARRAY_SIZE(attempt_columns));
+	s->sql[SQL_LOAD_JOBS] = make_load();
+	return s->sql[SQL_ADD_JOB] && s->sql[SQL_PUT_JOB] && s->sql[SQL_PUT_ATTEMPT] &&
+	               s->sql[SQL_LOAD_JOBS]
+	       ? 0
+	       : -ENOMEM;
+}
+
+int store_add_job(struct store *s, struct job_record *record, struct err *e)
+{
+	sqlite3_stmt *statement = store_prepare(s, &s->writer, SQL_ADD_JOB, e);
+	int r;
+
+	if (!statement) {
+		return -EIO;
+	}
+	r = bind_columns(statement, job_columns, ARRAY_SIZE(job_columns), record);
+	if (r < 0) {
+		return err_set(e, r, "no memory");
+	}
+	(void)sqlite3_bind_null(statement, 1); /* AUTOINCREMENT gives the id */
+	r = store_run(&s->writer, statement, e);
+	if (r == 0) {
+		record->id = sqlite3_last_insert_rowid(s->writer.db);
+	}
+	return r;
+}
+
+static int put_row(struct store *s, enum store_sql which, const struct column *columns,
+                   size_t n, const struct job_record *record, struct err *e)
+{
+	sqlite3_stmt *statement = store_prepare(s, &s->writer, which, e);
+	int r;
+
+	if (!statement) {
+		return -EIO;
+	}
+	r = bind_columns(statement, columns, n, record);
+	if (r < 0) {
+		return err_set(e, r, "no memory");
+	}
+	return store_run(&s->writer, statement, e);
+}
+
+int store_put_job(struct store *s, const struct job_record *record, struct err *e)
+{
+	int r = put_row(s, SQL_PUT_JOB, job_columns, ARRAY_SIZE(job_columns), record, e);
+
+	if (r == 0 && record->attempt.n > 0) {
+		r = put_row(s, SQL_PUT_ATTEMPT, attempt_columns,
+		            ARRAY_SIZE(attempt_columns), record, e);
+	}
+	return r;
+}
+
+static int list_job_files(struct store *s, int64_t job, struct buf *ret_files,
+                          struct err *e)
+{
+	sqlite3_stmt *row = store_prepare(s, &s->writer, SQL_LIST_JOB_FILES, e);
+	int result;
+
+	if (!row) {
+		return -EIO;
+	}
+	(void)sqlite3_bind_int64(row, 1, job);
+	while ((result = sqlite3_step(row)) == SQLITE_ROW) {
+		int64_t id = sqlite3_column_int64(row, 0);
+
+		(void)buf_add(ret_files, &id, sizeof(id));
+	}
+	(void)sqlite3_reset(row);
+	return result == SQLITE_DONE ? ret_files->error : store_error(&s->writer, e);
+}
+
+int store_delete_job(struct store *s, int64_t job, struct buf *ret_files, struct err *e)
+{
+	static const enum store_sql verbs[] = {
+		SQL_DELETE_JOB,    SQL_DELETE_ATTEMPTS, SQL_DELETE_SPEC,
+		SQL_DELETE_CHUNKS, SQL_DELETE_FILES,
+	};
+	int r = list_job_files(s, job, ret_files, e);
+
+	for (size_t i = 0; i < ARRAY_SIZE(verbs) && r == 0; i++) {
+		sqlite3_stmt *statement = store_prepare(s, &s->writer, verbs[i], e);
+
+		if (!statement) {
+			return -EIO;
+		}
+		(void)sqlite3_bind_int64(statement, 1, job);
+		r = store_run(&s->writer, statement, e);
+	}
+	return r;
+}
+
+static int load_row(sqlite3_stmt *row, struct job_record *r)
+{
+	int index = 0, error = 0;
+	int64_t id;
+
+	for (size_t i = 0; i < ARRAY_SIZE(job_columns) && error == 0; i++) {
+		error = load_column(row, index++, &job_columns[i], r);
+	}
+	if (r->attempt.n == 0) {
+		return error;
+	}
+	id = r->id;
+	for (size_t i = 0; i < ARRAY_SIZE(attempt_columns) && error == 0; i++) {
+		error = load_column(row, index++, &attempt_columns[i], r);
+	}
+	return error == 0 && r->id != id ? -EUCLEAN : error;
+}
+
+int store_load_jobs(struct store *s, int (*each)(void *arg, struct job_record *record),
+                    void *arg, struct err *e)
+{
+	struct store_connection *c = &s->writer;
+	sqlite3_stmt *row = store_prepare(s, c, SQL_LOAD_JOBS, e);
+	int result, r = 0;
+
+	if (!row) {
+		return -EIO;
+	}
+	while (r == 0 && (result = sqlite3_step(row)) == SQLITE_ROW) {
+		cleanup_record struct job_record *record = job_record_new();
+
+		r = record ? load_row(row, record) : -ENOMEM;
+		if (r < 0) {
+			err_set(e, r, "cannot read job %lld from the database: %s",
+			        (long long)sqlite3_column_int64(row, 0), strerror(-r));
+		} else {
+			r = each(arg, steal_ptr(&record));
+		}
+	}
+	if (r == 0 && result != SQLITE_DONE) {
+		r = store_error(c, e);
+	}
+	(void)sqlite3_reset(row);
+	return r;
+}

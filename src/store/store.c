@@ -1,0 +1,455 @@
+/* Opening, locking, migrating; transactions; the pool of read connections.
+ *
+ * The writer is one connection in the engine's thread: SQLite never has two writers of
+ * ours, and many changes go into one transaction. Durability: WAL with synchronous=FULL,
+ * so a commit that returned survives a power cut. Readers see the last commit and are
+ * never blocked by the writer. */
+#include "store/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "util/log.h"
+
+enum { BUSY_TIMEOUT_MS = 2000 };
+
+/* One entry a schema version; PRAGMA user_version counts those that were run. */
+static const char *const migrations[] = {
+	/* 1 */
+	"CREATE TABLE job("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE,"
+	" name TEXT NOT NULL UNIQUE, uid INTEGER, gid INTEGER, mode INTEGER,"
+	" state TEXT NOT NULL, reason TEXT, message TEXT, error TEXT, accepted INTEGER,"
+	" spec_size INTEGER, created INTEGER, submitted INTEGER, started INTEGER,"
+	" exited INTEGER, ended INTEGER, changed INTEGER, log_written INTEGER,"
+	" transfer_written INTEGER, events_written INTEGER, outputs_written INTEGER,"
+	" cancel INTEGER, cancel_now INTEGER, exit_code INTEGER, log_size INTEGER,"
+	" transfer_size INTEGER, events_size INTEGER, outputs_size INTEGER, event_seq INTEGER,"
+	" outputs_uri TEXT, outputs_count INTEGER, outputs_bytes INTEGER,"
+	" attempt INTEGER);"
+	"CREATE TABLE attempt("
+	" job INTEGER NOT NULL, n INTEGER NOT NULL, host TEXT, gpus TEXT, storeid TEXT,"
+	" claimed INTEGER, acked INTEGER, exit TEXT, end TEXT, timed_out INTEGER,"
+	" log_base INTEGER, transfer_base INTEGER, transfers TEXT,"
+	" PRIMARY KEY(job, n)) WITHOUT ROWID;"
+	"CREATE TABLE spec(job INTEGER PRIMARY KEY, text BLOB NOT NULL);"
+	"CREATE TABLE chunk(id INTEGER PRIMARY KEY, job INTEGER NOT NULL,"
+	" stream INTEGER NOT NULL, off INTEGER NOT NULL, data BLOB NOT NULL,"
+	" UNIQUE(job, stream, off));"
+	"CREATE TABLE file(id INTEGER PRIMARY KEY AUTOINCREMENT, job INTEGER NOT NULL,"
+	" parent INTEGER NOT NULL, name TEXT NOT NULL, is_dir INTEGER NOT NULL,"
+	" mode INTEGER NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL,"
+	" UNIQUE(job, parent, name));"
+	/* ids of files begin above those that mean a directory of the tree */
+	"INSERT INTO file(id, job, parent, name, is_dir, mode, uid, gid)"
+	" VALUES(15, 0, 0, '', 0, 0, 0, 0); DELETE FROM file;",
+};
+
+static const struct {
+	enum store_sql which;
+	const char *text;
+} fixed_sql[] = {
+	{ SQL_BEGIN, "BEGIN IMMEDIATE" },
+	{ SQL_COMMIT, "COMMIT" },
+	{ SQL_ROLLBACK, "ROLLBACK" },
+	{ SQL_DELETE_JOB, "DELETE FROM job WHERE id = ?1" },
+	{ SQL_DELETE_ATTEMPTS, "DELETE FROM attempt WHERE job = ?1" },
+	{ SQL_DELETE_SPEC, "DELETE FROM spec WHERE job = ?1" },
+	{ SQL_DELETE_CHUNKS, "DELETE FROM chunk WHERE job = ?1" },
+	{ SQL_DELETE_FILES, "DELETE FROM file WHERE job = ?1" },
+	{ SQL_LIST_JOB_FILES, "SELECT id FROM file WHERE job = ?1 AND is_dir = 0" },
+	{ SQL_PUT_SPEC, "INSERT OR REPLACE INTO spec(job, text) VALUES(?1, ?2)" },
+	{ SQL_GET_SPEC, "SELECT text FROM spec WHERE job = ?1" },
+	{ SQL_LAST_CHUNK, "SELECT id, off, data FROM chunk WHERE job = ?1 AND stream = ?2"
+	                  " ORDER BY off DESC LIMIT 1" },
+	{ SQL_ADD_CHUNK,
+	  "INSERT INTO chunk(job, stream, off, data) VALUES(?1, ?2, ?3, ?4)" },
+	{ SQL_PUT_CHUNK, "UPDATE chunk SET data = ?2 WHERE id = ?1" },
+	{ SQL_READ_CHUNKS,
+	  "SELECT off, data FROM chunk WHERE job = ?1 AND stream = ?2 AND off >="
+	  " (SELECT max(off) FROM chunk WHERE job = ?1 AND stream = ?2 AND off <= ?3)"
+	  " AND off < ?4 ORDER BY off" },
+	{ SQL_ADD_FILE, "INSERT INTO file(job, parent, name, is_dir, mode, uid, gid)"
+	                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)" },
+	{ SQL_PUT_FILE, "UPDATE file SET parent = ?2, name = ?3, mode = ?4, uid = ?5,"
+	                " gid = ?6 WHERE id = ?1" },
+	{ SQL_DELETE_FILE, "DELETE FROM file WHERE id = ?1" },
+	{ SQL_GET_FILE, "SELECT id, job, parent, name, is_dir, mode, uid, gid FROM file"
+	                " WHERE id = ?1" },
+	{ SQL_FIND_FILE, "SELECT id, job, parent, name, is_dir, mode, uid, gid FROM file"
+	                 " WHERE job = ?1 AND parent = ?2 AND name = ?3" },
+	{ SQL_LIST_FILES, "SELECT id, job, parent, name, is_dir, mode, uid, gid FROM file"
+	                  " WHERE job = ?1 AND parent = ?2 AND id > ?3 ORDER BY id" },
+};
+
+int store_error(const struct store_connection *c, struct err *e)
+{
+	int code = sqlite3_errcode(c->db) & 0xff;
+	const char *text = sqlite3_errmsg(c->db);
+
+	switch (code) {
+	case SQLITE_FULL:
+		return err_set(e, -ENOSPC, "the disk of the job database is full");
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return err_set(e, -EAGAIN,
+		               "the job database is locked by another program");
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return err_set(e, -EUCLEAN, "the job database is damaged: %s", text);
+	case SQLITE_NOMEM:
+		return err_set(e, -ENOMEM, "no memory for the job database");
+	case SQLITE_CONSTRAINT:
+		return err_set(e, -EEXIST, "the job database: %s", text);
+	case SQLITE_READONLY:
+	case SQLITE_CANTOPEN:
+	case SQLITE_PERM:
+		return err_set(e, -EACCES, "the job database: %s", text);
+	default:
+		return err_set(e, -EIO, "the job database: %s", text);
+	}
+}
+
+sqlite3_stmt *store_prepare(struct store *s, struct store_connection *c,
+                            enum store_sql which, struct err *e)
+{
+	sqlite3_stmt **statement = &c->statements[which];
+
+	if (!*statement &&
+	    sqlite3_prepare_v3(c->db, s->sql[which], -1, SQLITE_PREPARE_PERSISTENT,
+	                       statement, NULL) != SQLITE_OK) {
+		(void)store_error(c, e);
+		return NULL;
+	}
+	(void)sqlite3_reset(*statement);
+	(void)sqlite3_clear_bindings(*statement);
+	return *statement;
+}
+
+int store_run(struct store_connection *c, sqlite3_stmt *statement, struct err *e)
+{
+	int result = sqlite3_step(statement);
+	int code = result == SQLITE_DONE ? 0 : store_error(c, e);
+
+	(void)sqlite3_reset(statement);
+	return code;
+}
+
+static int run_text(struct store_connection *c, const char *sql, struct err *e)
+{
+	if (sqlite3_exec(c->db, sql, NULL, NULL, NULL) != SQLITE_OK) {
+		return store_error(c, e);
+	}
+	return 0;
+}
+
+static void connection_close(struct store_connection *c)
+{
+	for (int i = 0; i < STORE_SQL_COUNT; i++) {
+		(void)sqlite3_finalize(c->statements[i]);
+		c->statements[i] = NULL;
+	}
+	(void)sqlite3_close(c->db);
+	c->db = NULL;
+}
+
+static int connection_open(const char *path, int flags, struct store_connection *c,
+                           struct err *e)
+{
+	if (sqlite3_open_v2(path, &c->db, flags | SQLITE_OPEN_NOMUTEX, NULL) !=
+	    SQLITE_OK) {
+		return store_error(c, e);
+	}
+	(void)sqlite3_extended_result_codes(c->db, 1);
+	(void)sqlite3_busy_timeout(c->db, BUSY_TIMEOUT_MS);
+	return 0;
+}
+
+static int read_number(struct store_connection *c, const char *sql, int64_t *ret_n)
+{
+	sqlite3_stmt *statement = NULL;
+	int result = -EIO;
+
+	if (sqlite3_prepare_v2(c->db, sql, -1, &statement, NULL) == SQLITE_OK &&
+	    sqlite3_step(statement) == SQLITE_ROW) {
+		*ret_n = sqlite3_column_int64(statement, 0);
+		result = 0;
+	}
+	(void)sqlite3_finalize(statement);
+	return result;
+}
+
+static int migrate_one(struct store *s, int64_t version, struct err *e)
+{
+	char pragma[64];
+	int r;
+
+	r = run_text(&s->writer, "BEGIN IMMEDIATE", e);
+	if (r < 0) {
+		return r;
+	}
+	(void)snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %lld",
+	               (long long)version + 1);
+	r = run_text(&s->writer, migrations[version], e);
+	if (r == 0) {
+		r = run_text(&s->writer, pragma, e);
+	}
+	if (r == 0) {
+		r = run_text(&s->writer, "COMMIT", e);
+	}
+	if (r < 0) {
+		(void)sqlite3_exec(s->writer.db, "ROLLBACK", NULL, NULL, NULL);
+	}
+	return r;
+}
+
+static int migrate(struct store *s, struct err *e)
+{
+	int64_t version = 0;
+
+	if (read_number(&s->writer, "PRAGMA user_version", &version) < 0) {
+		return store_error(&s->writer, e);
+	}
+	if (version > (int64_t)ARRAY_SIZE(migrations)) {
+		return err_set(e, -EPROTO,
+		               "%s was made by a newer jobfs (schema %lld, this one knows"
+		               " up to %zu)",
+		               s->path, (long long)version, ARRAY_SIZE(migrations));
+	}
+	for (; version < (int64_t)ARRAY_SIZE(migrations); version++) {
+		int r = migrate_one(s, version, e);
+
+		if (r < 0) {
+			return err_prefix(e, r, "schema %lld", (long long)version + 1);
+		}
+	}
+	return 0;
+}
+
+/* The lock file is never removed: removing it would let two daemons lock two files. */
+static int take_lock(struct store *s, const char *state_dir, struct err *e)
+{
+	cleanup_free char *path = NULL;
+	char pid[32] = "";
+
+	if (asprintf(&path, "%s/lock", state_dir) < 0) {
+		path = NULL;
+		return err_set(e, -ENOMEM, "no memory");
+	}
+	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (s->lock_fd < 0) {
+		return err_set(e, -errno, "cannot open %s: %s", path, strerror(errno));
+	}
+	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+		ssize_t n = pread(s->lock_fd, pid, sizeof(pid) - 1, 0);
+
+		pid[n > 0 ? n : 0] = '\0';
+		return err_set(e, -EBUSY,
+		               "another jobfs (process %s) uses the state directory %s",
+		               pid[0] ? pid : "unknown", state_dir);
+	}
+	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	/* for the sentence above only: the lock itself is flock's */
+	(void)!ftruncate(s->lock_fd, 0);
+	(void)!pwrite(s->lock_fd, pid, strlen(pid), 0);
+	return 0;
+}
+
+static int open_files_dir(struct store *s, const char *state_dir, struct err *e)
+{
+	cleanup_free char *path = NULL;
+
+	if (asprintf(&path, "%s/files", state_dir) < 0) {
+		path = NULL;
+		return err_set(e, -ENOMEM, "no memory");
+	}
+	if (mkdir(path, 0700) < 0 && errno != EEXIST) {
+		return err_set(e, -errno, "cannot make %s: %s", path, strerror(errno));
+	}
+	s->files_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (s->files_fd < 0) {
+		return err_set(e, -errno, "cannot open %s: %s", path, strerror(errno));
+	}
+	return 0;
+}
+
+static int open_database(struct store *s, struct err *e)
+{
+	static const char setup[] = "PRAGMA page_size = 8192;"
+				    "PRAGMA journal_mode = WAL;"
+				    "PRAGMA synchronous = FULL;"
+				    "PRAGMA journal_size_limit = 67108864;"
+				    "PRAGMA temp_store = MEMORY;";
+	int r;
+
+	r = connection_open(s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+	                    &s->writer, e);
+	if (r < 0) {
+		return err_prefix(e, r, "cannot open %s", s->path);
+	}
+	r = run_text(&s->writer, setup, e);
+	if (r == 0) {
+		r = migrate(s, e);
+	}
+	return r < 0 ? err_prefix(e, r, "cannot use %s", s->path) : 0;
+}
+
+static int set_fixed_sql(struct store *s)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(fixed_sql); i++) {
+		s->sql[fixed_sql[i].which] = strdup(fixed_sql[i].text);
+		if (!s->sql[fixed_sql[i].which]) {
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static void store_closep(struct store **s)
+{
+	*s = store_close(*s);
+}
+
+int store_open(const char *state_dir, struct store **ret_store, struct err *e)
+{
+	cleanup_(store_closep) struct store *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s) {
+		return err_set(e, -ENOMEM, "no memory");
+	}
+	s->lock_fd = s->files_fd = -1;
+	(void)pthread_mutex_init(&s->mutex, NULL);
+	if (asprintf(&s->path, "%s/jobfs.db", state_dir) < 0) {
+		s->path = NULL;
+		return err_set(e, -ENOMEM, "no memory");
+	}
+	if (set_fixed_sql(s) < 0 || store_make_job_sql(s) < 0) {
+		return err_set(e, -ENOMEM, "no memory");
+	}
+	r = take_lock(s, state_dir, e);
+	if (r == 0) {
+		r = open_files_dir(s, state_dir, e);
+	}
+	if (r == 0) {
+		r = open_database(s, e);
+	}
+	if (r < 0) {
+		return r;
+	}
+	*ret_store = steal_ptr(&s);
+	return 0;
+}
+
+struct store *store_close(struct store *s)
+{
+	if (!s) {
+		return NULL;
+	}
+	while (s->idle) {
+		struct store_connection *c = s->idle;
+
+		s->idle = c->next;
+		connection_close(c);
+		free(c);
+	}
+	connection_close(&s->writer);
+	for (int i = 0; i < STORE_SQL_COUNT; i++) {
+		free(s->sql[i]);
+	}
+	closep(&s->files_fd);
+	closep(&s->lock_fd);
+	(void)pthread_mutex_destroy(&s->mutex);
+	free(s->path);
+	free(s);
+	return NULL;
+}
+
+int store_files_fd(const struct store *s)
+{
+	return s->files_fd;
+}
+
+static int run_transaction_verb(struct store *s, enum store_sql which, struct err *e)
+{
+	sqlite3_stmt *statement = store_prepare(s, &s->writer, which, e);
+
+	return statement ? store_run(&s->writer, statement, e) : -EIO;
+}
+
+int store_begin(struct store *s, struct err *e)
+{
+	int r = run_transaction_verb(s, SQL_BEGIN, e);
+
+	if (r == 0) {
+		s->writer_tid = gettid();
+	}
+	return r;
+}
+
+int store_commit(struct store *s, struct err *e)
+{
+	int r = run_transaction_verb(s, SQL_COMMIT, e);
+
+	if (r == 0) {
+		s->writer_tid = 0;
+	}
+	return r;
+}
+
+void store_rollback(struct store *s)
+{
+	struct err e = ERR_INIT;
+
+	s->writer_tid = 0;
+	if (!sqlite3_get_autocommit(s->writer.db) &&
+	    run_transaction_verb(s, SQL_ROLLBACK, &e) < 0) {
+		log_error("rollback: %s", e.text);
+	}
+}
+
+struct store_connection *store_reader_get(struct store *s)
+{
+	struct err e = ERR_INIT;
+	struct store_connection *c;
+
+	if (s->writer_tid == gettid()) {
+		return &s->writer;
+	}
+	(void)pthread_mutex_lock(&s->mutex);
+	c = s->idle;
+	if (c) {
+		s->idle = c->next;
+	}
+	(void)pthread_mutex_unlock(&s->mutex);
+	if (c) {
+		return c;
+	}
+	c = calloc(1, sizeof(*c));
+	if (!c) {
+		return NULL;
+	}
+	if (connection_open(s->path, SQLITE_OPEN_READONLY, c, &e) < 0) {
+		log_error("%s", e.text);
+		connection_close(c);
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void store_reader_put(struct store *s, struct store_connection *c)
+{
+	if (c == &s->writer) {
+		return;
+	}
+	(void)pthread_mutex_lock(&s->mutex);
+	c->next = s->idle;
+	s->idle = c;
+	(void)pthread_mutex_unlock(&s->mutex);
+}

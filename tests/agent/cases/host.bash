@@ -1,0 +1,179 @@
+# probe, the AWS CLI and its installation.
+# shellcheck shell=bash
+
+case_probe_tells_what_the_host_is() {
+	local id key
+	ag probe
+	expect OK
+	id=$(field storeid)
+	[ ${#id} = 32 ] || fail "storeid '$id'"
+	for key in boot now uid home arch free_kb docker gpus; do
+		[ -n "$(field $key)" ] || fail "no $key in: $TEXT"
+	done
+	is home "$HOME"
+	is uid "$(id -u)"
+	[ "$(stat -c %a "$HOME/.jobfs")" = 700 ] || fail "mode of the base"
+	ag probe
+	is storeid "$id"
+	poll ab
+	is storeid "$id"
+	local i
+	rm -r "$HOME/.jobfs"
+	for i in {1..8}; do
+		# shellcheck disable=SC2086
+		$SH "$AGENT" probe "p$i" >"$T/p$i" &
+	done
+	wait
+	[ "$(sort -u "$T"/p? | grep -c ^storeid)" = 1 ] || fail "two store ids"
+}
+
+case_probe_refuses_a_base_that_is_not_safe() {
+	local base=$HOME/.jobfs
+	mkdir "$T/elsewhere"
+	ln -s "$T/elsewhere" "$base"
+	ag probe
+	expect EBASE
+	grep -q "^message $base: found a symbolic link" <<<"$TEXT" || fail "$TEXT"
+	rm "$base"
+	touch "$base"
+	ag probe
+	expect EBASE
+	rm "$base"
+	local mode
+	for mode in 770 707 1777 720; do
+		mkdir -m $mode "$base"
+		ag probe
+		expect EBASE
+		grep -q "^message $base: found mode $mode" <<<"$TEXT" || fail "$TEXT"
+		rmdir "$base"
+	done
+	mkdir -m 755 "$base"
+	ag probe
+	expect OK
+	if [ "$(id -u)" = 0 ]; then
+		chown 12345 "$base"
+		ag probe
+		expect EBASE
+		grep -q "found owner uid 12345, expected 0" <<<"$TEXT" || fail "$TEXT"
+	fi
+	rm -r "$base"
+	mkdir "$T/bin"
+	printf '#!/bin/sh\necho "ln: Operation not permitted" >&2; exit 1\n' >"$T/bin/ln"
+	chmod +x "$T/bin/ln"
+	# busybox sh would take its own ln
+	case $SH in busybox*) ;; *)
+		PATH=$T/bin:$PATH ag probe
+		expect EBASE
+		grep -q 'without hard links' <<<"$TEXT" || fail "$TEXT"
+		;;
+	esac
+	mount -t tmpfs -o size=64k,nr_inodes=40 tmpfs "$HOME" || fail "cannot mount"
+	cat /dev/zero >"$HOME/fill" 2>/dev/null
+	ag probe
+	expect EDISK
+	umount "$HOME"
+	HOME=$T/nowhere ag probe
+	expect EBASE
+}
+
+fake_zip() { # DIR VERSION: what Amazon's zip looks like
+	mkdir -p "$1/aws/dist"
+	cat >"$1/aws/install" <<-'EOT'
+		#!/bin/sh
+		# -i DIR -b BIN
+		mkdir -p "$2" "$4" && cp "${0%/*}/dist/aws" "$2/aws" && ln -s "$2/aws" "$4/aws"
+	EOT
+	printf '#!/bin/sh\necho "aws-cli/%s Python/3"\n' "$2" >"$1/aws/dist/aws"
+	chmod +x "$1/aws/install" "$1/aws/dist/aws"
+	(cd "$1" && zip -qr "$T/aws-$(uname -m).zip" aws)
+}
+
+nothing_left() {
+	[ -z "$(find "$HOME/.jobfs/aws" -mindepth 1 -maxdepth 1 -type d)" ] ||
+		fail "left: $(ls -A "$HOME/.jobfs/aws")"
+}
+
+case_the_aws_cli_is_found() {
+	ag aws
+	expect OK
+	is version 2.9.19
+	is path "$here/fake/aws"
+	mkdir -p "$HOME/.local/bin" "$T/bin"
+	printf '#!/bin/sh\necho "aws-cli/1.45.11 Python/3" >&2\n' >"$HOME/.local/bin/aws"
+	printf '#!/bin/sh\nexit 127\n' >"$T/bin/aws" # one that does not run
+	chmod +x "$HOME/.local/bin/aws" "$T/bin/aws"
+	PATH=$T/bin:/usr/sbin:/sbin:$PATH ag aws
+	is version 1.45.11
+	is path "$HOME/.local/bin/aws"
+}
+
+case_the_aws_cli_is_installed() {
+	ag probe
+	fake_zip "$T/z" 2.15.0
+	ag install <<<"url file://$T/aws-{arch}.zip"
+	expect OK
+	is version 2.15.0
+	local path
+	path=$(field path)
+	ag aws
+	is path "$path"
+	is version 2.15.0
+	ag install < <(printf 'data %d\n' "$(stat -c %s "$T"/aws-*.zip)" && cat "$T"/aws-*.zip)
+	expect OK
+	[ "$(field path)" != "$path" ] || fail "the same directory again"
+	ag aws
+	[ "$(field path)" != "$path" ] || fail "not taken into use"
+	# other tools than unzip
+	local tool
+	for tool in busybox python3; do
+		rm -rf "$T/bin"
+		mkdir "$T/bin"
+		ln -s /usr/bin/* "$T/bin/"
+		rm -f "$T/bin/unzip" "$T/bin/curl"
+		[ $tool = busybox ] || {
+			rm -f "$T/bin/busybox"
+			case $SH in busybox*) continue ;; esac
+		}
+		PATH=$T/bin ag install < <(printf 'data %d\n' "$(stat -c %s "$T"/aws-*.zip)" && cat "$T"/aws-*.zip)
+		expect OK
+	done
+}
+
+case_an_installation_that_fails_says_why_and_leaves_nothing() {
+	ag probe
+	says() { # CODE WORDS
+		expect "$1"
+		grep -q "^message .*$2" <<<"$TEXT" || fail "no '$2' in: $TEXT"
+		nothing_left
+	}
+	ag install <<<"url file://$T/nothing-here.zip"
+	says EINSTALL "cannot download file://$T/nothing-here.zip: ."
+	ag install <<<"url http://127.0.0.1:9/x.zip"
+	says EINSTALL 'cannot download'
+	echo 'this is no zip' >"$T/bad.zip"
+	ag install <<<"url file://$T/bad.zip"
+	says EINSTALL 'cannot unpack the zip'
+	ag install < <(printf 'data 100\nshort')
+	says EINSTALL 'cut short'
+	ag install <<<'url --output=/etc/passwd'
+	says EINSTALL 'expected a URL'
+	ag install <<<'something else'
+	says EINSTALL 'expected url or data'
+	ag install </dev/null
+	says EINSTALL 'expected url or data'
+	(cd "$T" && echo x >x && zip -q other.zip x)
+	ag install <<<"url file://$T/other.zip"
+	says EINSTALL 'holds no aws/install'
+	fake_zip "$T/z" 2.15.0
+	rm "$T"/aws-*.zip
+	printf '#!/bin/sh\necho "no such system" >&2; exit 1\n' >"$T/z/aws/dist/aws"
+	(cd "$T/z" && zip -qr "$T/broken.zip" aws)
+	ag install <<<"url file://$T/broken.zip"
+	says EINSTALL 'does not run here: no such system'
+	printf '#!/bin/sh\necho "no room" >&2; exit 1\n' >"$T/z/aws/install"
+	(cd "$T/z" && zip -qr "$T/broken2.zip" aws)
+	ag install <<<"url file://$T/broken2.zip"
+	says EINSTALL 'aws/install failed: no room'
+	ag aws
+	is path "$here/fake/aws"
+}

@@ -1,0 +1,276 @@
+#include "store/store.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+
+#include "test.h"
+
+static char dir[64];
+static struct store *store;
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void open_store(void)
+{
+	struct err e = ERR_INIT;
+
+	CHECK_INT(store_open(dir, &store, &e), 0);
+}
+
+static void new_store(void)
+{
+	(void)snprintf(dir, sizeof(dir), "/tmp/jobfs-store.XXXXXX");
+	CHECK(mkdtemp(dir));
+	open_store();
+}
+
+static void reopen(void)
+{
+	store = store_close(store);
+	open_store();
+}
+
+static void end_store(void)
+{
+	store = store_close(store);
+	CHECK_INT(nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static struct job_record *make_job(const char *name, const char *key)
+{
+	struct job_record *r = job_record_new();
+	struct err e = ERR_INIT;
+
+	CHECK(r);
+	CHECK_INT(job_set_text(&r->name, name), 0);
+	(void)snprintf(r->key, sizeof(r->key), "%s", key);
+	CHECK_INT(store_begin(store, &e), 0);
+	CHECK_INT(store_add_job(store, r, &e), 0);
+	CHECK_INT(store_commit(store, &e), 0);
+	return r;
+}
+
+static struct job_record *loaded[8];
+static int n_loaded;
+
+static int take(void *arg, struct job_record *record)
+{
+	(void)arg;
+	CHECK(n_loaded < 8);
+	loaded[n_loaded++] = record;
+	return 0;
+}
+
+static void load(void)
+{
+	struct err e = ERR_INIT;
+
+	n_loaded = 0;
+	CHECK_INT(store_load_jobs(store, take, NULL, &e), 0);
+}
+
+static void unload(void)
+{
+	while (n_loaded > 0) {
+		(void)job_record_unref(loaded[--n_loaded]);
+	}
+}
+
+TEST("a job is read back as it was written, after a restart too")
+{
+	struct job_record *r;
+	struct err e = ERR_INIT;
+
+	new_store();
+	r = make_job("exp1", "0011223344556677");
+	r->state = JOB_RUNNING;
+	r->reason = REASON_CANCELLED;
+	r->exit_code = 3;
+	r->uid = 4000000000U;
+	r->stream_size[STREAM_LOG] = INT64_C(1) << 40;
+	r->attempt = (struct job_attempt){ .n = 2, .is_claimed = true, .log_base = 17 };
+	CHECK_INT(job_set_text(&r->attempt.host, "gpu1"), 0);
+	CHECK_INT(job_set_text(&r->attempt.exit, "exit 3"), 0);
+	CHECK_INT(job_set_text(&r->message, "a\nb"), 0);
+	r->transfers = calloc(1, sizeof(*r->transfers));
+	r->n_transfers = 1;
+	r->transfers[0].state = TRANSFER_DONE;
+	r->transfers[0].total = -1;
+	CHECK_INT(job_set_text(&r->transfers[0].name, "train"), 0);
+	CHECK_INT(job_set_text(&r->transfers[0].uri, "s3://b/with space"), 0);
+	CHECK_INT(store_begin(store, &e), 0);
+	CHECK_INT(store_put_job(store, r, &e), 0);
+	CHECK_INT(store_commit(store, &e), 0);
+	reopen();
+	load();
+	CHECK_INT(n_loaded, 1);
+	CHECK_INT(loaded[0]->id, r->id);
+	CHECK_STR(loaded[0]->key, r->key);
+	CHECK_INT(loaded[0]->state, JOB_RUNNING);
+	CHECK_INT(loaded[0]->reason, REASON_CANCELLED);
+	CHECK_INT(loaded[0]->exit_code, 3);
+	CHECK_INT(loaded[0]->uid, 4000000000U);
+	CHECK_INT(loaded[0]->stream_size[STREAM_LOG], INT64_C(1) << 40);
+	CHECK_INT(loaded[0]->attempt.n, 2);
+	CHECK(loaded[0]->attempt.is_claimed && !loaded[0]->attempt.is_acked);
+	CHECK_STR(loaded[0]->attempt.exit, "exit 3");
+	CHECK(!loaded[0]->attempt.end && !loaded[0]->error);
+	CHECK_STR(loaded[0]->message, "a\nb");
+	CHECK_INT(loaded[0]->n_transfers, 1);
+	CHECK_STR(loaded[0]->transfers[0].uri, "s3://b/with space");
+	CHECK_INT(loaded[0]->transfers[0].total, -1);
+	unload();
+	(void)job_record_unref(r);
+	end_store();
+}
+
+TEST("a name and a key are given once, an id never again")
+{
+	struct job_record *a, *b;
+	struct buf files = BUF_INIT;
+	struct err e = ERR_INIT;
+	int64_t first;
+
+	new_store();
+	a = make_job("a", "1111111111111111");
+	first = a->id;
+	CHECK_INT(store_begin(store, &e), 0);
+	CHECK_INT(store_add_job(store, a, &e), -EEXIST);
+	CHECK_INT(store_delete_job(store, first, &files, &e), 0);
+	CHECK_INT(store_commit(store, &e), 0);
+	b = make_job("a", "2222222222222222");
+	CHECK(b->id > first);
+	(void)job_record_unref(a);
+	(void)job_record_unref(b);
+	buf_fini(&files);
+	end_store();
+}
+
+TEST("what was not committed was not written")
+{
+	struct job_record *r;
+	struct err e = ERR_INIT;
+	char data[8];
+
+	new_store();
+	r = make_job("a", "1111111111111111");
+	CHECK_INT(store_begin(store, &e), 0);
+	CHECK_INT(store_append(store, r->id, STREAM_LOG, 0, "abc", 3, &e), 0);
+	store_rollback(store);
+	CHECK_INT(store_read_stream(store, r->id, STREAM_LOG, 0, data, 8), 0);
+	(void)job_record_unref(r);
+	end_store();
+}
+
+/* A reader that starts anywhere and asks for any length sees the same bytes. */
+static void check_stream(int64_t job, const char *want, size_t len)
+{
+	static const size_t starts[] = { 0, 1, 4095, 16383, 16384, 65535, 65536, 99999 };
+	static char data[300000];
+
+	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+		for (size_t ask = 1; ask < sizeof(data); ask = ask * 7 + 1) {
+			size_t left = starts[i] < len ? len - starts[i] : 0;
+			size_t n = ask < left ? ask : left;
+
+			CHECK_INT(store_read_stream(store, job, STREAM_LOG,
+			                            (int64_t)starts[i], data, ask),
+			          n);
+			CHECK(memcmp(data, want + starts[i], n) == 0);
+		}
+	}
+}
+
+TEST("a stream is the sum of its appends, at every offset and length")
+{
+	static const size_t sizes[] = { 1, 10, 5000, 16383, 1, 70000, 3, 140000, 2 };
+	static char bytes[300000];
+	struct err e = ERR_INIT;
+	struct job_record *r;
+	size_t len = 0;
+
+	new_store();
+	r = make_job("a", "1111111111111111");
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		bytes[i] = (char)(i * 31 + (i >> 8));
+	}
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		CHECK_INT(store_begin(store, &e), 0);
+		CHECK_INT(store_append(store, r->id, STREAM_LOG, (int64_t)len, bytes + len,
+		                       sizes[i], &e),
+		          0);
+		CHECK_INT(store_commit(store, &e), 0);
+		len += sizes[i];
+		CHECK_INT(store_stream_size(store, r->id, STREAM_LOG), len);
+	}
+	check_stream(r->id, bytes, len);
+	reopen();
+	check_stream(r->id, bytes, len);
+	(void)job_record_unref(r);
+	end_store();
+}
+
+TEST("bytes at any other offset than the end are refused")
+{
+	struct err e = ERR_INIT;
+	struct job_record *r;
+
+	new_store();
+	r = make_job("a", "1111111111111111");
+	CHECK_INT(store_begin(store, &e), 0);
+	CHECK_INT(store_append(store, r->id, STREAM_LOG, 0, "abc", 3, &e), 0);
+	CHECK_INT(store_append(store, r->id, STREAM_LOG, 0, "abc", 3, &e), -ESTALE);
+	CHECK_INT(store_append(store, r->id, STREAM_LOG, 4, "abc", 3, &e), -ESTALE);
+	CHECK_INT(store_append(store, r->id, STREAM_LOG, 3, "def", 3, &e), 0);
+	CHECK_INT(store_commit(store, &e), 0);
+	(void)job_record_unref(r);
+	end_store();
+}
+
+static int count(void *arg, const struct store_file *file)
+{
+	(void)file;
+	++*(int *)arg;
+	return 0;
+}
+
+TEST("files have parents, unique names, and ids above the fixed directories")
+{
+	struct store_file f = { .job = 1, .parent = FILE_PARENT_FILES, .name = "a" }, g;
+	struct err e = ERR_INIT;
+	int n = 0;
+
+	new_store();
+	CHECK_INT(store_begin(store, &e), 0);
+	CHECK_INT(store_add_file(store, &f, &e), 0);
+	CHECK(f.id >= FILE_ID_FIRST);
+	CHECK_INT(store_add_file(store, &f, &e), -EEXIST);
+	/* the writer's thread sees its own transaction */
+	CHECK_INT(store_find_file(store, 1, FILE_PARENT_FILES, "a", &g), 0);
+	CHECK_INT(store_commit(store, &e), 0);
+	CHECK_INT(g.id, f.id);
+	CHECK_INT(store_find_file(store, 1, FILE_PARENT_JOB, "a", &g), -ENOENT);
+	CHECK_INT(store_list_files(store, 1, FILE_PARENT_FILES, 0, count, &n), 0);
+	CHECK_INT(n, 1);
+	end_store();
+}
+
+TEST("a second daemon on the same directory is refused by name")
+{
+	struct store *second = NULL;
+	struct err e = ERR_INIT;
+
+	new_store();
+	CHECK_INT(store_open(dir, &second, &e), -EBUSY);
+	CHECK(strstr(e.text, "another jobfs (process "));
+	end_store();
+}
+
+TEST_MAIN
