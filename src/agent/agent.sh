@@ -22,7 +22,10 @@
 # shellcheck disable=SC2154  # JOB, IMAGE … are assigned by the plan, which is sourced
 # shellcheck disable=SC1090,SC1091  # the plan is made on the host
 # shellcheck disable=SC2086  # $SH is "busybox sh" in tests; lists of pids are split
-# shellcheck disable=SC2015  # a && b || c is used where b cannot fail
+# shellcheck disable=SC2013  # a /proc path holds no blank
+# shellcheck disable=SC2015  # a && b || c: wanted also when b fails
+# shellcheck disable=SC2030,SC2031  # what a subshell exports is for its child only
+# shellcheck disable=SC2317  # the words of a plan are called by the plan
 
 lc_host=${LC_ALL+=$LC_ALL}
 LC_ALL=C
@@ -290,7 +293,7 @@ cmd_install() {
 	a=$base/aws i_dir=$base/aws/$nonce i_tmp=$base/aws/t.$nonce
 	mkdir -p "$i_tmp" || reply EDISK "cannot make $i_tmp"
 	# what killed installs left, once nobody can be at it any more
-	find "$base/aws" -name 't.*' -prune -mtime +0 -exec rm -rf {} +
+	find "$base/aws"/t.* -prune -mtime +0 -exec rm -rf {} +
 	IFS= read -r i_line
 	i_arg=${i_line#* }
 	case $i_line in
@@ -333,7 +336,7 @@ fetch_url() {
 
 # ---- put, launch, poll -----------------------------------------------------------------
 
-make_room() { mkdir -p "$a" 2>/dev/null || reply EDISK "cannot make $a"; }
+make_room() { [ -d "$a" ] || mkdir -p "$a" 2>/dev/null || reply EDISK "cannot make $a"; }
 
 cmd_put() { # SIZE
 	make_room
@@ -389,10 +392,8 @@ alive_word() {
 		alive=rebooted
 	else
 		alive=0
-		load_prog
-		if [ "$g_pid" = 0 ]; then return; fi
-		if is_alive "$g_pid" "$g_start"; then alive=orphan; return; fi
 		members
+		marked "JOBFS_WRAPPER=$att"
 		[ -z "$m" ] && ! container_runs || alive=orphan
 	fi
 }
@@ -412,7 +413,11 @@ first_line() { # KEY FILE: one line, if there is one
 attempt_state() {
 	alive_word
 	echo "attempt $att${nl}claim $c_line${nl}alive $alive"
-	first_line phase "$a/phase"
+	if [ -f "$a/phase" ]; then
+		first_line phase "$a/phase"
+	elif [ "$c_kind" = run ]; then
+		echo "phase prepare" # the first one needs no file
+	fi
 	[ ! -f "$a/cancel" ] || echo "cancel 1"
 	[ ! -f "$a/timeout" ] || echo "timeout 1"
 	for p_x in "$a"/xfer.*; do
@@ -506,13 +511,16 @@ cmd_manifest() {
 # way waits for the other. Only the runner holds 7, so the keeper sees the runner die.
 keeper_start() { # the secrets are on fd 3
 	mkfifo "$a/t.$$.c" "$a/t.$$.r" || return 1
+	# shellcheck disable=SC2094  # they are FIFOs
 	exec 5<>"$a/t.$$.c" && exec 4<"$a/t.$$.c" 7>"$a/t.$$.c" 5>&-
+	# shellcheck disable=SC2094
 	exec 5<>"$a/t.$$.r" && exec 6<"$a/t.$$.r" 8>"$a/t.$$.r" 5>&-
-	rm -f "$a/t.$$.c" "$a/t.$$.r"
 	$SH "$ME" _sec "$nonce" "$att" <&3 4<&4 >&8 3<&- 6<&- 7>&- 8>&- &
 	exec 3<&- 4<&- 8>&-
 	read -r k_word <&6 && [ "$k_word" = ready ]
 }
+
+keeper_tidy() { rm -f "$a/t.$$.c" "$a/t.$$.r" "$@"; } # apart: the start shall be quick
 
 keeper_order() { # WORD: fails when the keeper died
 	say "$1" >&7
@@ -523,12 +531,16 @@ keeper_stop() { exec 6<&- 7>&-; }
 
 cmd__run() { # fd 0: the secrets; fd 1: launch waits until it is closed
 	exec 3<&0 </dev/null
-	keeper_start || exit 0 # nothing happened
+	if ! keeper_start; then # nothing happened
+		keeper_tidy
+		exit
+	fi
 	get_boot
-	pstat $$ || exit 0
+	pstat $$
 	put_once claim "run $nonce $$ $p_start $p_sid $boot" || { # THE gate
 		[ $? = 1 ] || say "EDISK cannot write the claim"
-		exit 0
+		keeper_tidy
+		exit
 	}
 	durable "$a/claim" "$a" # nothing with an effect before this
 	exec >/dev/null
@@ -537,7 +549,7 @@ cmd__run() { # fd 0: the secrets; fd 1: launch waits until it is closed
 		read -r r_why <"$a/t.why" || r_why='cannot be unpacked'
 		finish "payload-failed $r_why"
 	fi
-	rm -f "$a/payload" "$a/t.why"
+	keeper_tidy "$a/payload" "$a/t.why"
 	load_plan
 	download || finish download-failed
 	want_upload || keeper_stop
@@ -557,14 +569,21 @@ want_upload() { [ -n "$OUTPUT" ] && [ -n "$DEST" ]; }
 
 # In a subshell: a plan that is no sh ends that one only. The last words go to stderr.
 unpack() {
-	put_over phase prepare
 	exec 3>&2 2>>"$a/err"
-	{ read -r u_magic u_version u_len && [ "$u_magic $u_version" = 'jobfs 1' ]; } \
-		<"$a/payload" || unpack_failed "unknown payload"
-	u_skip=$((${#u_magic} + ${#u_version} + ${#u_len} + 3))
-	part $u_skip "$u_len" "$a/plan"
+	{
+		read -r u_line
+		case $u_line in 'jobfs 1 '*[0-9]) ;; *) unpack_failed "unknown payload" ;; esac
+		head -c "${u_line##* }" >"$a/plan" || unpack_failed "cannot write the plan"
+	} <"$a/payload"
+	load_plan || unpack_failed "the plan is no sh text"
+	input() { inside_only "$4" 600; }
+	plan_inputs
+	inside_only "$OUTPUT" 700
 	umask 022 # what is below work is for the user of an image too
-	mkdir -p "$a/work/files" "$a/work/inputs" || unpack_failed "cannot make $a/work"
+	mkdir -p "$a/ctl" "$a/work/files" "$a/work/inputs" "$a/work/$OUTPUT" ||
+		unpack_failed "cannot make $a/work"
+	# an image may have a user of its own
+	[ -z "$IMAGE" ] || chmod 777 "$a/ctl" ${OUTPUT:+"$a/work/$OUTPUT"}
 	dir() {
 		inside_only "$1" "$2"
 		mkdir -p "$a/work/files/$1" || unpack_failed "cannot make $1"
@@ -576,17 +595,12 @@ unpack() {
 		chmod "$2" "$a/work/files/$1"
 	}
 	u_modes=''
-	load_plan || unpack_failed "the plan is no sh text"
 	plan_files
 	# last and from the inside out: a directory may be made read-only
 	while [ -n "$u_modes" ]; do
 		u_line=${u_modes%%"$nl"*} u_modes=${u_modes#*"$nl"}
 		chmod "${u_line%% *}" "$a/work/files/${u_line#* }"
 	done
-	if [ -n "$OUTPUT" ]; then
-		mkdir -p "$a/work/$OUTPUT" || unpack_failed "cannot make $OUTPUT"
-		[ -z "$IMAGE" ] || chmod 777 "$a/work/$OUTPUT" # an image may have its own user
-	fi
 }
 
 unpack_failed() {
@@ -600,7 +614,7 @@ part() { # OFFSET SIZE FILE
 }
 
 inside_only() { # PATH MODE
-	case /$1/ in *//* | */../*) unpack_failed "path $1" ;; esac
+	case /$1/ in // | /./) ;; *//* | */../*) unpack_failed "path $1" ;; esac
 	case $2 in [0-7][0-7][0-7]) ;; *) unpack_failed "mode $2" ;; esac
 }
 
@@ -624,17 +638,21 @@ download() {
 # The inner wrapper is in the foreground: a shell would start it with signals ignored else.
 run_program() {
 	[ ! -f "$a/cancel" ] || finish cancelled
-	put_over phase run
+	put_over phase run || {
+		rm -f "$a/reserve"
+		put_over phase run
+	} || finish 'payload-failed no room to start'
 	durable "$a/phase" "$a" # a crash from here on means: the program may have run
 	exec 9>/dev/null
 	if [ "$RUN_LIMIT" -gt 0 ]; then # 9 is held by the runner and the inner wrapper
-		mkfifo "$a/t.limit"
+		mkfifo "$a/t.limit" || finish 'payload-failed no room to start'
+		# shellcheck disable=SC2094
 		exec 5<>"$a/t.limit" && exec 8<"$a/t.limit" 9>"$a/t.limit" 5>&-
 		rm -f "$a/t.limit"
 		$SH "$ME" _timer "$nonce" "$att" <&8 6<&- 7>&- 8<&- 9>&- &
 		exec 8<&-
 	fi
-	setsid $SH "$ME" _exec "$nonce" "$att" 6<&- 7>&- 9>&9
+	JOBFS_WRAPPER=$att setsid $SH "$ME" _exec "$nonce" "$att" 6<&- 7>&- 9>&9
 	# The inner wrapper died without a word (kill -9, no memory): the program may live on.
 	r_nap=0.02
 	until [ -f "$a/exit" ]; do
@@ -653,11 +671,12 @@ last_result() { # WORD: what is known when the inner wrapper told nothing
 	if [ -n "$IMAGE" ] && docker_result; then echo "$result"; else echo "lost $1"; fi
 }
 
-# What the program left behind would still write to the outputs and hold its GPUs.
+# What the program left behind would still write to the outputs and hold its GPUs. One that
+# even KILL does not end (a hung driver) must not keep the outputs here.
 end_leftovers() {
 	members
 	k_seen=''
-	[ -z "$m" ] || kill_tree "$GRACE"
+	[ -z "$m" ] || kill_tree "$GRACE" 30
 }
 
 cmd__timer() { # fd 0: end-of-file when the program is over
@@ -778,11 +797,14 @@ stage() {
 
 cmd__upload() { # as _run, for an attempt whose runner is gone
 	exec 3<&0 </dev/null
-	keeper_start || exit 0
+	keeper_start
+	k_rc=$?
+	keeper_tidy
+	[ $k_rc = 0 ] || exit
 	get_boot
 	load_claim
 	load_plan
-	if uploader_lives || ! take_turn up "$nonce"; then exit 0; fi
+	if uploader_lives || ! take_turn up "$nonce"; then exit; fi
 	# written by us or by the dead runner; the one end that may be replaced
 	case $(cat "$a/end" 2>/dev/null) in upload-failed*) rm -f "$a/end" ;; esac
 	say started
@@ -790,8 +812,10 @@ cmd__upload() { # as _run, for an attempt whose runner is gone
 	end_transfers
 	r_why=runner-killed
 	[ "$c_boot" = "$boot" ] || r_why=rebooted
-	[ -f "$a/prog" ] || finish "lost $r_why"
+	read -r r_phase 2>/dev/null <"$a/phase"
+	case $r_phase in run | upload | end) ;; *) finish "lost $r_why" ;; esac
 	[ -f "$a/exit" ] || settle exit "$(last_result $r_why)"
+	end_leftovers
 	upload
 }
 
@@ -802,7 +826,7 @@ cmd_upload() {
 	[ ! -f "$a/acked" ] || reply EACKED "already acknowledged"
 	case $alive in
 	'done') case $(cat "$a/end") in upload-failed*) ;; *) reply OK ;; esac ;;
-	orphan) reply EALIVE "the program still runs" ;;
+	orphan) [ -f "$a/exit" ] || reply EALIVE "the program still runs" ;;
 	1)
 		uploader_lives && reply OK
 		reply EALIVE "the runner lives"
@@ -818,6 +842,7 @@ cmd_upload() {
 
 # Orders come on fd 4; end-of-file there means that the runner is gone. It waits in read.
 cmd__sec() {
+	# shellcheck disable=SC3045  # each sh has it
 	ulimit -c 0
 	s_ok='' s_ak='' s_sk='' s_st=''
 	while IFS= read -r s_line; do
@@ -925,13 +950,15 @@ s3() { # ARG…
 # ---- the inner wrapper -----------------------------------------------------------------
 
 cmd__exec() {
-	trap : HUP INT QUIT TERM USR1 USR2 # `kill 0` in the program must not end its wrapper
+	trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2 # `kill 0` in the program must not end its wrapper
 	pstat $$
 	put_over prog "$$ $p_start"
 	load_plan
 	w=$a/work result=''
-	cd "$w" || settle exit 'lost no-directory'
-	mkdir -p "$a/ctl"
+	cd "$w" || {
+		settle exit 'lost no-directory'
+		exit
+	}
 	plan_setup
 	[ -n "$result" ] || plan_program
 	settle exit "$result"
@@ -982,7 +1009,7 @@ inside() { # COMMAND…: on the log, in the program's environment
 become() { # COMMAND…
 	umask "${JOBFS_HOST%% *}"
 	case ${JOBFS_HOST#* } in =*) LC_ALL=${JOBFS_HOST#* =} ;; *) unset LC_ALL ;; esac 2>/dev/null
-	unset JOBFS_HOST JOBFS_SH
+	unset JOBFS_HOST JOBFS_SH JOBFS_WRAPPER
 	setenv() {
 		# names that some shell does not let go; and the mark
 		case $1 in UID | EUID | PPID | SHELLOPTS | BASH* | OPTIND | JOBFS_*) return ;; esac
@@ -1026,7 +1053,6 @@ in_container() { # COMMAND…
 		return
 	}
 	umask 022 # the user of the image reads these
-	chmod 777 "$a/ctl"
 	if [ -f "$a/ctl/setup.sh" ]; then
 		chmod 644 "$a/ctl/setup.sh"
 		# shellcheck disable=SC2016  # for the shell in the container
@@ -1043,6 +1069,10 @@ in_container() { # COMMAND…
 	[ -z "$GPUS" ] || set -- --gpus "\"device=$GPUS\"" "$@"
 	set -- --name "jobfs-$att" --label "jobfs.attempt=$att" -w "$w" \
 		-v "$w:$w" -v "$a/ctl:$a/ctl" "$@"
+	if [ -f "$a/cancel" ]; then
+		result='setup 143'
+		return
+	fi
 	if ! docker inspect "jobfs-$att" >/dev/null 2>&1; then
 		{
 			docker image inspect "$IMAGE" >/dev/null 2>&1 || docker pull "$IMAGE" >/dev/null
@@ -1085,12 +1115,13 @@ docker_result() {
 
 cmd_cancel() { # GRACE
 	make_room
-	put_once claim "void cancel"
-	case $? in
-	0) durable "$a/claim" "$a" ;;
-	2) reply EDISK "cannot write in $a" ;;
-	esac
 	load_claim
+	if [ "$c_kind" = none ]; then # else nothing is to be written: the disk may be full
+		put_once claim "void cancel"
+		[ $? != 2 ] || reply EDISK "cannot write in $a"
+		durable "$a/claim" "$a"
+		load_claim
+	fi
 	[ "$c_kind" != void ] || reply VOIDED
 	[ ! -f "$a/acked" ] || reply OK
 	get_boot
@@ -1110,7 +1141,8 @@ cmd__kill() { # GRACE
 		members # they had their TERM; all that is new is to wait less
 		k_seen=$m
 	fi
-	take_turn kill "$1" || exit 0
+	take_turn kill "$1"
+	[ $? != 1 ] || exit 0 # 2, a full disk, must not stop us
 	exec >/dev/null
 	kill_tree "$1"
 }
@@ -1119,10 +1151,10 @@ nothing_comes() { [ -f "$a/exit" ] || [ -f "$a/end" ] || ! runner_lives; }
 
 # TERM to each once, KILL to all after GRACE seconds; until nothing lives and nothing can
 # start any more. A container is stopped by its engine, its clients then end by themselves.
-kill_tree() { # GRACE; k_seen: who had the TERM already
+kill_tree() { # GRACE [PATIENCE after it]; k_seen: who had the TERM already
 	get_uptime
 	k_until=$((up + $1 * 100)) k_nap=0.02
-	while :; do
+	while [ $up -lt $((k_until + ${2:-999999999} * 100)) ]; do
 		k_left=$(((k_until - up + 99) / 100))
 		if container_runs; then
 			if [ $k_left -gt 0 ]; then
@@ -1133,9 +1165,9 @@ kill_tree() { # GRACE; k_seen: who had the TERM already
 			m=''
 		else
 			members
-			k_phase=run
+			k_phase=''
 			[ ! -f "$a/phase" ] || read -r k_phase <"$a/phase"
-			case $k_phase in prepare | download) marked "JOBFS_XFER=$att" ;; esac
+			[ "$k_phase" != download ] || marked "JOBFS_XFER=$att"
 			if [ -z "$m" ] && nothing_comes; then return; fi
 		fi
 		k_new=''

@@ -56,6 +56,10 @@ void engine_save_spec(struct engine *engine, int64_t job, const char *text, size
 /* The same with the content of a file beside spec.json, which it replaces (rename). */
 void engine_save_spec_file(struct engine *engine, int64_t job, int64_t file,
                            engine_reply_fn *reply, void *arg);
+/* spec.json goes, and `error` with it, as if it was never written. 0; -EPERM: it was
+ * accepted. */
+void engine_remove_spec(struct engine *engine, int64_t job, engine_reply_fn *reply,
+                        void *arg);
 /* One verb of `ctl`. -EINVAL: no such verb; -EBUSY: not in this state; -EOPNOTSUPP. */
 void engine_control(struct engine *engine, int64_t job, const char *text, size_t len,
                     engine_reply_fn *reply, void *arg);

@@ -33,6 +33,15 @@ static struct json_mark *mark_at(const struct reader *r, size_t number)
 	return &r->doc->marks[number];
 }
 
+/* The next byte; NUL at the end, which is no byte that a step looks for. */
+static char peek(const struct reader *r)
+{
+	if (r->at == r->text.len) {
+		return '\0';
+	}
+	return r->text.data[r->at];
+}
+
 /* Puts the place in front of what a token function said; at is the byte that is wrong.
  */
 static int placed(const struct reader *r, int code, struct err *e)
@@ -86,7 +95,8 @@ static int check_room(struct reader *r, struct err *e)
 		return 0;
 	}
 	r->named = r->here;
-	err_set(e, -EINVAL, "found more than %zu values; expected at most %zu", max, max);
+	err_set(e, -EINVAL, "found more than %zu values; expected at most %zu", max,
+		max);
 	return placed(r, -EINVAL, e);
 }
 
@@ -193,13 +203,13 @@ static int close_container(struct reader *r, struct err *e)
 static int read_scalar(struct reader *r, struct err *e)
 {
 	struct json_mark *mark = mark_at(r, r->named);
-	char c = r->text.data[r->at];
+	char c = peek(r);
 	int result;
 
 	if (c == '"') {
 		mark->kind = JSON_STRING;
 		result = json_token_string(&r->text, &r->at, e);
-	} else if (memchr("0123456789+-.", c, 13)) {
+	} else if (json_token_is_one_of(c, "0123456789+-.")) {
 		result = json_token_number(&r->text, &r->at, &mark->kind, e);
 	} else {
 		result = json_token_word(&r->text, &r->at, &mark->kind, e);
@@ -218,7 +228,7 @@ static int read_value(struct reader *r, struct err *e)
 	if (r->at == r->text.len) {
 		return unexpected(r, "a value", e);
 	}
-	switch (r->text.data[r->at]) {
+	switch (peek(r)) {
 	case '{':
 		return open_container(r, JSON_OBJECT, e);
 	case '[':
@@ -237,7 +247,7 @@ static int read_document(struct reader *r, struct err *e)
 			"UTF-8 without BOM)");
 		return placed(r, -EINVAL, e);
 	}
-	if (r->at == r->text.len || r->text.data[r->at] != '{') {
+	if (peek(r) != '{') {
 		return unexpected(r, "\"{\"", e);
 	}
 	return push_mark(r, JSON_NO_KEY) < 0 ? -ENOMEM : read_value(r, e);
@@ -248,7 +258,7 @@ static int read_key(struct reader *r, struct err *e)
 	size_t start = r->at, key = r->doc->keys.len;
 	int result;
 
-	if (r->at == r->text.len || r->text.data[r->at] != '"') {
+	if (peek(r) != '"') {
 		return unexpected(r,
 				  r->want == WANT_FIRST_KEY
 					  ? "a key in double quotes, or \"}\""
@@ -277,7 +287,7 @@ static int read_key(struct reader *r, struct err *e)
 
 static int read_member_value(struct reader *r, struct err *e)
 {
-	if (r->at == r->text.len || r->text.data[r->at] != ':') {
+	if (peek(r) != ':') {
 		return unexpected(r, "\":\" and a value", e);
 	}
 	r->at++;
@@ -295,7 +305,7 @@ static int read_element(struct reader *r, struct err *e)
 	if (push_mark(r, JSON_NO_KEY) < 0) {
 		return -ENOMEM;
 	}
-	if (r->at < r->text.len && r->text.data[r->at] == ']') {
+	if (peek(r) == ']') {
 		return unexpected(r, "a value after the comma", e);
 	}
 	return read_value(r, e);
@@ -306,7 +316,7 @@ static int read_comma(struct reader *r, struct err *e)
 {
 	const struct json_mark *here = mark_at(r, r->here);
 	bool is_object = here->kind == JSON_OBJECT;
-	char c = r->at < r->text.len ? r->text.data[r->at] : '\0';
+	char c = peek(r);
 	size_t line, column;
 	char expected[96];
 
@@ -328,7 +338,7 @@ static int read_comma(struct reader *r, struct err *e)
 
 static int read_step(struct reader *r, struct err *e)
 {
-	char c = r->at < r->text.len ? r->text.data[r->at] : '\0';
+	char c = peek(r);
 
 	switch (r->want) {
 	case WANT_DOCUMENT:

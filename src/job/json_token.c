@@ -21,7 +21,7 @@ enum {
 
 void json_token_skip_space(const struct json_text *text, size_t *at)
 {
-	while (*at < text->len && memchr(" \t\n\r", text->data[*at], 4)) {
+	while (*at < text->len && json_token_is_one_of(text->data[*at], " \t\n\r")) {
 		(*at)++;
 	}
 }
@@ -41,7 +41,7 @@ static size_t number_len(const struct json_text *text, size_t at)
 	size_t end = at;
 
 	while (end < text->len && (isalnum((unsigned char)text->data[end]) ||
-				   memchr("+-.", text->data[end], 3))) {
+				   json_token_is_one_of(text->data[end], "+-."))) {
 		end++;
 	}
 	return end - at;
@@ -196,8 +196,9 @@ int json_token_word(const struct json_text *text, size_t *at, enum json_kind *re
 /* Does a comment begin here, as other languages write it? */
 static bool is_comment(const struct json_text *text, size_t at)
 {
-	return text->data[at] == '#' || (text->data[at] == '/' && at + 1 < text->len &&
-					 memchr("/*", text->data[at + 1], 2));
+	return text->data[at] == '#' ||
+	       (text->data[at] == '/' && at + 1 < text->len &&
+		json_token_is_one_of(text->data[at + 1], "/*"));
 }
 
 static void describe_control(const char *text, char ret[static FOUND_MAX])
@@ -230,7 +231,7 @@ static void describe(const struct json_text *text, size_t at,
 	} else if (isalpha(c) || c == '_') {
 		json_token_show(text, at, word_len(text, at), shown);
 		(void)snprintf(ret, FOUND_MAX, "the word %s", shown);
-	} else if (isdigit(c) || memchr("+-.", c, 3)) {
+	} else if (isdigit(c) || json_token_is_one_of((char)c, "+-.")) {
 		json_token_show(text, at, number_len(text, at), shown);
 		(void)snprintf(ret, FOUND_MAX, "the number %s", shown);
 	} else {

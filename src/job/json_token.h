@@ -5,7 +5,9 @@
  * -EINVAL: *at is the byte that is wrong and e->text says "found X; expected Y". */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "job/json.h"
 #include "job/show.h"
@@ -16,6 +18,11 @@ struct json_text {
 	const char *data;
 	size_t len;
 };
+
+static inline bool json_token_is_one_of(char c, const char *set)
+{
+	return c != '\0' && strchr(set, c) != NULL;
+}
 
 void json_token_skip_space(const struct json_text *text, size_t *at);
 int json_token_string(const struct json_text *text, size_t *at, struct err *e);

@@ -42,8 +42,9 @@ static int parse(const char *text, const struct unit *units, size_t n_units,
 int duration_parse(const char *text, int64_t *ret_ms)
 {
 	static const struct unit units[] = {
-		{ "", 1000 },	    { "ms", 1 },	  { "s", 1000 },
-		{ "m", 60 * 1000 }, { "h", 3600 * 1000 }, { "d", 24 * 3600 * 1000 },
+		{ "", INT64_C(1000) },	       { "ms", INT64_C(1) },
+		{ "s", INT64_C(1000) },	       { "m", INT64_C(60) * 1000 },
+		{ "h", INT64_C(3600) * 1000 }, { "d", INT64_C(24) * 3600 * 1000 },
 	};
 
 	return parse(text, units, ARRAY_SIZE(units), ret_ms);

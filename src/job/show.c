@@ -86,8 +86,9 @@ void show_text(const char *text, size_t len, char ret_shown[static SHOW_MAX])
 			memcpy(ret_shown + used, cut, sizeof(cut));
 			return;
 		}
-		memcpy(ret_shown + used, one, n);
-		used += n;
+		for (size_t k = 0; k < n; k++) {
+			ret_shown[used++] = one[k];
+		}
 		i += step;
 	}
 	memcpy(ret_shown + used, "\"", 2);

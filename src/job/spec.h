@@ -70,9 +70,9 @@ struct spec {
 struct spec_context {
 	const char *default_bucket;    /* NULL: s3:// must be written out */
 	const char *const *host_names; /* NULL-terminated */
-	int (*host_gpus)(const void *arg,
-			 const char *host); /* GPUs that the host has */
-	int max_gpus;			    /* of the best host */
+	/* GPUs that the host has */
+	int (*host_gpus)(const void *arg, const char *host);
+	int max_gpus; /* of the best host */
 	const void *arg;
 };
 
@@ -92,10 +92,9 @@ struct spec_scan {
 	bool in_string;
 	bool in_escape;
 };
-#define SPEC_SCAN_INIT                                                                 \
-	{                                                                              \
-		.shape = SPEC_INCOMPLETE                                               \
-	}
+/* clang-format off */
+#define SPEC_SCAN_INIT { .shape = SPEC_INCOMPLETE }
+/* clang-format on */
 enum spec_shape spec_scan_feed(struct spec_scan *scan, const char *text, size_t len);
 
 /* Makes a spec of len bytes of text. *ret_spec is the caller's (spec_free).

@@ -208,7 +208,7 @@ static void read_input(struct spec_reader *r, const struct json_mark *mark,
 
 	*ret_landing = (struct landing){ input, mark, path_mark ? path_mark : source };
 	read_name(r, mark, input);
-	if (!read_source(r, source, input, &address)) {
+	if (!source || !read_source(r, source, input, &address)) {
 		return;
 	}
 	if (path || (!path_mark && input->name)) {

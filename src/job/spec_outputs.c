@@ -67,7 +67,7 @@ static void read_destination(struct spec_reader *r, const struct json_mark *mark
 	struct address address;
 	struct err e = ERR_INIT;
 
-	if (!text) {
+	if (!mark || !text) {
 		return;
 	}
 	if (address_parse(text, r->context->default_bucket, &address, &e) < 0) {
@@ -95,9 +95,13 @@ static void read_path(struct spec_reader *r, const struct json_mark *mark)
 {
 	const char *text = spec_text(r, mark, SPEC_TEXT_PLAIN | SPEC_TEXT_FILLED,
 				     "a directory below the job's directory");
-	cleanup_free char *path = spec_copy(r, mark ? text : default_path);
+	cleanup_free char *path = spec_copy(r, text);
 	size_t len = path ? strlen(path) : 0;
 
+	if (!mark) {
+		r->spec->output_path = spec_copy(r, default_path);
+		return;
+	}
 	if (len > 1 && path[len - 1] == '/') {
 		path[len - 1] = '\0';
 	}
@@ -134,26 +138,35 @@ static void read_exclude(struct spec_reader *r, const struct json_mark *mark)
 	}
 }
 
+/* The mark of the destination of outputs, which are a string or an object; NULL when it
+ * is wrong. */
+static const struct json_mark *find_destination(struct spec_reader *r,
+						const struct json_mark *mark)
+{
+	const struct json_mark *destination;
+
+	if (!mark || mark->kind == JSON_STRING) {
+		return mark;
+	}
+	if (!spec_keys(r, mark, SPEC_SCOPE_OUTPUTS,
+		       "an S3 prefix, or an object with \"destination\"")) {
+		return NULL;
+	}
+	destination = spec_member(r, mark, "destination");
+	if (!destination) {
+		spec_problem(r, mark,
+			     "no \"destination\"; expected "
+			     "{\"destination\": \"s3://BUCKET/PREFIX/\"}");
+	}
+	return destination;
+}
+
 void spec_read_outputs(struct spec_reader *r, const struct json_mark *top)
 {
 	const struct json_mark *mark = spec_member(r, top, "outputs");
-	const struct json_mark *destination = mark;
 
-	if (mark && mark->kind != JSON_STRING) {
-		destination = NULL;
-		if (spec_keys(r, mark, SPEC_SCOPE_OUTPUTS,
-			      "an S3 prefix, or an object with \"destination\"")) {
-			destination = spec_member(r, mark, "destination");
-			if (!destination) {
-				spec_problem(
-					r, mark,
-					"no \"destination\"; expected "
-					"{\"destination\": \"s3://BUCKET/PREFIX/\"}");
-			}
-		}
-	}
 	r->spec->has_outputs = mark != NULL;
-	read_destination(r, destination);
+	read_destination(r, find_destination(r, mark));
 	read_path(r, spec_member(r, mark, "path"));
 	read_exclude(r, spec_member(r, mark, "exclude"));
 }

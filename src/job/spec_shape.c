@@ -62,19 +62,17 @@ static void scan_string(struct spec_scan *scan, char c)
 
 static void scan_byte(struct spec_scan *scan, char c)
 {
+	bool is_inside = scan->depth > 0;
+
 	if (scan->in_string) {
 		scan_string(scan, c);
-	} else if (is_space(c)) {
-		return;
-	} else if (c == '{' || (c == '[' && scan->depth > 0)) {
+	} else if (c == '{' || (is_inside && c == '[')) {
 		scan_open(scan, c);
-	} else if (scan->depth == 0) {
-		scan->shape = SPEC_COMPLETE;
-	} else if (c == '}' || c == ']') {
+	} else if (is_inside && (c == '}' || c == ']')) {
 		scan_close(scan, c);
-	} else if (c == '"') {
+	} else if (is_inside && c == '"') {
 		scan->in_string = true;
-	} else if (!is_plain(c)) {
+	} else if (!is_space(c) && !(is_inside && is_plain(c))) {
 		scan->shape = SPEC_COMPLETE;
 	}
 }

@@ -29,7 +29,8 @@ struct s3_listing {
 
 struct s3_client;
 /* -ENOMEM, -EIO (libcurl cannot start). *ret_client is the caller's. The file named by
- * AWS_CA_BUNDLE, if set, replaces the system's certificates. */
+ * AWS_CA_BUNDLE, if set, replaces the system's certificates. The process must ignore
+ * SIGPIPE: TLS writes to a socket that is gone raise it. */
 int s3_client_new(struct s3_client **ret_client);
 struct s3_client *s3_client_free(struct s3_client *client);
 void s3_client_freep(struct s3_client **client);

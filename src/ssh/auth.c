@@ -191,7 +191,7 @@ static int name_key(const struct key *k, struct buf *ret_name)
 	return base64_encode(k->blob.data, k->blob.len, ret_name);
 }
 
-/* Called by libssh2, which frees the signature with free(). */
+/* Called by libssh2, which frees the signature with the session's allocator. */
 static int on_sign(LIBSSH2_SESSION *session, unsigned char **ret_signature,
                    size_t *ret_len, const unsigned char *data, size_t len,
                    void **abstract)
@@ -207,9 +207,13 @@ static int on_sign(LIBSSH2_SESSION *session, unsigned char **ret_signature,
 	if (o->signing < 0) {
 		return -1;
 	}
+	*ret_signature = pool_alloc(&o->link->pool, signature.len);
+	if (!*ret_signature) {
+		return -1;
+	}
+	memcpy(*ret_signature, signature.data, signature.len);
 	*ret_len = signature.len;
-	*ret_signature = (unsigned char *)buf_steal(&signature);
-	return *ret_signature ? 0 : -1;
+	return 0;
 }
 
 static int try_once(struct offer *o)
@@ -311,9 +315,7 @@ static int report_broken(struct link *l, const char *where, int error, struct er
 		return err_set(e, error, "logging in to %s: %s", where, strerror(-error));
 	}
 	(void)err_set(e, -EHOSTUNREACH, "%s broke off while we logged in: %s", where,
-	              *l->farewell          ? l->farewell
-	              : error == -ETIMEDOUT ? "no answer in time"
-	                                    : strerror(-error));
+	              error == -ETIMEDOUT ? "no answer in time" : link_reason(l));
 	return REMOTE_UNREACHABLE;
 }
 
@@ -329,6 +331,11 @@ static int report_refused(const struct auth *a, const struct link *l, const char
 	const char *user = a->config->user;
 	cleanup_buf struct buf rest = BUF_INIT;
 
+	if (t->tried.len == 0) {
+		(void)err_set(e, -ENOKEY, "no key for %s@%s: %s", user, where,
+		              buf_text(&a->notes));
+		return REMOTE_IDENTITY;
+	}
 	if (a->notes.len > 0) {
 		(void)buf_printf(&rest, "; %s", buf_text(&a->notes));
 	}
@@ -339,11 +346,6 @@ static int report_refused(const struct auth *a, const struct link *l, const char
 	}
 	if (*l->farewell) {
 		(void)buf_printf(&rest, "; it said: %s", l->farewell);
-	}
-	if (t->tried.len == 0) {
-		(void)err_set(e, -ENOKEY, "no key for %s@%s%s", user, where,
-		              buf_text(&rest));
-		return REMOTE_IDENTITY;
 	}
 	(void)err_set(e, -EACCES,
 	              "%s takes none of the keys for the user %s: %s%s. The public half of "

@@ -121,7 +121,7 @@ static int report_closed(const struct attempt *a, int error, struct err *e)
 	} else {
 		(void)err_set(e, -EHOSTUNREACH, "%s broke off the handshake%s: %s%s", a->where,
 		              l->greeting.len > 0 ? "" : " before it said a word",
-		              *l->farewell ? l->farewell : strerror(-error),
+		              link_reason(l),
 		              l->greeting.len > 0
 		                      ? ""
 		                      : " (its sshd may be starting, or have too many "

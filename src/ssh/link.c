@@ -21,6 +21,27 @@
 
 enum { STREAM_NONE = 99 }; /* of a channel: there is none such, so nothing is taken from it */
 
+static void *on_alloc(size_t size, void **abstract)
+{
+	struct link *l = *abstract;
+
+	return pool_alloc(&l->pool, size);
+}
+
+static void *on_realloc(void *data, size_t size, void **abstract)
+{
+	struct link *l = *abstract;
+
+	return pool_realloc(&l->pool, data, size);
+}
+
+static void on_free(void *data, void **abstract)
+{
+	struct link *l = *abstract;
+
+	pool_free(&l->pool, data);
+}
+
 static ssize_t on_send(libssh2_socket_t fd, const void *data, size_t len, int flags,
                        void **abstract)
 {
@@ -69,6 +90,7 @@ static ssize_t on_receive(libssh2_socket_t fd, void *data, size_t len, int flags
 		return -EAGAIN;
 	}
 	if (n <= 0) {
+		l->is_at_end = n == 0;
 		l->error = n < 0 ? -errno : -ECONNRESET;
 		return l->error;
 	}
@@ -99,8 +121,9 @@ int link_open(struct link *l, int fd, struct link_counters *counters)
 {
 	*l = (struct link){ .fd = fd, .counters = counters, .last_in_ms = clock_ms() };
 	link_refill(l);
-	l->session = libssh2_session_init_ex(NULL, NULL, NULL, l);
+	l->session = libssh2_session_init_ex(on_alloc, on_free, on_realloc, l);
 	if (!l->session) {
+		pool_fini(&l->pool);
 		(void)close(steal_fd(&l->fd));
 		return -ENOMEM;
 	}
@@ -127,10 +150,9 @@ void link_close(struct link *l)
 	 * the closing of each channel, and sshd gives none while a command runs. */
 	l->error = l->error ? l->error : -EPIPE;
 	(void)close(steal_fd(&l->fd));
-	for (int i = 0; i < 100 && libssh2_session_free(l->session) != 0; i++) {
-		/* Never asked twice with the error set, but a leak is better than a hang. */
-	}
+	(void)libssh2_session_free(l->session);
 	l->session = NULL;
+	pool_fini(&l->pool);
 	buf_fini(&l->out);
 	buf_fini(&l->greeting);
 }
@@ -178,6 +200,14 @@ int link_wait(struct link *l, struct waiter *w, int64_t deadline_ms)
 		events |= POLLOUT;
 	}
 	return waiter_poll_one(w, l->fd, events, deadline_ms);
+}
+
+const char *link_reason(const struct link *l)
+{
+	if (*l->farewell) {
+		return l->farewell;
+	}
+	return l->is_at_end ? "the host closed the connection" : strerror(-l->error);
 }
 
 int link_check(struct link *l, int code)

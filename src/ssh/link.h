@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ssh/pool.h"
 #include "ssh/waiter.h"
 #include "util/buf.h"
 
@@ -25,11 +26,13 @@ struct link_counters { /* over all connections of a host; read by any thread */
 struct link {
 	int fd;
 	LIBSSH2_SESSION *session;
+	struct pool pool;     /* the session's memory */
 	struct link_counters *counters;
 	struct buf out;       /* sent by libssh2, not yet taken by the kernel ... */
 	size_t out_sent;      /* ... from this byte on */
 	unsigned sends;       /* packets that libssh2 has sent */
 	int error;            /* negative errno: the connection is dead; sticks */
+	bool is_at_end;       /* the host closed it, in good order */
 	size_t budget;        /* bytes that may be taken in until link_refill() */
 	int64_t last_in_ms;   /* clock_ms() when the last bytes came */
 	bool greeting_is_over;
@@ -65,5 +68,7 @@ int link_check(struct link *l, int code);
  * reads only for somebody who waits: with nobody there, the host's questions would stay
  * unanswered and its goodbye unheard. */
 int link_pump(struct link *l, LIBSSH2_CHANNEL *channel);
+/* Why the connection is dead, the best that is known; borrowed. */
+const char *link_reason(const struct link *l);
 /* What libssh2 says of its last failure; borrowed until the next call. */
 const char *link_message(struct link *l);

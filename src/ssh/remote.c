@@ -157,7 +157,7 @@ static void describe_loss(const struct remote *r, struct err *e)
 		return;
 	}
 	(void)err_set(e, -ECONNRESET, "the connection to %s was lost: %s", r->config->name,
-	              *l->farewell ? l->farewell : strerror(-l->error));
+	              link_reason(l));
 }
 
 /* A connection that never carried a channel is as good as none: without the back-off a host

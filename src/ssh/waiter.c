@@ -52,16 +52,19 @@ static int remaining_ms(int64_t deadline_ms)
 int waiter_poll(struct waiter *w, struct pollfd *fds, size_t count, int64_t deadline_ms)
 {
 	struct pollfd all[WAITER_FDS_MAX + 1];
+	int n, wait_ms = remaining_ms(deadline_ms);
 	eventfd_t wakes;
-	int n;
 
 	assert(count <= WAITER_FDS_MAX);
 	for (size_t i = 0; i < count; i++) {
 		all[i] = fds[i];
 	}
 	all[count] = (struct pollfd){ .fd = w->wake_fd, .events = POLLIN };
+	/* A deadline that has passed counts even when there is something to read: else who
+	 * sends without end could hold us for ever. */
 	do {
-		n = w->stopped ? 0 : poll(all, count + 1, remaining_ms(deadline_ms));
+		n = w->stopped || wait_ms == 0 ? 0 : poll(all, count + 1, wait_ms);
+		wait_ms = remaining_ms(deadline_ms);
 	} while (n < 0 && errno == EINTR);
 	if (w->stopped) {
 		return -ECANCELED;

@@ -6,8 +6,8 @@
  *
  * With -DFUZZ_REPLAY it is an ordinary program that replays the files of the
  * directories given as arguments. */
-#include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,14 +24,16 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* assert() that stays on whatever the build says. */
-#define HOLDS(condition)                                                               \
-	do {                                                                           \
-		if (!(condition)) {                                                    \
-			(void)fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__,  \
-				      __LINE__, #condition);                           \
-			abort();                                                       \
-		}                                                                      \
-	} while (0)
+#define HOLDS(condition) holds((condition), __LINE__, #condition)
+
+static void holds(bool condition, int line, const char *text)
+{
+	if (!condition) {
+		(void)fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, line,
+			      text);
+		abort();
+	}
+}
 
 static int host_gpus(const void *arg, const char *host)
 {
@@ -144,7 +146,7 @@ static void check_shape(const char *text, size_t len)
 {
 	struct spec_scan scan = SPEC_SCAN_INIT;
 
-	while (memchr(" \t\r\n", text[len - 1], 4)) {
+	while (text[len - 1] != '}') {
 		len--;
 	}
 	for (size_t i = 0; i + 1 < len; i++) {

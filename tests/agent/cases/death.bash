@@ -168,6 +168,24 @@ case_both_killed_is_an_orphan_then_lost() {
 	must_soon no_killer ${X}02
 }
 
+case_leftovers_of_an_orphan_do_not_hold_up_its_upload() {
+	V[DEST]=s3://b/out/ V[GRACE]=1
+	PROGRAM=(shell 'setsid sleep 325 & echo x >output/x; echo started
+		until [ -f "$HOME/stop" ]; do sleep 0.02; done; exit 6')
+	started ${X}01
+	kill -9 "$(claim_pid ${X}01)"
+	touch "$HOME/stop"
+	must_soon test -f "$J/${X}01/exit"
+	poll ${X}01
+	is alive orphan
+	is exit 'exit 6'
+	ag_secrets upload ${X}01
+	expect OK
+	must_soon poll_says ${X}01 end ok
+	no_members ${X}01 || fail "left: $(member_pids ${X}01)"
+	[ -f "$HOME/s3/b/out/x" ] || fail "not uploaded"
+}
+
 case_a_killed_keeper_costs_no_more_than_the_upload() {
 	V[DEST]=s3://b/out/
 	PROGRAM=(shell 'echo started; echo x >output/x; until [ -f "$HOME/stop" ]; do sleep 0.02; done')
@@ -270,7 +288,7 @@ case_a_broken_claim_sends_no_signal() {
 	local n=0 pid boot
 	poll ab
 	boot=$(field boot)
-	for pid in '' 0 1 -1 99999999 "$(head -c 100000 /dev/zero | tr '\0' 9)" x; do
+	for pid in '' 0 1 -1 99999999 "$(head -c 5000 /dev/zero | tr '\0' 9)" x; do
 		n=$((n + 1))
 		mkdir -p "$J/$X$n"
 		printf 'run n %s 1 1 %s\n' "$pid" "$boot" >"$J/$X$n/claim"

@@ -219,4 +219,22 @@ case_a_full_disk_does_not_cost_the_result() {
 	make_payload
 	ag put ${X}02 "$(stat -c %s "$T/payload")" <"$T/payload"
 	expect EDISK
+	ag cancel ${X}03 1 # nothing can be voided without room
+	expect EDISK
+}
+
+case_a_full_disk_does_not_keep_cancel_from_working() {
+	mount -t tmpfs -o size=300k tmpfs "$HOME" || fail "cannot mount"
+	PROGRAM=(shell "cat /dev/zero >fill 2>/dev/null || : >'$T/started'; exec sleep 333")
+	launch ${X}01
+	must_soon test -f "$T/started"
+	ag cancel ${X}01 5
+	expect OK
+	must_soon test -f "$J/${X}01/end"
+	poll ${X}01
+	is exit 'exit 143'
+	is end ok
+	ag ack ${X}01
+	expect OK
+	[ ! -e "$J/${X}01/work" ] || fail "work is left"
 }

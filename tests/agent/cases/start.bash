@@ -1,7 +1,7 @@
 # Frames, the payload, and the one gate: at most one start, whatever comes twice or late.
 # shellcheck shell=bash
 
-ledger() { PROGRAM=(shell "echo ran >>'$HOME/ledger'"); }
+ledger() { PROGRAM=(shell 'echo ran >>"$HOME/ledger"'); }
 starts() { cat "$HOME/ledger" 2>/dev/null | wc -l; }
 
 case_frames_begin_and_end_and_arguments_are_checked() {

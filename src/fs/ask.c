@@ -1,0 +1,140 @@
+#include "fs/ask.h"
+
+#include <errno.h>
+
+#include "fs/object.h"
+
+/* Names that are there are looked up again after a second: a job or file can only vanish
+ * by a request of the kernel, which then knows; `error` and the like also by themselves,
+ * and whoever comes by a stale name is told ESTALE, at which the kernel looks it up again.
+ * That a name is not there is never cached: exit_code appears by itself. */
+#define ENTRY_TIMEOUT_S 1.0
+
+struct ask *ask_new(struct fs *fs, fuse_req_t req, ask_reply_fn *reply)
+{
+	struct ask *ask = calloc(1, sizeof(*ask));
+
+	if (ask) {
+		ask->fs = fs;
+		ask->req = req;
+		ask->reply = reply;
+	}
+	return ask;
+}
+
+struct ask *ask_free(struct ask *ask)
+{
+	if (ask) {
+		(void)handle_unref(ask->handle);
+		(void)draft_unref(ask->draft);
+		free(ask->text);
+		free(ask);
+	}
+	return NULL;
+}
+
+void ask_answered(void *arg, int result, int64_t id)
+{
+	struct ask *ask = arg;
+
+	ask->reply(ask, result, id);
+	(void)ask_free(ask);
+}
+
+int ask_errno(int result)
+{
+	if (result == -ESHUTDOWN) {
+		return EAGAIN;
+	}
+	return result < 0 ? -result : 0;
+}
+
+void ask_reply_done(struct ask *ask, int result, int64_t id)
+{
+	(void)id;
+	(void)fuse_reply_err(ask->req, ask_errno(result));
+}
+
+void ask_reply_freed(struct ask *ask, int result, int64_t id)
+{
+	if (result == 0) {
+		(void)usage_charge(&ask->fs->usage, ask->job, -ask->bytes);
+	}
+	ask_reply_done(ask, result, id);
+}
+
+void ask_reply_attr(struct ask *ask, int result, int64_t id)
+{
+	cleanup_object struct object o = OBJECT_INIT;
+
+	(void)id;
+	if (result == 0) {
+		result = object_get_open(ask->fs, ask->ino, &o);
+	}
+	if (result == 0) {
+		result = reply_attr(ask->req, &o);
+	}
+	if (result < 0) {
+		(void)fuse_reply_err(ask->req, ask_errno(result));
+	}
+}
+
+void ask_reply_entry(struct ask *ask, int result, int64_t id)
+{
+	cleanup_object struct object o = OBJECT_INIT;
+
+	(void)id;
+	if (result == 0) {
+		result = object_get(ask->fs, ask->ino, &o);
+	}
+	if (result == 0) {
+		result = reply_entry(ask->req, &o);
+	}
+	if (result < 0) {
+		(void)fuse_reply_err(ask->req, ask_errno(result));
+	}
+}
+
+/* Files beside spec.json are about to be renamed onto it, and spec.json may be renamed away:
+ * their names then mean another inode at once. */
+static bool may_become_another(const struct object *o)
+{
+	return o->node->content == CONTENT_SPEC ||
+	       (object_is_user(o) && !object_is_in_files(o));
+}
+
+int entry_fill(const struct object *o, struct fuse_entry_param *ret)
+{
+	struct fuse_entry_param entry = { .ino = o->ino, .generation = 1 };
+	int r = object_stat(o, &entry.attr);
+
+	if (r < 0) {
+		return r;
+	}
+	entry.attr_timeout = ATTR_TIMEOUT_S;
+	entry.entry_timeout = may_become_another(o) ? 0 : ENTRY_TIMEOUT_S;
+	*ret = entry;
+	return 0;
+}
+
+int reply_entry(fuse_req_t req, const struct object *o)
+{
+	struct fuse_entry_param entry;
+	int r = entry_fill(o, &entry);
+
+	if (r == 0) {
+		(void)fuse_reply_entry(req, &entry);
+	}
+	return r;
+}
+
+int reply_attr(fuse_req_t req, const struct object *o)
+{
+	struct stat st;
+	int r = object_stat(o, &st);
+
+	if (r == 0) {
+		(void)fuse_reply_attr(req, &st, ATTR_TIMEOUT_S);
+	}
+	return r;
+}

@@ -1,0 +1,380 @@
+#include "fs/draft.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#include "job/spec.h"
+#include "util/clock.h"
+
+/* Whether a document is closed is looked at after every write as long as it is short; when
+ * it is long, only if it ends like one, so that dd bs=1 is not quadratic. */
+enum { SHAPE_ALWAYS_MAX = 4096 };
+
+struct draft {
+	struct draft_table *table;
+	int64_t job;
+	unsigned refs; /* guarded by table->lock */
+	LIST_ENTRY(draft) link;
+
+	pthread_mutex_t lock; /* guards what follows; held over memory only */
+	unsigned writers;     /* handles */
+	struct buf text;
+	uint64_t version;  /* counts changes of the text */
+	uint64_t saved;    /* the last version that was given to the engine */
+	uint64_t accepted; /* the version that became the job, 0: none */
+	int64_t changed_ms;
+};
+
+void draft_table_init(struct draft_table *table)
+{
+	(void)pthread_mutex_init(&table->lock, NULL);
+	LIST_INIT(&table->list);
+	table->drops = 0;
+}
+
+static struct draft *draft_free(struct draft *d)
+{
+	buf_fini(&d->text);
+	(void)pthread_mutex_destroy(&d->lock);
+	free(d);
+	return NULL;
+}
+
+void draft_table_fini(struct draft_table *table)
+{
+	struct draft *d;
+
+	while ((d = LIST_FIRST(&table->list))) {
+		LIST_REMOVE(d, link);
+		draft_free(d);
+	}
+	(void)pthread_mutex_destroy(&table->lock);
+}
+
+/* The table's lock is held. */
+static struct draft *find_locked(struct draft_table *table, int64_t job)
+{
+	struct draft *d;
+
+	LIST_FOREACH(d, &table->list, link) {
+		if (d->job == job) {
+			d->refs++;
+			return d;
+		}
+	}
+	return NULL;
+}
+
+struct draft *draft_find(struct draft_table *table, int64_t job)
+{
+	struct draft *d;
+
+	(void)pthread_mutex_lock(&table->lock);
+	d = find_locked(table, job);
+	(void)pthread_mutex_unlock(&table->lock);
+	return d;
+}
+
+static struct draft *draft_new(struct draft_table *table, int64_t job, struct buf *text)
+{
+	struct draft *d = calloc(1, sizeof(*d));
+
+	if (!d) {
+		return NULL;
+	}
+	(void)pthread_mutex_init(&d->lock, NULL);
+	d->table = table;
+	d->job = job;
+	d->refs = 1;
+	d->text = *text;
+	d->text.max = SPEC_SIZE_MAX;
+	d->version = d->saved = 1;
+	d->changed_ms = clock_wall_ms();
+	*text = (struct buf)BUF_INIT;
+	return d;
+}
+
+/* The draft, or a new one with the text; NULL when another draft came and went since the
+ * text was read: then the text may be older than what that one saved. */
+static struct draft *find_or_add(struct draft_table *table, uint64_t drops,
+                                 struct draft **fresh)
+{
+	struct draft *d;
+
+	(void)pthread_mutex_lock(&table->lock);
+	d = find_locked(table, (*fresh)->job);
+	if (!d && table->drops == drops) {
+		d = steal_ptr(fresh);
+		LIST_INSERT_HEAD(&table->list, d, link);
+	}
+	(void)pthread_mutex_unlock(&table->lock);
+	return d;
+}
+
+static uint64_t count_drops(struct draft_table *table)
+{
+	uint64_t drops;
+
+	(void)pthread_mutex_lock(&table->lock);
+	drops = table->drops;
+	(void)pthread_mutex_unlock(&table->lock);
+	return drops;
+}
+
+int draft_get(struct draft_table *table, int64_t job,
+              int (*load)(void *arg, int64_t job, struct buf *out), void *arg,
+              struct draft **ret_draft)
+{
+	struct draft *d = draft_find(table, job);
+
+	while (!d) {
+		uint64_t drops = count_drops(table);
+		cleanup_buf struct buf text = BUF_INIT;
+		struct draft *fresh;
+		int r = load(arg, job, &text);
+
+		if (r < 0) {
+			return r;
+		}
+		fresh = draft_new(table, job, &text);
+		if (!fresh) {
+			return -ENOMEM;
+		}
+		d = find_or_add(table, drops, &fresh);
+		if (fresh) {
+			draft_free(fresh);
+		}
+	}
+	*ret_draft = d;
+	return 0;
+}
+
+struct draft *draft_ref(struct draft *d)
+{
+	(void)pthread_mutex_lock(&d->table->lock);
+	d->refs++;
+	(void)pthread_mutex_unlock(&d->table->lock);
+	return d;
+}
+
+struct draft *draft_unref(struct draft *d)
+{
+	struct draft_table *table;
+	bool is_last;
+
+	if (!d) {
+		return NULL;
+	}
+	table = d->table;
+	(void)pthread_mutex_lock(&table->lock);
+	is_last = --d->refs == 0;
+	if (is_last) {
+		LIST_REMOVE(d, link);
+		table->drops++;
+	}
+	(void)pthread_mutex_unlock(&table->lock);
+	return is_last ? draft_free(d) : NULL;
+}
+
+void draft_unrefp(struct draft **draft)
+{
+	*draft = draft_unref(*draft);
+}
+
+void draft_attach(struct draft *d)
+{
+	(void)pthread_mutex_lock(&d->lock);
+	d->writers++;
+	(void)pthread_mutex_unlock(&d->lock);
+}
+
+bool draft_detach(struct draft *d)
+{
+	bool must_save;
+
+	(void)pthread_mutex_lock(&d->lock);
+	must_save = --d->writers == 0 && d->saved != d->version;
+	(void)pthread_mutex_unlock(&d->lock);
+	return must_save;
+}
+
+/* The draft's lock is held from here on. */
+
+static void note_change(struct draft *d)
+{
+	d->version++;
+	d->changed_ms = clock_wall_ms();
+}
+
+static int extend(struct draft *d, size_t size)
+{
+	size_t more = size > d->text.len ? size - d->text.len : 0;
+	char *room;
+
+	if (more == 0) {
+		return 0;
+	}
+	if (size > SPEC_SIZE_MAX) {
+		return -EFBIG;
+	}
+	room = buf_reserve(&d->text, more);
+	if (!room) {
+		d->text.error = 0; /* what is there stays good */
+		return -ENOMEM;
+	}
+	memset(room, 0, more + 1);
+	d->text.len = size;
+	return 0;
+}
+
+static bool ends_like_a_document(const struct buf *text)
+{
+	size_t i = text->len;
+
+	while (i > 0 && isspace((unsigned char)text->data[i - 1])) {
+		i--;
+	}
+	return i > 0 && text->data[i - 1] == '}';
+}
+
+static bool is_whole(const struct buf *text)
+{
+	if (text->len > SHAPE_ALWAYS_MAX && !ends_like_a_document(text)) {
+		return false;
+	}
+	return spec_shape(buf_text(text), text->len) == SPEC_COMPLETE;
+}
+
+static int write_locked(struct draft *d, const char *data, size_t len, int64_t offset,
+                        struct buf *out)
+{
+	size_t at = offset < 0 ? d->text.len : (size_t)offset;
+	int r;
+
+	if (at > SPEC_SIZE_MAX || len > SPEC_SIZE_MAX - at) {
+		return -EFBIG;
+	}
+	r = extend(d, at + len);
+	if (r < 0 || len == 0) {
+		return r;
+	}
+	memcpy(d->text.data + at, data, len);
+	note_change(d);
+	if (!is_whole(&d->text)) {
+		return 0;
+	}
+	r = buf_add(out, d->text.data, d->text.len);
+	return r < 0 ? r : DRAFT_IS_WHOLE;
+}
+
+static int resize_locked(struct draft *d, int64_t size)
+{
+	int r;
+
+	if (size < 0 || size > SPEC_SIZE_MAX) {
+		return -EFBIG;
+	}
+	r = extend(d, (size_t)size);
+	if (r < 0) {
+		return r;
+	}
+	buf_truncate(&d->text, (size_t)size);
+	note_change(d);
+	return 0;
+}
+
+/* Here it ends. */
+
+int draft_write(struct draft *d, const char *data, size_t len, int64_t offset,
+                struct buf *out)
+{
+	int r;
+
+	(void)pthread_mutex_lock(&d->lock);
+	r = write_locked(d, data, len, offset, out);
+	(void)pthread_mutex_unlock(&d->lock);
+	return r;
+}
+
+int draft_resize(struct draft *d, int64_t size)
+{
+	int r;
+
+	(void)pthread_mutex_lock(&d->lock);
+	r = resize_locked(d, size);
+	(void)pthread_mutex_unlock(&d->lock);
+	return r;
+}
+
+void draft_touch(struct draft *d)
+{
+	(void)pthread_mutex_lock(&d->lock);
+	note_change(d);
+	(void)pthread_mutex_unlock(&d->lock);
+}
+
+bool draft_is_whole(struct draft *d)
+{
+	bool whole;
+
+	(void)pthread_mutex_lock(&d->lock);
+	whole = spec_shape(buf_text(&d->text), d->text.len) == SPEC_COMPLETE;
+	(void)pthread_mutex_unlock(&d->lock);
+	return whole;
+}
+
+int draft_copy(struct draft *d, struct buf *out)
+{
+	int r;
+
+	(void)pthread_mutex_lock(&d->lock);
+	r = buf_add(out, buf_text(&d->text), d->text.len);
+	(void)pthread_mutex_unlock(&d->lock);
+	return r;
+}
+
+size_t draft_size(struct draft *d)
+{
+	size_t size;
+
+	(void)pthread_mutex_lock(&d->lock);
+	size = d->text.len;
+	(void)pthread_mutex_unlock(&d->lock);
+	return size;
+}
+
+int64_t draft_changed_ms(struct draft *d)
+{
+	int64_t changed_ms;
+
+	(void)pthread_mutex_lock(&d->lock);
+	changed_ms = d->changed_ms;
+	(void)pthread_mutex_unlock(&d->lock);
+	return changed_ms;
+}
+
+int draft_begin_save(struct draft *d, struct buf *out, uint64_t *ret_version)
+{
+	int r;
+
+	(void)pthread_mutex_lock(&d->lock);
+	r = buf_add(out, buf_text(&d->text), d->text.len);
+	if (r == 0) {
+		d->saved = *ret_version = d->version;
+	}
+	(void)pthread_mutex_unlock(&d->lock);
+	return r;
+}
+
+int draft_end_save(struct draft *d, uint64_t version, int result)
+{
+	(void)pthread_mutex_lock(&d->lock);
+	if (result == 0) {
+		d->accepted = version;
+	} else if (result == -EPERM && d->accepted == version) {
+		result = 0;
+	}
+	(void)pthread_mutex_unlock(&d->lock);
+	return result;
+}

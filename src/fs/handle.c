@@ -1,0 +1,96 @@
+#include "fs/handle.h"
+
+void handle_table_init(struct handle_table *table)
+{
+	(void)pthread_mutex_init(&table->lock, NULL);
+	for (int i = 0; i < HANDLE_BUCKETS; i++) {
+		LIST_INIT(&table->buckets[i]);
+	}
+}
+
+static struct handle *handle_free(struct handle *h)
+{
+	closep(&h->fd);
+	buf_fini(&h->text);
+	(void)draft_unref(h->draft);
+	(void)pthread_mutex_destroy(&h->lock);
+	free(h);
+	return NULL;
+}
+
+/* At an unmount by force no release comes for what is open. */
+void handle_table_fini(struct handle_table *table)
+{
+	for (int i = 0; i < HANDLE_BUCKETS; i++) {
+		struct handle *h;
+
+		while ((h = LIST_FIRST(&table->buckets[i]))) {
+			LIST_REMOVE(h, link);
+			handle_free(h);
+		}
+	}
+	(void)pthread_mutex_destroy(&table->lock);
+}
+
+struct handle *handle_new(enum handle_kind kind, uint64_t ino, int64_t job)
+{
+	struct handle *h = calloc(1, sizeof(*h));
+
+	if (!h) {
+		return NULL;
+	}
+	h->kind = kind;
+	h->ino = ino;
+	h->job = job;
+	h->refs = 1;
+	h->fd = -1;
+	(void)pthread_mutex_init(&h->lock, NULL);
+	return h;
+}
+
+struct handle *handle_unref(struct handle *h)
+{
+	if (!h || --h->refs > 0) {
+		return NULL;
+	}
+	return handle_free(h);
+}
+
+void handle_unrefp(struct handle **handle)
+{
+	*handle = handle_unref(*handle);
+}
+
+static struct handle_list *bucket_of(struct handle_table *table, int64_t file)
+{
+	return &table->buckets[(uint64_t)file % HANDLE_BUCKETS];
+}
+
+void handle_publish(struct handle_table *table, struct handle *h)
+{
+	(void)pthread_mutex_lock(&table->lock);
+	LIST_INSERT_HEAD(bucket_of(table, h->file.id), h, link);
+	(void)pthread_mutex_unlock(&table->lock);
+}
+
+void handle_forget(struct handle_table *table, struct handle *h)
+{
+	(void)pthread_mutex_lock(&table->lock);
+	LIST_REMOVE(h, link);
+	(void)pthread_mutex_unlock(&table->lock);
+}
+
+struct handle *handle_find_file(struct handle_table *table, int64_t file)
+{
+	struct handle *h;
+
+	(void)pthread_mutex_lock(&table->lock);
+	LIST_FOREACH(h, bucket_of(table, file), link) {
+		if (h->file.id == file) {
+			h->refs++;
+			break;
+		}
+	}
+	(void)pthread_mutex_unlock(&table->lock);
+	return h;
+}

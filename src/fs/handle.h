@@ -1,0 +1,87 @@
+/* Open files. The kernel carries a handle's address in fh from open to release; handles of
+ * the user's files can also be found by file id, because a file that was removed while it
+ * is open has no row any more, but must still be there for those who have it open. */
+#pragma once
+
+#include <fuse3/fuse_lowlevel.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "fs/draft.h"
+#include "job/record.h"
+#include "store/store.h"
+#include "util/buf.h"
+
+enum handle_kind {
+	HANDLE_TEXT,   /* a text that was rendered at open */
+	HANDLE_STREAM,
+	HANDLE_SPEC,   /* spec.json, open for writing */
+	HANDLE_CTL,
+	HANDLE_FILE,
+};
+
+struct handle {
+	enum handle_kind kind;
+	uint64_t ino;
+	int64_t job; /* 0: of no job */
+	_Atomic unsigned refs;
+	/* Written to since the last flush that judged it. */
+	atomic_bool is_written;
+
+	enum job_stream stream; /* HANDLE_STREAM */
+
+	pthread_mutex_t lock; /* HANDLE_TEXT: guards text; held over memory only */
+	struct buf text;
+	atomic_bool was_read;
+
+	struct draft *draft; /* HANDLE_SPEC: a reference */
+	pid_t opener_tid, opener_pid;
+
+	int fd; /* HANDLE_FILE: the content; -1 */
+	struct store_file file; /* as it was when it was opened */
+	bool is_in_files;
+	atomic_bool was_written; /* since open */
+	LIST_ENTRY(handle) link; /* in the table */
+};
+
+enum { HANDLE_BUCKETS = 256 };
+struct handle_table {
+	pthread_mutex_t lock; /* held over memory only */
+	LIST_HEAD(handle_list, handle) buckets[HANDLE_BUCKETS]; /* HANDLE_FILE, by file.id */
+};
+
+void handle_table_init(struct handle_table *table);
+void handle_table_fini(struct handle_table *table);
+
+struct handle *handle_new(enum handle_kind kind, uint64_t ino, int64_t job);
+struct handle *handle_unref(struct handle *handle); /* NULL is fine */
+void handle_unrefp(struct handle **handle);
+#define cleanup_handle cleanup_(handle_unrefp)
+
+/* Makes a HANDLE_FILE findable, until handle_forget(). */
+void handle_publish(struct handle_table *table, struct handle *handle);
+void handle_forget(struct handle_table *table, struct handle *handle);
+/* A reference to any handle of that file, or NULL. */
+struct handle *handle_find_file(struct handle_table *table, int64_t file);
+
+/* The one place where fh is understood. */
+static inline struct handle *handle_of(const struct fuse_file_info *fi)
+{
+	return fi ? (void *)(uintptr_t)fi->fh : NULL;
+}
+static inline void handle_set(struct fuse_file_info *fi, struct handle *handle)
+{
+	fi->fh = (uintptr_t)handle;
+}
+
+static inline bool flags_write(int flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY;
+}
+static inline bool flags_read(int flags)
+{
+	return (flags & O_ACCMODE) != O_WRONLY;
+}

@@ -1,0 +1,38 @@
+/* What the files of this layer share; seen by nobody else. */
+#pragma once
+
+#include <fuse3/fuse_lowlevel.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "engine/engine.h"
+#include "fs/draft.h"
+#include "fs/handle.h"
+#include "fs/usage.h"
+#include "store/store.h"
+
+struct fs {
+	struct engine *engine;
+	struct store *store;
+	const struct conf *conf;
+	struct fuse_session *session;
+	char *mountpoint;
+	bool is_mounted;
+	int exit_fd; /* eventfd: written to end fs_serve() */
+	atomic_bool is_initialised; /* INIT was answered */
+	uid_t uid; /* of the daemon: owner of what is nobody's */
+	gid_t gid;
+	int64_t started_ms;
+
+	struct draft_table drafts;
+	struct handle_table handles;
+	struct usage_table usage;
+};
+
+static inline struct fs *fs_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+extern const struct fuse_lowlevel_ops fs_operations;

@@ -1,0 +1,138 @@
+#include "fs/node.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "fs/content.h"
+
+static bool has_exit_code(const struct job_record *r)
+{
+	return r->exit_code >= 0;
+}
+
+static bool has_outputs_uri(const struct job_record *r)
+{
+	return r->outputs_uri != NULL;
+}
+
+static bool has_outputs_list(const struct job_record *r)
+{
+	return r->stream_size[STREAM_OUTPUTS] > 0;
+}
+
+static bool has_error(const struct job_record *r)
+{
+	return r->error != NULL;
+}
+
+#define ROW(which, ...) [which] = { .id = (which), __VA_ARGS__ }
+#define DIR_MODE(bits)  .mode = S_IFDIR | (bits), .content = CONTENT_DIR
+#define FILE_MODE(bits) .mode = S_IFREG | (bits)
+#define TOP             .scope = INO_TOP
+#define OF_JOB          .parent = NODE_JOB, .scope = INO_JOB
+#define OF_DOT          .parent = NODE_DOT, .scope = INO_TOP
+#define OF_HOST         .parent = NODE_HOST, .scope = INO_HOST
+#define TEXT(fn)        FILE_MODE(0444), .content = CONTENT_TEXT, .render = (fn)
+#define STREAM(which)   FILE_MODE(0444), .content = CONTENT_STREAM, .stream = (which)
+
+/* The root is like /tmp: everyone may make a job, and remove or rename his own. */
+static const struct node nodes[] = {
+	/* clang-format off */
+	ROW(NODE_ROOT, TOP, DIR_MODE(01777), .more = MORE_JOBS),
+	ROW(NODE_DOT, TOP, .parent = NODE_ROOT, .name = ".jobfs", DIR_MODE(0555)),
+	ROW(NODE_README, OF_DOT, .name = "README", TEXT(content_readme)),
+	ROW(NODE_VERSION, OF_DOT, .name = "version", TEXT(content_version)),
+	ROW(NODE_CONFIG, OF_DOT, .name = "config", TEXT(content_config)),
+	ROW(NODE_QUEUE, OF_DOT, .name = "queue", TEXT(content_queue)),
+	ROW(NODE_DAEMON_EVENTS, OF_DOT, .name = "events.jsonl", STREAM(STREAM_EVENTS)),
+	ROW(NODE_HOSTS, OF_DOT, .name = "hosts", DIR_MODE(0555), .more = MORE_HOSTS),
+
+	ROW(NODE_HOST, .parent = NODE_HOSTS, .scope = INO_HOST, DIR_MODE(0555)),
+	ROW(NODE_HOST_STATUS, OF_HOST, .name = "status", TEXT(content_host_status)),
+	ROW(NODE_HOST_STATUS_JSON, OF_HOST, .name = "status.json",
+	    TEXT(content_host_status_json)),
+
+	ROW(NODE_JOB, .parent = NODE_ROOT, .scope = INO_JOB, DIR_MODE(0777),
+	    .more = MORE_FILES),
+	ROW(NODE_FILES, OF_JOB, .name = "files", DIR_MODE(0777), .more = MORE_FILES),
+	ROW(NODE_STATUS, OF_JOB, .name = "status", TEXT(content_status)),
+	ROW(NODE_STATUS_JSON, OF_JOB, .name = "status.json", TEXT(content_status_json)),
+	ROW(NODE_PROGRESS, OF_JOB, .name = "progress", TEXT(content_progress)),
+	ROW(NODE_LOG, OF_JOB, .name = "log", STREAM(STREAM_LOG)),
+	ROW(NODE_TRANSFER_LOG, OF_JOB, .name = "transfer.log", STREAM(STREAM_TRANSFER)),
+	ROW(NODE_EVENTS, OF_JOB, .name = "events.jsonl", STREAM(STREAM_EVENTS)),
+	ROW(NODE_EXIT_CODE, OF_JOB, .name = "exit_code", TEXT(content_exit_code),
+	    .exists = has_exit_code),
+	ROW(NODE_OUTPUTS_S3, OF_JOB, .name = "outputs.s3", TEXT(content_outputs_s3),
+	    .exists = has_outputs_uri),
+	ROW(NODE_OUTPUTS, OF_JOB, .name = "outputs.jsonl", STREAM(STREAM_OUTPUTS),
+	    .exists = has_outputs_list),
+	ROW(NODE_ERROR, OF_JOB, .name = "error", TEXT(content_error),
+	    .exists = has_error),
+	ROW(NODE_CTL, OF_JOB, .name = "ctl", FILE_MODE(0222), .content = CONTENT_CTL),
+	ROW(NODE_SPEC, OF_JOB, .name = "spec.json", FILE_MODE(0666),
+	    .content = CONTENT_SPEC),
+
+	ROW(NODE_USER_FILE, .scope = INO_FILE, FILE_MODE(0777), .content = CONTENT_FILE),
+	ROW(NODE_USER_DIR, .scope = INO_FILE, DIR_MODE(0777), .more = MORE_FILES),
+	/* clang-format on */
+};
+
+const struct node *node_get(unsigned id)
+{
+	return id < ARRAY_SIZE(nodes) && nodes[id].id != NODE_NONE ? &nodes[id] : NULL;
+}
+
+const struct node *node_next(enum node_id parent, unsigned after)
+{
+	for (unsigned i = after + 1; i < ARRAY_SIZE(nodes); i++) {
+		if (nodes[i].parent == parent && nodes[i].name) {
+			return &nodes[i];
+		}
+	}
+	return NULL;
+}
+
+const struct node *node_find(enum node_id parent, const char *name)
+{
+	const struct node *node = node_next(parent, 0);
+
+	while (node && !streq(node->name, name)) {
+		node = node_next(parent, node->id);
+	}
+	return node;
+}
+
+/* A spec may arrive before the files that it names: the job then waits for them. */
+bool node_is_writable(const struct job_record *record, bool is_in_files)
+{
+	if (!record->is_accepted) {
+		return true;
+	}
+	return is_in_files && record->state == JOB_QUEUED &&
+	       record->reason == REASON_WAITING_FOR_FILES;
+}
+
+static int64_t or_else(int64_t a, int64_t b)
+{
+	return a > 0 ? a : b;
+}
+
+int64_t node_changed_ms(const struct node *node, const struct job_record *record)
+{
+	int64_t created = record->created_ms;
+
+	switch (node->content) {
+	case CONTENT_STREAM:
+		return or_else(record->written_ms[node->stream], created);
+	case CONTENT_SPEC:
+		return or_else(record->submitted_ms, created);
+	case CONTENT_TEXT:
+	case CONTENT_DIR:
+		return or_else(record->changed_ms, created);
+	case CONTENT_CTL:
+	case CONTENT_FILE:
+		break;
+	}
+	return created;
+}

@@ -1,0 +1,102 @@
+/* The tree as one table: a row a file or directory of the mount, of a job, of .jobfs and of
+ * a host. Adding a file touches one row of node.c and the function that renders it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "engine/engine.h"
+#include "fs/ino.h"
+#include "job/record.h"
+#include "util/buf.h"
+
+/* Rows. The numbers are part of inode numbers: never change or reuse one. */
+enum node_id {
+	NODE_NONE = 0,
+
+	NODE_ROOT = INO_ROOT,
+	NODE_DOT = 2, /* .jobfs */
+	NODE_README = 3,
+	NODE_VERSION = 4,
+	NODE_CONFIG = 5,
+	NODE_QUEUE = 6,
+	NODE_DAEMON_EVENTS = 7,
+	NODE_HOSTS = 8,
+
+	NODE_HOST = 32, /* .jobfs/hosts/<host> */
+	NODE_HOST_STATUS = 33,
+	NODE_HOST_STATUS_JSON = 34,
+
+	NODE_JOB = 64, /* <job> */
+	NODE_FILES = 66,
+	NODE_STATUS = 67,
+	NODE_STATUS_JSON = 68,
+	NODE_PROGRESS = 69,
+	NODE_LOG = 70,
+	NODE_TRANSFER_LOG = 71,
+	NODE_EVENTS = 72,
+	NODE_EXIT_CODE = 73,
+	NODE_OUTPUTS_S3 = 74,
+	NODE_OUTPUTS = 75,
+	NODE_ERROR = 76,
+	NODE_CTL = 77,
+	/* behind `error`, which goes with it: rm -r removes in this order */
+	NODE_SPEC = 78,
+
+	NODE_USER_FILE = 128, /* the user's own; their inodes carry no row */
+	NODE_USER_DIR = 129,
+
+	NODE_ID_END = 256,
+};
+
+enum node_content {
+	CONTENT_DIR,
+	CONTENT_TEXT,   /* rendered when it is opened */
+	CONTENT_STREAM, /* append-only, read by offset */
+	CONTENT_SPEC,
+	CONTENT_CTL,
+	CONTENT_FILE, /* a plain file below STATE_DIR */
+};
+
+enum node_more { /* what a directory holds besides rows of the table */
+	MORE_NONE,
+	MORE_JOBS,
+	MORE_HOSTS,
+	MORE_FILES,
+};
+
+/* What a row is rendered from. */
+struct node_view {
+	struct engine *engine;
+	const struct job_record *record; /* rows of a job */
+	size_t host;                     /* rows of a host */
+};
+
+struct node {
+	enum node_id id;
+	enum node_id parent; /* NODE_NONE: the root, or the user's own */
+	const char *name;    /* NULL: there is one a job, host or file */
+	enum ino_scope scope;
+	/* The type and the most that permissions can be. Files of a job have these bits as
+	 * far as the job's directory has them. */
+	mode_t mode;
+	enum node_content content;
+	enum job_stream stream;                           /* CONTENT_STREAM */
+	enum node_more more;                              /* CONTENT_DIR */
+	bool (*exists)(const struct job_record *record);  /* NULL: always */
+	int (*render)(const struct node_view *view, struct buf *out); /* CONTENT_TEXT */
+};
+
+/* NULL when there is no such row. */
+const struct node *node_get(unsigned id);
+/* The row of that name in that directory, or NULL. */
+const struct node *node_find(enum node_id parent, const char *name);
+/* The first row of the directory with an id above `after`, or NULL. */
+const struct node *node_next(enum node_id parent, unsigned after);
+
+/* May the user's own files in files/ (is_in_files) or beside spec.json change now? */
+bool node_is_writable(const struct job_record *record, bool is_in_files);
+/* Milliseconds of the last change of a row of a job. */
+int64_t node_changed_ms(const struct node *node, const struct job_record *record);

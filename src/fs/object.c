@@ -1,0 +1,229 @@
+#include "fs/object.h"
+
+#include <errno.h>
+
+enum { NAME_BYTES_MAX = 255 };
+
+void object_fini(struct object *o)
+{
+	o->record = job_record_unref(o->record);
+}
+
+/* --- by number ---------------------------------------------------------------------------- */
+
+bool object_exists(const struct object *o)
+{
+	struct draft *draft;
+
+	if (o->node->content == CONTENT_SPEC && o->record->spec_size < 0) {
+		draft = draft_find(&o->fs->drafts, o->record->id);
+		(void)draft_unref(draft);
+		return draft != NULL;
+	}
+	return !o->node->exists || o->node->exists(o->record);
+}
+
+static int get_row(struct object *o, const struct ino_parts *p)
+{
+	o->node = node_get(p->row);
+	if (!o->node || o->node->scope != p->scope) {
+		return -ESTALE;
+	}
+	if (p->scope == INO_HOST) {
+		o->host = (size_t)p->id;
+		return o->host < o->fs->conf->n_hosts ? 0 : -ESTALE;
+	}
+	if (p->scope == INO_JOB) {
+		o->record = engine_get_job(o->fs->engine, p->id);
+		return o->record && object_exists(o) ? 0 : -ESTALE;
+	}
+	return 0;
+}
+
+/* Takes the row of a file, and finds the job that it belongs to. */
+static int adopt_file(struct object *o, const struct store_file *file)
+{
+	o->file = *file;
+	o->node = node_get(file->is_dir ? NODE_USER_DIR : NODE_USER_FILE);
+	if (!o->record) {
+		o->record = engine_get_job(o->fs->engine, file->job);
+	}
+	return o->record ? 0 : -ESTALE;
+}
+
+static int get_file(struct object *o, int64_t id)
+{
+	struct store_file file;
+	int r = store_get_file(o->fs->store, id, &file);
+
+	if (r < 0) {
+		return r == -ENOENT ? -ESTALE : r;
+	}
+	return adopt_file(o, &file);
+}
+
+int object_get(struct fs *fs, uint64_t ino, struct object *ret)
+{
+	struct object o = { .fs = fs, .ino = ino };
+	struct ino_parts p;
+	int r = ino_parse(ino, &p);
+
+	if (r == 0) {
+		r = p.scope == INO_FILE ? get_file(&o, p.id) : get_row(&o, &p);
+	}
+	if (r < 0) {
+		object_fini(&o);
+		return r;
+	}
+	*ret = o;
+	return 0;
+}
+
+int object_get_open(struct fs *fs, uint64_t ino, struct object *ret)
+{
+	cleanup_handle struct handle *h = NULL;
+	struct object o = { .fs = fs, .ino = ino };
+	struct ino_parts p;
+	int r = object_get(fs, ino, ret);
+
+	if (r != -ESTALE || ino_parse(ino, &p) < 0 || p.scope != INO_FILE) {
+		return r;
+	}
+	h = handle_find_file(&fs->handles, p.id);
+	r = h ? adopt_file(&o, &h->file) : -ESTALE;
+	if (r == 0) {
+		*ret = o;
+	}
+	return r;
+}
+
+/* --- by name ------------------------------------------------------------------------------ */
+
+uint64_t object_row_ino(const struct object *dir, const struct node *node)
+{
+	switch (node->scope) {
+	case INO_JOB:
+		return ino_job(dir->record->id, node->id);
+	case INO_HOST:
+		return ino_host(dir->host, node->id);
+	case INO_TOP:
+	case INO_FILE:
+		break;
+	}
+	return ino_top(node->id);
+}
+
+struct object object_of_row(const struct object *dir, const struct node *node)
+{
+	return (struct object){ .fs = dir->fs,
+		                .node = node,
+		                .ino = object_row_ino(dir, node),
+		                .host = dir->host,
+		                .record = job_record_ref(dir->record) };
+}
+
+/* Takes the reference. */
+struct object object_of_job(struct fs *fs, struct job_record *record)
+{
+	return (struct object){ .fs = fs,
+		                .node = node_get(NODE_JOB),
+		                .ino = ino_job(record->id, NODE_JOB),
+		                .record = record };
+}
+
+struct object object_of_host(struct fs *fs, size_t host)
+{
+	return (struct object){ .fs = fs,
+		                .node = node_get(NODE_HOST),
+		                .ino = ino_host(host, NODE_HOST),
+		                .host = host };
+}
+
+struct object object_of_file(const struct object *dir, const struct store_file *file)
+{
+	struct object o = { .fs = dir->fs,
+		            .ino = ino_file(file->id),
+		            .record = job_record_ref(dir->record) };
+
+	(void)adopt_file(&o, file);
+	return o;
+}
+
+static int find_job(const struct object *dir, const char *name, struct object *ret)
+{
+	struct job_record *record = engine_find_job(dir->fs->engine, name);
+
+	if (!record) {
+		return -ENOENT;
+	}
+	*ret = object_of_job(dir->fs, record);
+	return 0;
+}
+
+static int find_host(const struct object *dir, const char *name, struct object *ret)
+{
+	const struct conf *conf = dir->fs->conf;
+
+	for (size_t i = 0; i < conf->n_hosts; i++) {
+		if (streq(conf->hosts[i].name, name)) {
+			*ret = object_of_host(dir->fs, i);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static int find_file(const struct object *dir, const char *name, struct object *ret)
+{
+	struct store_file file;
+	int r = store_find_file(dir->fs->store, dir->record->id, object_as_parent(dir),
+	                        name, &file);
+
+	if (r < 0) {
+		return r;
+	}
+	*ret = object_of_file(dir, &file);
+	return 0;
+}
+
+int object_find(const struct object *dir, const char *name, struct object *ret)
+{
+	const struct node *node;
+
+	if (dir->node->content != CONTENT_DIR) {
+		return -ENOTDIR;
+	}
+	if (strlen(name) > NAME_BYTES_MAX) {
+		return -ENAMETOOLONG;
+	}
+	node = object_is_user(dir) ? NULL : node_find(dir->node->id, name);
+	if (node) {
+		struct object o = object_of_row(dir, node);
+
+		if (!object_exists(&o)) {
+			object_fini(&o);
+			return -ENOENT;
+		}
+		*ret = o;
+		return 0;
+	}
+	switch (dir->node->more) {
+	case MORE_JOBS:
+		return find_job(dir, name, ret);
+	case MORE_HOSTS:
+		return find_host(dir, name, ret);
+	case MORE_FILES:
+		return find_file(dir, name, ret);
+	case MORE_NONE:
+		break;
+	}
+	return -ENOENT;
+}
+
+int64_t object_as_parent(const struct object *dir)
+{
+	if (object_is_user(dir)) {
+		return dir->file.id;
+	}
+	return dir->node->id == NODE_FILES ? FILE_PARENT_FILES : FILE_PARENT_JOB;
+}

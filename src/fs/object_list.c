@@ -1,0 +1,146 @@
+/* What a directory holds, in an order that stays while it changes. */
+#include "fs/object.h"
+
+/* Cookies: 1 ".", 2 "..", then rows, then what the directory holds by ids. */
+enum {
+	COOKIE_SELF = 1,
+	COOKIE_PARENT = 2,
+	COOKIE_ROWS = 2,
+	COOKIE_IDS = 512,
+	JOBS_AT_ONCE = 64,
+};
+
+struct listing {
+	const struct object *dir;
+	object_each_fn *each;
+	void *arg;
+	int stop;
+};
+
+/* Takes over the object. */
+static int tell(struct listing *l, const char *name, uint64_t cookie, struct object *o)
+{
+	struct object_entry entry = { .name = name, .cookie = cookie, .object = o };
+
+	l->stop = l->each(l->arg, &entry);
+	object_fini(o);
+	return l->stop;
+}
+
+static uint64_t parent_ino(const struct object *dir)
+{
+	if (!object_is_user(dir)) {
+		const struct node *parent = node_get(dir->node->parent);
+
+		return parent ? object_row_ino(dir, parent) : dir->ino;
+	}
+	if (dir->file.parent == FILE_PARENT_FILES) {
+		return ino_job(dir->file.job, NODE_FILES);
+	}
+	return dir->file.parent == FILE_PARENT_JOB ? ino_job(dir->file.job, NODE_JOB)
+	                                           : ino_file(dir->file.parent);
+}
+
+static void list_dots(struct listing *l, uint64_t after)
+{
+	struct object o = *l->dir;
+
+	o.record = NULL;
+	if (after < COOKIE_SELF) {
+		if (tell(l, ".", COOKIE_SELF, &o)) {
+			return;
+		}
+	}
+	if (after < COOKIE_PARENT) {
+		o.ino = parent_ino(l->dir);
+		(void)tell(l, "..", COOKIE_PARENT, &o);
+	}
+}
+
+static void list_rows(struct listing *l, uint64_t after)
+{
+	enum node_id parent = l->dir->node->id;
+	const struct node *node;
+
+	if (object_is_user(l->dir) || after >= COOKIE_IDS) {
+		return;
+	}
+	node = node_next(parent, after > COOKIE_ROWS ? (unsigned)after - COOKIE_ROWS : 0);
+	for (; node && !l->stop; node = node_next(parent, node->id)) {
+		struct object o = object_of_row(l->dir, node);
+
+		if (object_exists(&o)) {
+			(void)tell(l, node->name, COOKIE_ROWS + node->id, &o);
+		} else {
+			object_fini(&o);
+		}
+	}
+}
+
+static void list_jobs(struct listing *l, int64_t after)
+{
+	struct job_record *jobs[JOBS_AT_ONCE];
+	size_t n;
+
+	do {
+		n = engine_list_jobs(l->dir->fs->engine, after, jobs, JOBS_AT_ONCE);
+		for (size_t i = 0; i < n; i++) {
+			struct object o = object_of_job(l->dir->fs, jobs[i]);
+
+			after = jobs[i]->id;
+			if (l->stop) {
+				object_fini(&o);
+			} else {
+				(void)tell(l, jobs[i]->name,
+				           COOKIE_IDS + (uint64_t)after, &o);
+			}
+		}
+	} while (n == JOBS_AT_ONCE && !l->stop);
+}
+
+static void list_hosts(struct listing *l, int64_t after)
+{
+	const struct conf *conf = l->dir->fs->conf;
+
+	for (size_t i = (size_t)after; i < conf->n_hosts && !l->stop; i++) {
+		struct object o = object_of_host(l->dir->fs, i);
+
+		(void)tell(l, conf->hosts[i].name, COOKIE_IDS + i + 1, &o);
+	}
+}
+
+static int list_one_file(void *arg, const struct store_file *file)
+{
+	struct listing *l = arg;
+	struct object o = object_of_file(l->dir, file);
+
+	return tell(l, file->name, COOKIE_IDS + (uint64_t)file->id, &o);
+}
+
+int object_list(const struct object *dir, uint64_t after, object_each_fn *each, void *arg)
+{
+	struct listing l = { .dir = dir, .each = each, .arg = arg };
+	int64_t id = after > COOKIE_IDS ? (int64_t)(after - COOKIE_IDS) : 0;
+
+	list_dots(&l, after);
+	if (!l.stop) {
+		list_rows(&l, after);
+	}
+	if (l.stop) {
+		return 0;
+	}
+	switch (dir->node->more) {
+	case MORE_JOBS:
+		list_jobs(&l, id);
+		break;
+	case MORE_HOSTS:
+		list_hosts(&l, id);
+		break;
+	case MORE_FILES:
+		return store_list_files(dir->fs->store, dir->record->id,
+		                        object_as_parent(dir), id, list_one_file, &l);
+	case MORE_NONE:
+		break;
+	}
+	return 0;
+}

@@ -1,0 +1,117 @@
+/* Reading directories. */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "fs/ask.h"
+#include "fs/object.h"
+#include "fs/ops.h"
+
+static int do_opendir(fuse_req_t req, uint64_t ino)
+{
+	cleanup_object struct object o = OBJECT_INIT;
+	int r = object_get(fs_of(req), ino, &o);
+
+	return r < 0 ? r : object_check(&o, req, R_OK);
+}
+
+void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	int r = do_opendir(req, ino);
+
+	if (r < 0) {
+		(void)fuse_reply_err(req, -r);
+	} else {
+		(void)fuse_reply_open(req, fi);
+	}
+}
+
+struct reading { /* a READDIR that is being filled */
+	fuse_req_t req;
+	char *buf;
+	size_t size, used;
+	bool is_plus;      /* READDIRPLUS */
+	bool names_only;   /* the caller may not see attributes */
+};
+
+static size_t add_name(struct reading *r, const struct object_entry *entry)
+{
+	struct stat st = { .st_ino = entry->object->ino,
+		           .st_mode = entry->object->node->mode };
+
+	return fuse_add_direntry(r->req, r->buf + r->used, r->size - r->used, entry->name,
+	                         &st, (off_t)entry->cookie);
+}
+
+/* An entry without a node id is a name only: the kernel takes no attributes from it. */
+static size_t add_entry(struct reading *r, const struct object_entry *entry)
+{
+	struct fuse_entry_param e = { .ino = 0 };
+	bool is_dots = streq(entry->name, ".") || streq(entry->name, "..");
+
+	if (is_dots || r->names_only || entry_fill(entry->object, &e) < 0) {
+		e = (struct fuse_entry_param){ .ino = 0 };
+		e.attr.st_ino = entry->object->ino;
+		e.attr.st_mode = entry->object->node->mode;
+	}
+	return fuse_add_direntry_plus(r->req, r->buf + r->used, r->size - r->used,
+	                              entry->name, &e, (off_t)entry->cookie);
+}
+
+static int read_one(void *arg, const struct object_entry *entry)
+{
+	struct reading *r = arg;
+	size_t n = r->is_plus ? add_entry(r, entry) : add_name(r, entry);
+
+	if (n > r->size - r->used) {
+		return 1;
+	}
+	r->used += n;
+	return 0;
+}
+
+static int do_readdir(struct reading *r, uint64_t ino, off_t offset)
+{
+	cleanup_object struct object dir = OBJECT_INIT;
+	int error = object_get(fs_of(r->req), ino, &dir);
+
+	if (error == 0 && dir.node->content != CONTENT_DIR) {
+		error = -ENOTDIR;
+	}
+	r->names_only = error == 0 && object_check(&dir, r->req, X_OK) < 0;
+	error = error < 0 ? error : object_list(&dir, (uint64_t)offset, read_one, r);
+	if (error < 0 && r->used == 0) {
+		return error;
+	}
+	(void)fuse_reply_buf(r->req, r->buf, r->used);
+	return 0;
+}
+
+static void readdir_with(fuse_req_t req, uint64_t ino, size_t size, off_t offset,
+                         bool is_plus)
+{
+	cleanup_free char *buf = malloc(size);
+	struct reading r = { .req = req,
+		             .buf = buf,
+		             .size = size,
+		             .is_plus = is_plus };
+	int error = buf ? do_readdir(&r, ino, offset) : -ENOMEM;
+
+	if (error < 0) {
+		(void)fuse_reply_err(req, -error);
+	}
+}
+
+void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                struct fuse_file_info *fi)
+{
+	(void)fi;
+	readdir_with(req, ino, size, offset, false);
+}
+
+void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                    struct fuse_file_info *fi)
+{
+	(void)fi;
+	readdir_with(req, ino, size, offset, true);
+}

@@ -1,0 +1,265 @@
+/* Reading, writing, flushing what is open. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "fs/ctl.h"
+#include "fs/object.h"
+#include "fs/ops.h"
+#include "fs/spec_file.h"
+#include "fs/userfile.h"
+
+/* --- reading ------------------------------------------------------------------------------ */
+
+static size_t slice(const struct buf *text, int64_t offset, char *data, size_t size)
+{
+	size_t n;
+
+	if (offset < 0 || (uint64_t)offset >= text->len) {
+		return 0;
+	}
+	n = text->len - (size_t)offset;
+	n = n < size ? n : size;
+	memcpy(data, text->data + offset, n);
+	return n;
+}
+
+static int render_now(struct fs *fs, uint64_t ino, struct buf *out)
+{
+	cleanup_object struct object o = OBJECT_INIT;
+	int r = object_get(fs, ino, &o);
+
+	return r < 0 ? r : object_render(&o, out);
+}
+
+/* Who keeps a file open and reads it from the start again wants to see what is there now. */
+static void refresh(struct fs *fs, struct handle *h)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	struct buf old;
+
+	if (render_now(fs, h->ino, &text) < 0) {
+		return; /* it is gone: what was there stays readable */
+	}
+	(void)pthread_mutex_lock(&h->lock);
+	old = h->text;
+	h->text = text;
+	(void)pthread_mutex_unlock(&h->lock);
+	text = old;
+}
+
+static ssize_t read_text(struct fs *fs, struct handle *h, char *data, size_t size,
+                         int64_t offset)
+{
+	size_t n;
+
+	if (atomic_exchange(&h->was_read, true) && offset == 0) {
+		refresh(fs, h);
+	}
+	(void)pthread_mutex_lock(&h->lock);
+	n = slice(&h->text, offset, data, size);
+	(void)pthread_mutex_unlock(&h->lock);
+	return (ssize_t)n;
+}
+
+static ssize_t read_spec(struct fs *fs, const struct handle *h, char *data, size_t size,
+                         int64_t offset)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	int r = render_now(fs, h->ino, &text);
+
+	return r < 0 ? r : (ssize_t)slice(&text, offset, data, size);
+}
+
+static ssize_t read_file(int fd, char *data, size_t size, int64_t offset)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = pread(fd, data + done, size - done, offset + (off_t)done);
+
+		if (n < 0 && errno != EINTR) {
+			return -errno;
+		}
+		if (n == 0) {
+			break;
+		}
+		done += n > 0 ? (size_t)n : 0;
+	}
+	return (ssize_t)done;
+}
+
+static ssize_t read_handle(struct fs *fs, struct handle *h, char *data, size_t size,
+                           int64_t offset)
+{
+	switch (h->kind) {
+	case HANDLE_TEXT:
+		return read_text(fs, h, data, size, offset);
+	case HANDLE_STREAM:
+		return store_read_stream(fs->store, h->job, h->stream, offset, data, size);
+	case HANDLE_SPEC:
+		return read_spec(fs, h, data, size, offset);
+	case HANDLE_FILE:
+		return read_file(h->fd, data, size, offset);
+	case HANDLE_CTL:
+		break;
+	}
+	return 0;
+}
+
+void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+             struct fuse_file_info *fi)
+{
+	cleanup_free char *data = malloc(size);
+	ssize_t n;
+
+	(void)ino;
+	n = data ? read_handle(fs_of(req), handle_of(fi), data, size, offset) : -ENOMEM;
+	if (n < 0) {
+		(void)fuse_reply_err(req, (int)-n);
+	} else {
+		(void)fuse_reply_buf(req, data, (size_t)n);
+	}
+}
+
+/* --- writing ------------------------------------------------------------------------------ */
+
+static ssize_t write_all(int fd, const char *data, size_t size, int64_t offset)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = pwrite(fd, data + done, size - done, offset + (off_t)done);
+
+		if (n < 0 && errno != EINTR) {
+			return done > 0 ? (ssize_t)done : -errno;
+		}
+		done += n > 0 ? (size_t)n : 0;
+	}
+	return (ssize_t)done;
+}
+
+/* A file that was opened before the job was accepted is read-only too by now. */
+static int check_unsealed(struct fs *fs, const struct handle *h)
+{
+	cleanup_record struct job_record *record = NULL;
+
+	if (!h->is_in_files) {
+		return 0;
+	}
+	record = engine_get_job(fs->engine, h->job);
+	if (!record) {
+		return -ESTALE;
+	}
+	return node_is_writable(record, true) ? 0 : -EPERM;
+}
+
+static int write_file(fuse_req_t req, struct handle *h, const char *data, size_t size,
+                      int64_t offset)
+{
+	struct fs *fs = fs_of(req);
+	int r = check_unsealed(fs, h);
+	ssize_t n;
+
+	r = r < 0 ? r : userfile_reserve(fs, h->job, h->fd, offset, (int64_t)size);
+	if (r < 0) {
+		return r;
+	}
+	h->is_written = h->was_written = true;
+	n = write_all(h->fd, data, size, offset);
+	if (n < 0) {
+		return (int)n;
+	}
+	(void)fuse_reply_write(req, (size_t)n);
+	return 0;
+}
+
+void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
+              struct fuse_file_info *fi)
+{
+	struct handle *h = handle_of(fi);
+	int r = -EPERM;
+
+	(void)ino;
+	if (h->kind == HANDLE_SPEC) {
+		r = spec_write(req, h, data, size, offset, fi->flags);
+	} else if (h->kind == HANDLE_CTL) {
+		r = ctl_write(req, h->job, data, size);
+	} else if (h->kind == HANDLE_FILE) {
+		r = write_file(req, h, data, size, offset);
+	}
+	if (r < 0) {
+		(void)fuse_reply_err(req, -r);
+	}
+}
+
+static int do_fallocate(struct fs *fs, const struct handle *h, int mode, int64_t offset,
+                        int64_t length)
+{
+	int r;
+
+	/* what only reserves blocks could not be counted */
+	if (h->kind != HANDLE_FILE ||
+	    (mode != 0 && mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))) {
+		return -EOPNOTSUPP;
+	}
+	r = check_unsealed(fs, h);
+	if (r == 0 && mode == 0) {
+		r = userfile_reserve(fs, h->job, h->fd, offset, length);
+	}
+	if (r < 0) {
+		return r;
+	}
+	return fallocate(h->fd, mode, offset, length) < 0 ? -errno : 0;
+}
+
+void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
+                  struct fuse_file_info *fi)
+{
+	struct handle *h = handle_of(fi);
+	int r = do_fallocate(fs_of(req), h, mode, offset, length);
+
+	(void)ino;
+	if (r == 0) {
+		h->is_written = h->was_written = true;
+	}
+	(void)fuse_reply_err(req, -r);
+}
+
+/* --- flushing ----------------------------------------------------------------------------- */
+
+static int sync_file(struct handle *h, bool force)
+{
+	if (!atomic_exchange(&h->is_written, false) && !force) {
+		return 0;
+	}
+	return fdatasync(h->fd) < 0 ? -errno : 0;
+}
+
+void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct handle *h = handle_of(fi);
+	int r;
+
+	(void)ino;
+	if (h->kind == HANDLE_SPEC) {
+		r = spec_flush(req, h);
+		if (r < 0) {
+			(void)fuse_reply_err(req, -r);
+		}
+		return;
+	}
+	r = h->kind == HANDLE_FILE ? sync_file(h, false) : 0;
+	(void)fuse_reply_err(req, -r);
+}
+
+/* A spec is made durable by being submitted, at close; half of one need not be. */
+void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+	struct handle *h = handle_of(fi);
+	int r = h->kind == HANDLE_FILE ? sync_file(h, true) : 0;
+
+	(void)ino;
+	(void)datasync;
+	(void)fuse_reply_err(req, -r);
+}

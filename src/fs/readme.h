@@ -1,0 +1,4 @@
+/* `.jobfs/README`: the page that teaches the mount from inside. */
+#pragma once
+
+extern const char readme_text[];

@@ -1,0 +1,337 @@
+#include "fs/spec_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "fs/ask.h"
+#include "fs/userfile.h"
+#include "util/log.h"
+
+/* --- who opened it ------------------------------------------------------------------------ */
+
+/* The process of a thread, 0 when it cannot be known (another pid namespace, gone). */
+static pid_t process_of(pid_t thread)
+{
+	char path[48], text[1024];
+	cleanup_close int fd = -1;
+	const char *line;
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)thread);
+	fd = thread > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+	if (n <= 0) {
+		return 0;
+	}
+	text[n] = '\0';
+	line = strstr(text, "\nTgid:");
+	return line ? (pid_t)strtol(line + strlen("\nTgid:"), NULL, 10) : 0;
+}
+
+static bool is_by_opener(fuse_req_t req, const struct handle *h)
+{
+	pid_t thread = fuse_req_ctx(req)->pid;
+
+	if (thread == 0 || h->opener_pid == 0) {
+		return false;
+	}
+	return thread == h->opener_tid || process_of(thread) == h->opener_pid;
+}
+
+/* --- opening ------------------------------------------------------------------------------ */
+
+static int load_text(void *arg, int64_t job, struct buf *out)
+{
+	const struct object *o = arg;
+
+	return o->record->spec_size < 0 ? 0 : store_read_spec(o->fs->store, job, out);
+}
+
+static int get_draft(const struct object *o, struct draft **ret_draft)
+{
+	return draft_get(&o->fs->drafts, o->record->id, load_text, (void *)o, ret_draft);
+}
+
+int spec_open(fuse_req_t req, const struct object *o, bool is_new,
+              struct fuse_file_info *fi)
+{
+	cleanup_handle struct handle *h = NULL;
+	int r;
+
+	if (o->record->is_accepted) {
+		return -EPERM;
+	}
+	h = handle_new(HANDLE_SPEC, o->ino, o->record->id);
+	if (!h) {
+		return -ENOMEM;
+	}
+	r = get_draft(o, &h->draft);
+	if (r == 0 && (fi->flags & O_TRUNC) && draft_size(h->draft) > 0) {
+		r = draft_resize(h->draft, 0);
+	} else if (r == 0 && is_new) {
+		draft_touch(h->draft);
+	}
+	if (r < 0) {
+		return r;
+	}
+	h->opener_tid = fuse_req_ctx(req)->pid;
+	h->opener_pid = process_of(h->opener_tid);
+	draft_attach(h->draft);
+	fi->direct_io = 1;
+	handle_set(fi, steal_ptr(&h));
+	return 0;
+}
+
+/* --- saving ------------------------------------------------------------------------------- */
+
+static void reply_save(struct ask *ask, int result, int64_t id)
+{
+	(void)id;
+	result = draft_end_save(ask->draft, ask->version, result);
+	if (!ask->req) {
+		if (result < 0 && result != -EINVAL && result != -ENOENT) {
+			log_warning("job %lld: spec.json could not be saved: %s",
+			            (long long)ask->job, strerror(-result));
+		}
+	} else if (result == 0 && ask->len > 0) {
+		(void)fuse_reply_write(ask->req, ask->len);
+	} else {
+		(void)fuse_reply_err(ask->req, ask_errno(result));
+	}
+}
+
+/* After truncate(2) the text is what was asked for, be it a right spec or not. */
+static void reply_truncate(struct ask *ask, int result, int64_t id)
+{
+	result = draft_end_save(ask->draft, ask->version, result);
+	ask_reply_attr(ask, result == -EINVAL ? 0 : result, id);
+}
+
+static void reply_make(struct ask *ask, int result, int64_t id)
+{
+	result = draft_end_save(ask->draft, ask->version, result);
+	ask_reply_entry(ask, result == -EINVAL ? 0 : result, id);
+}
+
+/* Gives the draft to the engine; the ask with all that its reply needs is taken over. */
+static int save(struct draft *draft, struct ask *ask)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	int r;
+
+	if (!ask) {
+		return -ENOMEM;
+	}
+	r = draft_begin_save(draft, &text, &ask->version);
+	if (r < 0) {
+		(void)ask_free(ask);
+		return r;
+	}
+	ask->draft = draft_ref(draft);
+	engine_save_spec(ask->fs->engine, ask->job, buf_text(&text), text.len,
+	                 ask_answered, ask);
+	return 0;
+}
+
+static int save_handle(struct fs *fs, fuse_req_t req, const struct handle *h, size_t len)
+{
+	struct ask *ask = ask_new(fs, req, reply_save);
+
+	if (ask) {
+		ask->job = h->job;
+		ask->len = len;
+	}
+	return save(h->draft, ask);
+}
+
+/* --- writing ------------------------------------------------------------------------------ */
+
+static bool is_right(struct fs *fs, const struct buf *text)
+{
+	struct spec_context context;
+	cleanup_spec struct spec *spec = NULL;
+	struct err e = ERR_INIT;
+
+	engine_get_spec_context(fs->engine, &context);
+	return spec_parse(buf_text(text), text->len, &context, &spec, &e) == 0;
+}
+
+static int check_open(struct fs *fs, int64_t job)
+{
+	cleanup_record struct job_record *record = engine_get_job(fs->engine, job);
+
+	if (!record) {
+		return -ESTALE;
+	}
+	return record->is_accepted ? -EPERM : 0;
+}
+
+int spec_write(fuse_req_t req, struct handle *h, const char *data, size_t size,
+               int64_t offset, int flags)
+{
+	struct fs *fs = fs_of(req);
+	cleanup_buf struct buf text = BUF_INIT;
+	int r = check_open(fs, h->job);
+
+	if (r < 0) {
+		return r;
+	}
+	h->is_written = true;
+	/* the kernel may not know the size yet, so the end is found here */
+	r = draft_write(h->draft, data, size, flags & O_APPEND ? -1 : offset, &text);
+	if (r < 0) {
+		return r;
+	}
+	if (r == DRAFT_IS_WHOLE && !is_right(fs, &text)) {
+		return save_handle(fs, req, h, size);
+	}
+	(void)fuse_reply_write(req, size);
+	return 0;
+}
+
+int spec_flush(fuse_req_t req, struct handle *h)
+{
+	if (!atomic_exchange(&h->is_written, false)) {
+		(void)fuse_reply_err(req, 0);
+		return 0;
+	}
+	if (!draft_is_whole(h->draft) && !is_by_opener(req, h)) {
+		h->is_written = true;
+		(void)fuse_reply_err(req, 0);
+		return 0;
+	}
+	return save_handle(fs_of(req), req, h, 0);
+}
+
+void spec_release(struct fs *fs, struct handle *h)
+{
+	if (draft_detach(h->draft)) {
+		(void)save_handle(fs, NULL, h, 0);
+	}
+}
+
+int spec_truncate(fuse_req_t req, const struct object *o, struct handle *h, int64_t size)
+{
+	cleanup_draft struct draft *draft = NULL;
+	struct ask *ask;
+	int r = o->record->is_accepted ? -EPERM : 0;
+
+	if (r == 0 && !h) {
+		r = object_check(o, req, W_OK);
+	}
+	r = r < 0 ? r : get_draft(o, &draft);
+	r = r < 0 ? r : draft_resize(draft, size);
+	if (r < 0) {
+		return r;
+	}
+	if (h) { /* ftruncate(2): the flush will tell */
+		h->is_written = h->is_written || size > 0;
+		return reply_attr(req, o);
+	}
+	ask = ask_new(o->fs, req, reply_truncate);
+	if (ask) {
+		ask->job = o->record->id;
+		ask->ino = o->ino;
+	}
+	return save(draft, ask);
+}
+
+int spec_make(fuse_req_t req, const struct object *o)
+{
+	cleanup_draft struct draft *draft = NULL;
+	struct ask *ask;
+	int r = o->record->is_accepted ? -EPERM : get_draft(o, &draft);
+
+	if (r < 0) {
+		return r;
+	}
+	ask = ask_new(o->fs, req, reply_make);
+	if (ask) {
+		ask->job = o->record->id;
+		ask->ino = o->ino;
+	}
+	return save(draft, ask);
+}
+
+/* --- renaming ----------------------------------------------------------------------------- */
+
+int spec_replace(fuse_req_t req, const struct object *o, int64_t file)
+{
+	struct ask *ask;
+
+	if (o->record->is_accepted) {
+		return -EPERM;
+	}
+	ask = ask_new(o->fs, req, ask_reply_done);
+	if (!ask) {
+		return -ENOMEM;
+	}
+	engine_save_spec_file(o->fs->engine, o->record->id, file, ask_answered, ask);
+	return 0;
+}
+
+static int write_content(struct fs *fs, int64_t file, const char *text, size_t len)
+{
+	cleanup_close int fd = userfile_open(fs, file, O_WRONLY);
+	ssize_t n;
+
+	if (fd < 0) {
+		return fd;
+	}
+	n = write(fd, text, len);
+	if (n < 0) {
+		return -errno;
+	}
+	return (size_t)n == len ? 0 : -ENOSPC;
+}
+
+/* The backup's row is there: fill it, then take spec.json away. */
+static void reply_backup(struct ask *ask, int result, int64_t id)
+{
+	struct ask *last = NULL;
+
+	if (result == 0) {
+		result = write_content(ask->fs, id, ask->text, ask->len);
+	}
+	if (result == 0) {
+		last = ask_new(ask->fs, ask->req, ask_reply_done);
+		result = last ? 0 : -ENOMEM;
+	}
+	if (result < 0) {
+		(void)fuse_reply_err(ask->req, ask_errno(result));
+		return;
+	}
+	engine_remove_spec(ask->fs->engine, ask->job, ask_answered, last);
+}
+
+int spec_rename_away(fuse_req_t req, const struct object *o, const char *name)
+{
+	struct store_file backup = { .job = o->record->id,
+		                     .parent = FILE_PARENT_JOB,
+		                     .mode = object_mode(o) & 0777,
+		                     .uid = object_uid(o),
+		                     .gid = object_gid(o) };
+	cleanup_buf struct buf text = BUF_INIT;
+	struct ask *ask;
+	int r = o->record->is_accepted ? -EPERM : object_render(o, &text);
+
+	if (r < 0) {
+		return r;
+	}
+	ask = ask_new(o->fs, req, reply_backup);
+	if (!ask) {
+		return -ENOMEM;
+	}
+	(void)snprintf(backup.name, sizeof(backup.name), "%s", name);
+	ask->job = o->record->id;
+	ask->len = text.len;
+	ask->text = buf_steal(&text);
+	if (!ask->text) {
+		(void)ask_free(ask);
+		return -ENOMEM;
+	}
+	engine_make_file(o->fs->engine, &backup, ask_answered, ask);
+	return 0;
+}

@@ -1,0 +1,94 @@
+#include "fs/userfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { ID_TEXT_MAX = 24 };
+
+static void id_text(int64_t file, char ret_text[static ID_TEXT_MAX])
+{
+	(void)snprintf(ret_text, ID_TEXT_MAX, "%lld", (long long)file);
+}
+
+int userfile_open(struct fs *fs, int64_t file, int flags)
+{
+	char name[ID_TEXT_MAX];
+	int fd;
+
+	id_text(file, name);
+	fd = openat(store_files_fd(fs->store), name, flags | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? -errno : fd;
+}
+
+static int stat_open(struct fs *fs, int64_t file, struct stat *ret)
+{
+	cleanup_handle struct handle *h = handle_find_file(&fs->handles, file);
+
+	if (!h) {
+		return -ESTALE;
+	}
+	return fstat(h->fd, ret) < 0 ? -errno : 0;
+}
+
+int userfile_stat(struct fs *fs, int64_t file, struct stat *ret)
+{
+	char name[ID_TEXT_MAX];
+
+	id_text(file, name);
+	if (fstatat(store_files_fd(fs->store), name, ret, AT_SYMLINK_NOFOLLOW) == 0) {
+		return 0;
+	}
+	return errno == ENOENT ? stat_open(fs, file, ret) : -errno;
+}
+
+int userfile_reserve(struct fs *fs, int64_t job, int fd, int64_t offset, int64_t len)
+{
+	struct stat st;
+	int64_t end;
+
+	if (offset < 0 || len < 0 || __builtin_add_overflow(offset, len, &end)) {
+		return -EFBIG;
+	}
+	if (fstat(fd, &st) < 0) {
+		return -errno;
+	}
+	return end > st.st_size ? usage_charge(&fs->usage, job, end - st.st_size) : 0;
+}
+
+int userfile_truncate(struct fs *fs, int64_t job, int fd, int64_t size)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0) {
+		return -errno;
+	}
+	r = usage_charge(&fs->usage, job, size - st.st_size);
+	if (r < 0) {
+		return r;
+	}
+	return ftruncate(fd, size) < 0 ? -errno : 0;
+}
+
+static int set_times_open(struct fs *fs, int64_t file, const struct timespec times[2])
+{
+	cleanup_handle struct handle *h = handle_find_file(&fs->handles, file);
+
+	if (!h) {
+		return -ESTALE;
+	}
+	return futimens(h->fd, times) < 0 ? -errno : 0;
+}
+
+int userfile_set_times(struct fs *fs, int64_t file, const struct timespec times[2])
+{
+	char name[ID_TEXT_MAX];
+
+	id_text(file, name);
+	if (utimensat(store_files_fd(fs->store), name, times, AT_SYMLINK_NOFOLLOW) == 0) {
+		return 0;
+	}
+	return errno == ENOENT ? set_times_open(fs, file, times) : -errno;
+}

@@ -1,0 +1,17 @@
+/* Contents of the user's own files: plain files below STATE_DIR/files, named by their id. */
+#pragma once
+
+#include <sys/stat.h>
+
+#include "fs/internal.h"
+
+/* flags as for open(2); the caller closes. -ENOENT, ... */
+int userfile_open(struct fs *fs, int64_t file, int flags);
+/* Of the content, even if it was removed but somebody has it open. -ESTALE. */
+int userfile_stat(struct fs *fs, int64_t file, struct stat *ret);
+/* Within the limit of the job's files: -EDQUOT. */
+int userfile_truncate(struct fs *fs, int64_t job, int fd, int64_t size);
+/* Room for len bytes at offset: they are charged. -EDQUOT, -EFBIG. */
+int userfile_reserve(struct fs *fs, int64_t job, int fd, int64_t offset, int64_t len);
+/* times as for utimensat(2). */
+int userfile_set_times(struct fs *fs, int64_t file, const struct timespec times[2]);

@@ -1,0 +1,49 @@
+#!/bin/bash
+# deps.sh [build|test]: installs Debian's packages that jobfs needs: to build it and to run
+# the quickstart (build), or for the tests too (test, the default). Does nothing when all
+# are there. Must be run as root on Debian 12.
+set -euo pipefail
+
+build=(
+    gcc libc6-dev meson ninja-build pkg-config python3-minimal scdoc
+    libfuse3-dev fuse3 libssh2-1-dev libssl-dev libsqlite3-dev libjson-c-dev
+    libcurl4-openssl-dev libexpat1-dev
+    # what the quickstart talks to
+    openssh-server openssh-client openssh-sftp-server radosgw ceph-mon ceph-osd awscli
+    curl procps
+)
+test=(
+    clang libclang-rt-14-dev clang-format clang-tidy shellcheck codespell
+    iproute2 nftables util-linux zip unzip sqlite3 rsync strace gdb
+    busybox-static mksh dash python3 python3-pytest
+)
+
+wanted=("${build[@]}")
+[ "${1:-test}" = build ] || wanted+=("${test[@]}")
+missing=()
+for package in "${wanted[@]}"; do
+    status=$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null || true)
+    [ "$status" = "install ok installed" ] || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+    echo "deps.sh: not installed: ${missing[*]}; run this as root" >&2
+    exit 1
+fi
+echo "installing ${#missing[@]} packages: ${missing[*]}"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+export DEBIAN_FRONTEND=noninteractive
+# an install must not start servers
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod +x $policy
+    trap 'rm -f "$log" $policy' EXIT
+fi
+if ! { apt-get update -qq && apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    echo "deps.sh: apt-get failed" >&2
+    exit 1
+fi

@@ -1,0 +1,115 @@
+"""Hosts as they come: fresh ones, all kinds of keys, odd login shells, docker."""
+
+import pytest
+
+from bed import BED, run
+
+
+@pytest.fixture
+def bundle_url(bed):
+    directory = bed.dir / "web"
+    zip_path = bed.bed("bundle", timeout=300).strip()
+    url = bed.bed("in", "s3", BED / "webserve", "up", directory, bed.ip["s3"], "8088",
+                  f"awscli-x86_64.zip={zip_path}").split()[-1]
+    yield f"{url}/awscli-{{arch}}.zip", zip_path
+    bed.bed("in", "s3", BED / "webserve", "down", directory)
+
+
+def job_with_data(bed, daemon, data, name):
+    (data / "in").write_text("input\n")
+    bed.put(data / "in", "fresh/in")
+    daemon.submit(name, {"inputs": {"x": "fresh/in"}, "run": "cat $JOB_INPUT_X >output/out",
+                         "outputs": "fresh/{job}/"})
+    daemon.wait(name, ("SUCCEEDED",), 180)
+    assert bed.keys(f"fresh/{name}/") == {f"fresh/{name}/out": 6}
+
+
+def test_the_first_job_on_a_fresh_host_installs_the_cli_and_the_second_does_not(bed, start, data, bundle_url):
+    bed.on("fresh", "rm", "-rf", ".jobfs")
+    assert bed.on("fresh", "sh", "-c", "command -v aws python3 || echo neither").strip() == "neither"
+    daemon = start(hosts={"fresh": {}}, aws={"install_url": bundle_url[0]})
+    job_with_data(bed, daemon, data, "f1")
+    assert "installed the AWS CLI" in daemon.log()
+    installed = daemon.log().count("installing")
+    job_with_data(bed, daemon, data, "f2")
+    daemon.stop()
+    daemon.start()
+    job_with_data(bed, daemon, data, "f3")
+    assert daemon.log().count("installing") == installed == 1
+    assert (bed.dir / "web" / "log").read_text().count("GET /awscli") == 1
+
+
+def test_the_cli_can_be_pushed_over_ssh_from_a_bundle(bed, start, data, bundle_url):
+    bed.on("fresh", "rm", "-rf", ".jobfs")
+    daemon = start(hosts={"fresh": {}}, aws={"bundle": bundle_url[1]})
+    job_with_data(bed, daemon, data, "b1")
+
+
+def test_an_install_that_cannot_work_says_why(bed, start, data):
+    (data / "in").write_text("x")
+    bed.put(data / "in", "fresh/in")
+    bed.on("fresh", "rm", "-rf", ".jobfs")
+    url = f"http://{bed.ip['s3']}:9/no.zip"
+    daemon = start(hosts={"fresh": {}}, aws={"install_url": url})
+    daemon.submit("noinst", {"inputs": {"x": "fresh/in"}, "run": "true"})
+    daemon.wait("noinst", ("FAILED",))
+    error = daemon.read("noinst", "error")
+    assert "AWS CLI" in error and url in error and "fresh" in error
+    assert daemon.json("noinst")["reason"] == "CliInstallFailed"
+
+
+@pytest.mark.parametrize("key", ["id_ed25519", "id_ecdsa", "id_rsa", "id_rsa_openssh"])
+def test_every_kind_of_user_key_works(bed, start, key):
+    daemon = start(hosts={"gpu1": {}}, ssh={"identity": [str(bed.dir / "bed" / key)]})
+    daemon.submit("key", {"run": "echo ok"})
+    daemon.wait("key", ("SUCCEEDED",))
+
+
+def test_an_encrypted_key_works_with_its_passphrase(bed, start):
+    daemon = start(hosts={"gpu1": {}}, ssh={"identity": [str(bed.dir / "bed" / "id_ed25519_enc")]},
+                   limits={"connect_patience": "2s"})
+    daemon.submit("locked", {"run": "true"})
+    daemon.wait("locked", ("FAILED",))
+    assert "passphrase" in daemon.read("locked", "error")
+    daemon.stop()
+    daemon.environment["JOBFS_SSH_PASSPHRASE"] = "bed passphrase"
+    daemon.start()
+    daemon.submit("open", {"run": "true"})
+    daemon.wait("open", ("SUCCEEDED",))
+
+
+def test_a_key_that_the_host_does_not_know_is_told_by_name(bed, start):
+    daemon = start(hosts={"gpu1": {}}, limits={"connect_patience": "2s"})
+    daemon.stop()
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", daemon.dir / "stranger")
+    daemon.config["ssh"]["identity"] = [str(daemon.dir / "stranger")]
+    daemon.start()
+    daemon.submit("auth", {"run": "true"})
+    daemon.wait("auth", ("FAILED",))
+    error = daemon.read("auth", "error")
+    assert "stranger" in error and "alice" in error
+    assert daemon.json("auth")["reason"] == "HostAuthFailed"
+
+
+def test_a_chatty_login_shell_does_no_harm(bed, start):
+    noise = "head -c 70000 /dev/zero | tr '\\\\0' x; echo; echo '@@0000 BEGIN'; echo oops >&2"
+    bed.on("gpu2", "sh", "-c", f"printf '%s\\n' \"{noise}\" >.bashrc")
+    try:
+        daemon = start(hosts={"gpu2": {}})
+        daemon.submit("chatty", {"run": "echo clean"})
+        daemon.wait("chatty", ("SUCCEEDED",))
+        assert daemon.read("chatty", "log") == "clean\n"
+    finally:
+        bed.on("gpu2", "rm", ".bashrc")
+
+
+def test_one_connection_carries_all_jobs_of_a_host(bed, start):
+    daemon = start(hosts={"gpu1": {"slots": 12}})
+    for i in range(12):
+        daemon.submit(f"one{i}", {"run": "sleep 1"})
+    for i in range(12):
+        daemon.wait(f"one{i}", ("SUCCEEDED",))
+    assert "connects" in (daemon.mount / ".jobfs/hosts/gpu1/status.json").read_text()
+    import json
+    host = json.loads((daemon.mount / ".jobfs/hosts/gpu1/status.json").read_text())
+    assert host["connects"] == 1

@@ -1,0 +1,88 @@
+"""Many jobs in one shell loop; the mount stays quick meanwhile."""
+
+import os
+import statistics
+import subprocess
+import threading
+import time
+
+from bed import wait_for
+
+
+class Watcher(threading.Thread):
+    """Times `ls` of the mount and `cat status`, as system calls, until told to stop."""
+
+    def __init__(self, mount):
+        super().__init__()
+        self.mount, self.stopping, self.times = mount, False, []
+
+    def run(self):
+        while not self.stopping:
+            begin = time.monotonic()
+            names = os.listdir(self.mount)
+            for name in names[:3]:
+                with open(self.mount / name / "status", "rb") as f:
+                    f.read()
+            self.times.append((time.monotonic() - begin) * 1000)
+            time.sleep(0.02)
+
+
+def test_forty_jobs_of_one_shell_loop_succeed_while_the_mount_answers(daemon):
+    spec = daemon.dir / "spec.json"
+    spec.write_text('{ "run": "echo $JOB_NAME >output/name", "outputs": "many/{job}/" }')
+    watcher = Watcher(daemon.mount)
+    watcher.start()
+    try:
+        subprocess.run(["sh", "-ec", 'for i in $(seq 40); do mkdir "$1/m$i"; cp "$2" "$1/m$i/spec.json"; done',
+                        "sh", str(daemon.mount), str(spec)], check=True, timeout=60)
+        for i in range(1, 41):
+            daemon.wait(f"m{i}", ("SUCCEEDED",), 400)
+    finally:
+        watcher.stopping = True
+        watcher.join()
+    times = sorted(watcher.times)
+    print(f"\nls + 3 x cat status, {len(times)} times while 40 jobs ran: median "
+          f"{statistics.median(times):.2f} ms, p99 {times[int(len(times) * .99)]:.2f} ms, "
+          f"max {times[-1]:.2f} ms")
+    hosts = {daemon.json(f"m{i}")["host"] for i in range(1, 41)}
+    assert hosts == {"gpu1", "gpu2"}
+
+
+def test_no_host_has_more_jobs_at_once_than_slots_and_the_queue_is_first_in_first_out(start):
+    daemon = start(hosts={"gpu1": {"slots": 2}})
+    for i in range(6):
+        daemon.submit(f"q{i}", {"run": "sleep 0.7"})
+    wait_for("two running", lambda: sum(daemon.status(f"q{i}") == "RUNNING" for i in range(6)) == 2)
+    queue = (daemon.mount / ".jobfs" / "queue").read_text()
+    assert [line.split("\t")[1] for line in queue.splitlines()] == ["q2", "q3", "q4", "q5"]
+    assert daemon.json("q4")["queue_position"] == 3
+    most = 0
+    while daemon.status("q5") not in ("SUCCEEDED", "FAILED"):
+        states = [daemon.status(f"q{i}") for i in range(6)]
+        most = max(most, sum(s in ("PREPARING", "RUNNING") for s in states))
+        time.sleep(0.02)
+    assert most == 2
+    started = [daemon.json(f"q{i}")["times"]["started"] for i in range(6)]
+    assert started == sorted(started)
+
+
+def test_dead_hosts_do_not_slow_the_mount(bed, start):
+    daemon = start(hosts={"gpu1": {}, "gpu2": {}}, limits={"connect_patience": "60s"})
+    bed.bed("sshd", "gpu1", "pause")
+    bed.bed("sshd", "gpu2", "pause")
+    watcher = Watcher(daemon.mount)
+    try:
+        for i in range(8):
+            daemon.submit(f"d{i}", {"run": "true"})
+        watcher.start()
+        time.sleep(3)
+    finally:
+        watcher.stopping = True
+        watcher.join()
+        bed.bed("sshd", "gpu1", "resume")
+        bed.bed("sshd", "gpu2", "resume")
+    times = sorted(watcher.times)
+    print(f"\nls + cat status with every host frozen: median {statistics.median(times):.2f} ms, "
+          f"max {times[-1]:.2f} ms")
+    for i in range(8):
+        daemon.wait(f"d{i}", ("SUCCEEDED",))

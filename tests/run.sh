@@ -1,0 +1,137 @@
+#!/bin/bash
+# run.sh [STEP...]: installs what is needed, builds jobfs and passes its tests.
+#
+#   lint       layers, style, paths, shell scripts, format
+#   unit       unit tests and fuzz corpora: gcc, clang, ASan+UBSan, TSan
+#   agent      the script that runs on the GPU hosts, under four shells
+#   ssh        the SSH layer against a real sshd
+#   s3         the S3 layer against a real S3 server
+#   fs         the mount under every way to write and read
+#   e2e        jobs on hosts in network namespaces, with an ASan+UBSan daemon
+#   tsan       a part of e2e with a TSan daemon
+#   examples   the quickstart, twice
+#
+# Without arguments all of them. Works from any directory, as root on Debian 12; ends with
+# "N passed, N failed". Environment: JOBFS_BUILD, where builds are kept (default: build/ in
+# the checkout).
+set -euo pipefail
+here=$(dirname "$(readlink -f "$0")")
+top=$(dirname "$here")
+cd "$top"
+all=(lint unit agent ssh s3 fs e2e tsan examples)
+steps=("${@:-${all[@]}}")
+[ $# -gt 0 ] || steps=("${all[@]}")
+build=${JOBFS_BUILD:-$top/build}
+logs=$(mktemp -d "${TMPDIR:-/tmp}/jobfs-run.XXXXXX")
+passed=0 failed=0
+export PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
+# Sanitizers: any report ends the program, and with it the test.
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:strict_string_checks=1
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+
+finish() {
+    rm -rf "$logs"
+    echo "$passed passed, $failed failed"
+}
+trap finish EXIT
+
+# Builds of the tree, each in its own directory.
+flavour() { # NAME [meson options]
+    local name=$1
+    shift
+    [ -d "$build/$name" ] || meson setup "$build/$name" "$top" "$@" >"$logs/setup" 2>&1 || {
+        cat "$logs/setup" >&2
+        return 1
+    }
+    ninja -C "$build/$name" >"$logs/ninja" 2>&1 || {
+        grep -E 'error|warning|undefined' "$logs/ninja" | head -30 >&2
+        return 1
+    }
+}
+build_plain() { flavour plain -Dbuildtype=release; }
+build_clang() { CC=clang flavour clang; }
+build_asan() { flavour asan -Db_sanitize=address,undefined; }
+build_tsan() { flavour tsan -Db_sanitize=thread; }
+
+# Runs a command, shows its output, and counts by the last line that says
+# "N passed" (", N failed"); a command that says none counts as one test.
+count() { # NAME COMMAND...
+    local name=$1 status=0 begin=$SECONDS p f
+    shift
+    echo "== $name"
+    "$@" >"$logs/out" 2>&1 || status=$?
+    p=$(grep -oE '[0-9]+ (sub)?(tests )?passed' "$logs/out" | awk '{ n = $1 } END { print n }')
+    f=$(grep -oE '[0-9]+ failed' "$logs/out" | awk '{ n = $1 } END { print n + 0 }')
+    if [ $status != 0 ]; then
+        tail -n 200 "$logs/out"
+        [ "$f" != 0 ] || f=1
+        p=${p:-0}
+    else
+        grep -vE '^(ok|PASSED|tests/.*PASSED|\.+)' "$logs/out" | tail -n 60 || true
+        p=${p:-1}
+    fi
+    passed=$((passed + p)) failed=$((failed + f))
+    echo "-- $name: $p passed, $f failed, $((SECONDS - begin)) s"
+}
+
+suite() { # FLAVOUR SUITE: of meson
+    local status=0
+    meson test -C "$build/$1" --no-rebuild --print-errorlogs --setup=sanitizers --suite "$2" \
+        >"$logs/suite" 2>&1 || status=$?
+    [ $status = 0 ] || tail -n 80 "$logs/suite"
+    # every test program says how many tests it held
+    awk '/ OK / { n += /subtests passed/ ? $(NF - 2) : 1 }
+        / (FAIL|ERROR|TIMEOUT|SKIP) / { f++ }
+        END { print n + 0 " passed, " f + 0 " failed" }' "$logs/suite"
+    return $status
+}
+
+step_lint() {
+    local script
+    for script in "$here"/lint/[a-z]*; do
+        [ ! -x "$script" ] || [ -d "$script" ] || count "lint/${script##*/}" "$script"
+    done
+}
+step_unit() {
+    count "build with gcc" build_plain
+    count "build with clang" build_clang
+    count "build with ASan+UBSan" build_asan
+    count "build with TSan" build_tsan
+    local f
+    for f in plain clang asan tsan; do
+        [ ! -d "$build/$f" ] || count "unit, $f" suite $f unit
+    done
+}
+step_agent() { count "agent" "$here/agent/run"; }
+step_ssh() {
+    build_asan && count "ssh, ASan+UBSan" suite asan ssh
+    build_tsan && count "ssh, TSan" suite tsan ssh
+}
+step_s3() { build_asan && count "s3, ASan+UBSan" suite asan s3; }
+step_fs() { build_asan && JOBFS=$build/asan/src/jobfs count "fs" "$here/fs/run"; }
+
+e2e() { # pytest arguments
+    /usr/bin/python3 -m pytest -q -s -p no:cacheprovider --rootdir "$here/e2e" "$@"
+}
+step_e2e() { build_asan && JOBFS=$build/asan/src/jobfs count "e2e, ASan+UBSan" e2e "$here/e2e"; }
+step_tsan() {
+    build_tsan && JOBFS=$build/tsan/src/jobfs count "e2e, TSan" e2e \
+        "$here/e2e/test_scale.py" "$here/e2e/test_cancel.py"
+}
+step_examples() {
+    build_plain
+    count "quickstart" "$top/examples/quickstart.sh"
+    cd /
+    count "quickstart, again, from /" "$top/examples/quickstart.sh"
+    cd "$top"
+}
+
+"$here/deps.sh"
+for step in "${steps[@]}"; do
+    "step_$step" || {
+        failed=$((failed + 1))
+        echo "-- $step: could not be run"
+    }
+done
+[ $failed = 0 ]
