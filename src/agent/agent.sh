@@ -400,7 +400,8 @@ alive_word() {
 
 container_runs() {
 	load_plan
-	[ -n "$IMAGE" ] && [ "$(docker inspect -f '{{.State.Running}}' "jobfs-$att" 2>/dev/null)" = true ]
+	[ -n "$IMAGE" ] || return 1
+	[ "$(docker inspect -f '{{.State.Running}}' "jobfs-$att" 2>/dev/null)" = true ]
 }
 
 first_line() { # KEY FILE: one line, if there is one
@@ -567,55 +568,51 @@ finish() { # TEXT of end
 
 want_upload() { [ -n "$OUTPUT" ] && [ -n "$DEST" ]; }
 
-# In a subshell: a plan that is no sh ends that one only. The last words go to stderr.
+# In a subshell: a plan that is no sh ends that one only. fd 3 gets the words for `end`,
+# plain ones; names that a user chose go to tlog.
 unpack() {
 	exec 3>&2 2>>"$a/err"
 	{
 		read -r u_line
-		case $u_line in 'jobfs 1 '*[0-9]) ;; *) unpack_failed "unknown payload" ;; esac
-		head -c "${u_line##* }" >"$a/plan" || unpack_failed "cannot write the plan"
+		case $u_line in 'jobfs 1 '*[0-9]) ;; *) unpack_failed 'unknown format' ;; esac
+		head -c "${u_line##* }" >"$a/plan" || unpack_failed 'cannot write the plan'
 	} <"$a/payload"
-	load_plan || unpack_failed "the plan is no sh text"
-	input() { inside_only "$4" 600; }
+	load_plan || unpack_failed 'the plan is no sh text'
+	inside_only "$OUTPUT"
+	input() { inside_only "$4"; }
 	plan_inputs
-	inside_only "$OUTPUT" 700
 	umask 022 # what is below work is for the user of an image too
 	mkdir -p "$a/ctl" "$a/work/files" "$a/work/inputs" "$a/work/$OUTPUT" ||
-		unpack_failed "cannot make $a/work"
-	# an image may have a user of its own
+		unpack_failed 'cannot make directories'
 	[ -z "$IMAGE" ] || chmod 777 "$a/ctl" ${OUTPUT:+"$a/work/$OUTPUT"}
-	dir() {
+	dir() { # PATH MODE
 		inside_only "$1" "$2"
-		mkdir -p "$a/work/files/$1" || unpack_failed "cannot make $1"
-		u_modes="$2 $1$nl$u_modes"
+		mkdir -p "$a/work/files/$1" || unpack_failed 'cannot make a directory' "$1"
+		u_dirs="$2 $1$nl$u_dirs"
 	}
-	file() {
+	file() { # PATH MODE OFFSET SIZE
 		inside_only "$1" "$2"
-		part "$3" "$4" "$a/work/files/$1"
-		chmod "$2" "$a/work/files/$1"
+		{ tail -c "+$(($3 + 1))" "$a/payload" | head -c "$4" >"$a/work/files/$1"; } &&
+			chmod "$2" "$a/work/files/$1" || unpack_failed 'cannot write a file' "$1"
 	}
-	u_modes=''
+	u_dirs=''
 	plan_files
 	# last and from the inside out: a directory may be made read-only
-	while [ -n "$u_modes" ]; do
-		u_line=${u_modes%%"$nl"*} u_modes=${u_modes#*"$nl"}
+	while [ -n "$u_dirs" ]; do
+		u_line=${u_dirs%%"$nl"*} u_dirs=${u_dirs#*"$nl"}
 		chmod "${u_line%% *}" "$a/work/files/${u_line#* }"
 	done
 }
 
-unpack_failed() {
+unpack_failed() { # WORDS [NAME]
 	echo "$1" >&3
+	printf 'jobfs: payload: %s %s\n' "$1" "$2" >>"$a/tlog"
 	exit 1
 }
 
-part() { # OFFSET SIZE FILE
-	{ tail -c "+$(($1 + 1))" "$a/payload" | head -c "$2" >"$3"; } ||
-		unpack_failed "cannot write ${3#"$a"/}"
-}
-
-inside_only() { # PATH MODE
-	case /$1/ in // | /./) ;; *//* | */../*) unpack_failed "path $1" ;; esac
-	case $2 in [0-7][0-7][0-7]) ;; *) unpack_failed "mode $2" ;; esac
+inside_only() { # PATH [MODE]
+	case /$1/ in // | /./) ;; *//* | */../*) unpack_failed 'a path leads outside' "$1" ;; esac
+	case ${2:-755} in [0-7][0-7][0-7]) ;; *) unpack_failed 'no mode of a file' "$2" ;; esac
 }
 
 download() {
@@ -635,7 +632,7 @@ download() {
 	done
 }
 
-# The inner wrapper is in the foreground: a shell would start it with signals ignored else.
+# The inner wrapper is in the foreground: with `&` it would have signals ignored.
 run_program() {
 	[ ! -f "$a/cancel" ] || finish cancelled
 	put_over phase run || {
@@ -882,7 +879,7 @@ transfer_in() { # I NAME KIND URI PATH
 	exec 4<&- >>"$a/tlog" 2>&1
 	put_over "xfer.$1" run
 	umask 022
-	echo "== $2: $4 -> $5"
+	printf '== %s: %s -> %s\n' "$2" "$4" "$5"
 	x_to=$a/work/$5 x_rc=0
 	if [ -f "$a/cancel" ]; then
 		x_rc=143
@@ -899,7 +896,7 @@ transfer_in() { # I NAME KIND URI PATH
 	case $x_rc in
 	0) x_word=ok ;;
 	'')
-		echo "jobfs: $2: the S3 tool reported no error, but nothing arrived from $4"
+		printf 'jobfs: %s: the S3 tool told no error, but nothing came from %s\n' "$2" "$4"
 		x_word='fail 0'
 		;;
 	*) echo "jobfs: $2: the S3 tool ended with $x_rc" ;;
@@ -911,7 +908,7 @@ transfer_in() { # I NAME KIND URI PATH
 transfer_out() {
 	exec 4<&- >>"$a/tlog" 2>&1
 	put_over xfer.out run
-	echo "== output: $OUTPUT -> $DEST"
+	printf '== output: %s -> %s\n' "$OUTPUT" "$DEST"
 	if [ -d "$a/stage" ]; then
 		s3 cp --recursive "$a/stage" "$DEST"
 	else
@@ -950,7 +947,7 @@ s3() { # ARG…
 # ---- the inner wrapper -----------------------------------------------------------------
 
 cmd__exec() {
-	trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2 # `kill 0` in the program must not end its wrapper
+	trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2 # `kill 0` in the program is not for us
 	pstat $$
 	put_over prog "$$ $p_start"
 	load_plan
@@ -1048,7 +1045,7 @@ visible_gpus() { # a container sees only its own, from 0
 # never from the client. What fails before the program could start is a failed setup.
 in_container() { # COMMAND…
 	e_docker=$(command -v docker) || {
-		echo "jobfs: image $IMAGE is asked for, but there is no docker on this host" >>"$a/log"
+		printf 'jobfs: image %s: there is no docker on this host\n' "$IMAGE" >>"$a/log"
 		result='setup 127'
 		return
 	}
@@ -1086,11 +1083,16 @@ in_container() { # COMMAND…
 	e_rc=$?
 	if container_runs; then
 		echo "jobfs: the connection to docker broke; output may be missing here" >>"$a/log"
-		docker attach --no-stdin --sig-proxy=false "jobfs-$att" </dev/null >>"$a/log" 2>&1 9>&-
+		docker attach --no-stdin --sig-proxy=false "jobfs-$att" </dev/null \
+			>>"$a/log" 2>&1 9>&-
 		e_rc=broken
 	fi
 	if ! docker_result; then
-		result="setup $e_rc"
+		case $d_state in
+		'created 0'*) result="setup $e_rc" ;;
+		'created '*) result="setup ${d_state#* }" ;;
+		*) result='lost no-container' ;;
+		esac
 	elif [ -s "$a/ctl/setup.failed" ]; then
 		result="setup ${result#exit }"
 	elif [ "$result" = 'exit 255' ] && [ "$e_rc" != 255 ]; then
@@ -1211,8 +1213,12 @@ cmd_ack() { # [force]
 		esac
 	fi
 	end_transfers
-	load_plan
-	[ -z "$IMAGE" ] || docker rm -f "jobfs-$att" >/dev/null 2>&1 </dev/null
+	if load_plan && [ -n "$IMAGE" ]; then
+		docker rm -f "jobfs-$att"
+		# what a container wrote as root is not ours to remove; but a container's
+		rm -rf "$a/work" || docker run --rm --entrypoint /bin/rm -v "$a:$a" "$IMAGE" \
+			-rf "$a/work"
+	fi >/dev/null 2>&1 </dev/null
 	for k_f in "$a"/*; do
 		case ${k_f##*/} in claim | exit | end | acked) continue ;; esac
 		rm -rf "$k_f" 2>/dev/null || {

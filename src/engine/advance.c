@@ -1,5 +1,6 @@
-/* The next step of a job: gathers the facts, asks job_next_step(), and starts what it says.
- * Steps that need another thread or a host set run->is_busy; their answer wakes the job. */
+/* The next step of a job: gathers the facts, asks job_next_step(), and starts what it
+ * says. Steps that need another thread or a host set run->is_busy; their answer wakes
+ * the job. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,11 +11,12 @@
 #include "util/log.h"
 
 enum {
-	PUT_TIMEOUT_MS = 6 * 60 * 60000, /* files/ over a slow line; silence ends it sooner */
+	PUT_TIMEOUT_MS =
+		6 * 60 * 60000, /* files/ over a slow line; silence ends it sooner */
 	LAUNCH_TIMEOUT_MS = 60000,
 	VERB_TIMEOUT_MS = 60000,
 	MANIFEST_TIMEOUT_MS = 10 * 60000,
-	REPLY_MAX = 64 << 10,
+	REPLY_MAX = 1 << 20, /* with what a login shell says before */
 	MANIFEST_MAX = 256 << 20,
 	RETRY_FIRST_MS = 500,
 	RETRY_MAX_MS = 15000,
@@ -30,7 +32,7 @@ static bool logs_are_whole(const struct job *job)
 	return run->is_polled &&
 	       run->host_log <= r->stream_size[STREAM_LOG] - r->attempt.log_base &&
 	       run->host_transfer <=
-	               r->stream_size[STREAM_TRANSFER] - r->attempt.transfer_base;
+		       r->stream_size[STREAM_TRANSFER] - r->attempt.transfer_base;
 }
 
 static void get_facts(const struct job *job, struct job_facts *f)
@@ -45,7 +47,7 @@ static void get_facts(const struct job *job, struct job_facts *f)
 		.has_outputs = run->spec->has_outputs,
 		.host_is_ready = job->host && job->host->state == HOST_READY,
 		.same_store = r->attempt.storeid && job->host &&
-		              streq(r->attempt.storeid, job->host->storeid),
+			      streq(r->attempt.storeid, job->host->storeid),
 		.cli_is_ready = job->host && job->host->cli == CLI_READY,
 		.inputs_checked = run->inputs_checked,
 		.has_payload = run->payload != NULL,
@@ -67,7 +69,8 @@ static void get_facts(const struct job *job, struct job_facts *f)
 	};
 }
 
-/* --- failing and going on -------------------------------------------------------------------- */
+/* --- failing and going on
+ * -------------------------------------------------------------------- */
 
 void job_step_done(struct job *job)
 {
@@ -87,7 +90,7 @@ static void retry_later(struct job *job)
 }
 
 void job_step_failed(struct engine *e, struct job *job, enum job_reason reason,
-                     int64_t patience_ms, const char *text)
+		     int64_t patience_ms, const char *text)
 {
 	struct run *run = job->run;
 	int64_t now = clock_ms();
@@ -106,7 +109,9 @@ void job_step_failed(struct engine *e, struct job *job, enum job_reason reason,
 	retry_later(job);
 }
 
-/* --- the end --------------------------------------------------------------------------------------- */
+/* --- the end
+ * ---------------------------------------------------------------------------------------
+ */
 
 static const char *program_name(const struct spec *spec)
 {
@@ -125,38 +130,44 @@ static void explain_download(const struct job_record *r, struct buf *out)
 {
 	for (size_t i = 0; i < r->n_transfers; i++) {
 		if (r->transfers[i].state == TRANSFER_FAILED) {
-			(void)buf_printf(out, "input \"%s\" (%s) could not be downloaded to "
-			                      "%s; transfer.log has what the AWS CLI said",
-			                 r->transfers[i].name, r->transfers[i].uri,
-			                 r->attempt.host);
+			(void)buf_printf(out,
+					 "input \"%s\" (%s) could not be downloaded to "
+					 "%s; transfer.log has what the AWS CLI said",
+					 r->transfers[i].name, r->transfers[i].uri,
+					 r->attempt.host);
 			return;
 		}
 	}
-	(void)buf_printf(out, "the inputs could not be downloaded to %s; see transfer.log",
-	                 r->attempt.host);
+	(void)buf_printf(out,
+			 "the inputs could not be downloaded to %s; see transfer.log",
+			 r->attempt.host);
 }
 
 /* How the program ended, as a sentence. */
-static void explain_program(const struct job *job, enum job_reason reason, struct buf *out)
+static void explain_program(const struct job *job, enum job_reason reason,
+			    struct buf *out)
 {
 	const struct job_record *r = job_get(job);
 	struct job_exit exit = job_exit_parse(r->attempt.exit);
 	const char *name = program_name(job->run->spec);
 
 	if (reason == REASON_SIGNALED) {
-		(void)buf_printf(out, "%s was killed by signal %d on %s (exit code %d); see log",
-		                 name, exit.code - 128, r->attempt.host, exit.code);
+		(void)buf_printf(
+			out, "%s was killed by signal %d on %s (exit code %d); see log",
+			name, exit.code - 128, r->attempt.host, exit.code);
 	} else if (reason == REASON_SETUP_FAILED) {
-		(void)buf_printf(out, "setup exited with code %d on %s, so %s did not run; "
-		                      "see log",
-		                 exit.code, r->attempt.host, name);
+		(void)buf_printf(out,
+				 "setup exited with code %d on %s, so %s did not run; "
+				 "see log",
+				 exit.code, r->attempt.host, name);
 	} else if (reason == REASON_TIMEOUT_RUN) {
-		(void)buf_printf(out, "%s was stopped on %s when timeouts.run (%lld s) was over",
-		                 name, r->attempt.host,
-		                 (long long)job->run->spec->run_limit_ms / 1000);
+		(void)buf_printf(
+			out, "%s was stopped on %s when timeouts.run (%lld s) was over",
+			name, r->attempt.host,
+			(long long)job->run->spec->run_limit_ms / 1000);
 	} else {
-		(void)buf_printf(out, "%s exited with code %d on %s; see log", name, exit.code,
-		                 r->attempt.host);
+		(void)buf_printf(out, "%s exited with code %d on %s; see log", name,
+				 exit.code, r->attempt.host);
 	}
 }
 
@@ -165,22 +176,27 @@ static void explain_host(const struct job *job, enum job_reason reason, struct b
 	const struct job_record *r = job_get(job);
 
 	if (reason == REASON_HOST_REBOOTED) {
-		(void)buf_printf(out, "host %s was rebooted while the job ran", r->attempt.host);
+		(void)buf_printf(out, "host %s was rebooted while the job ran",
+				 r->attempt.host);
 	} else if (reason == REASON_HOST_STATE_LOST) {
-		(void)buf_printf(out, "host %s has another ~/.jobfs than when the job was sent "
-		                      "there (a new disk or another machine): whether the job "
-		                      "ran cannot be known",
-		                 r->attempt.host);
+		(void)buf_printf(
+			out,
+			"host %s has another ~/.jobfs than when the job was sent "
+			"there (a new disk or another machine): whether the job "
+			"ran cannot be known",
+			r->attempt.host);
 	} else {
-		(void)buf_printf(out, "the job's processes on %s were killed (out of memory?), so "
-		                      "its exit code is not known%s%s",
-		                 r->attempt.host, r->attempt.end ? ": " : "",
-		                 r->attempt.end ? r->attempt.end : "");
+		(void)buf_printf(
+			out,
+			"the job's processes on %s were killed (out of memory?), so "
+			"its exit code is not known%s%s",
+			r->attempt.host, r->attempt.end ? ": " : "",
+			r->attempt.end ? r->attempt.end : "");
 	}
 }
 
 static void explain(const struct job *job, struct job_verdict v, const char *detail,
-                    struct buf *out)
+		    struct buf *out)
 {
 	const struct job_record *r = job_get(job);
 
@@ -188,24 +204,25 @@ static void explain(const struct job *job, struct job_verdict v, const char *det
 	case REASON_NONE:
 		if (r->outputs_uri) {
 			(void)buf_printf(out, "%lld outputs are in %s",
-			                 (long long)r->outputs_count, r->outputs_uri);
+					 (long long)r->outputs_count, r->outputs_uri);
 		}
 		break;
 	case REASON_CANCELLED:
 		(void)buf_add_str(out, r->attempt.is_claimed
-		                               ? "cancelled while it was on its host"
-		                               : "cancelled before it ran");
+					       ? "cancelled while it was on its host"
+					       : "cancelled before it ran");
 		break;
 	case REASON_DOWNLOAD_FAILED:
 		explain_download(r, out);
 		break;
 	case REASON_UPLOAD_FAILED:
-		(void)buf_printf(out, "%s; they are still on %s in ~/.jobfs/jobs/%s-%d/work/%s",
-		                 detail[0] ? detail
-		                           : "the outputs could not be uploaded (see "
-		                             "transfer.log)",
-		                 r->attempt.host, r->key, r->attempt.n,
-		                 job->run->spec->output_path);
+		(void)buf_printf(
+			out, "%s; they are still on %s in ~/.jobfs/jobs/%s-%d/work/%s",
+			detail[0] ? detail
+				  : "the outputs could not be uploaded (see "
+				    "transfer.log)",
+			r->attempt.host, r->key, r->attempt.n,
+			job->run->spec->output_path);
 		break;
 	case REASON_NON_ZERO_EXIT:
 	case REASON_SIGNALED:
@@ -224,7 +241,7 @@ static void explain(const struct job *job, struct job_verdict v, const char *det
 }
 
 void job_finish(struct engine *e, struct job *job, struct job_verdict verdict,
-                const char *detail)
+		const char *detail)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 	const struct job_record *r = job_get(job);
@@ -232,22 +249,26 @@ void job_finish(struct engine *e, struct job *job, struct job_verdict verdict,
 	explain(job, verdict, detail, &text);
 	if (verdict.state == JOB_FAILED && verdict.reason != REASON_UPLOAD_FAILED &&
 	    job_end_parse(r->attempt.end) == END_UPLOAD_FAILED) {
-		(void)buf_printf(&text, "; its outputs could not be uploaded and are still on "
-		                        "%s in ~/.jobfs/jobs/%s-%d/work/%s",
-		                 r->attempt.host, r->key, r->attempt.n,
-		                 job->run->spec->output_path);
+		(void)buf_printf(&text,
+				 "; its outputs could not be uploaded and are still on "
+				 "%s in ~/.jobfs/jobs/%s-%d/work/%s",
+				 r->attempt.host, r->key, r->attempt.n,
+				 job->run->spec->output_path);
 	}
-	(void)job_transition(e, job, verdict.state, verdict.reason, "%s", buf_text(&text));
+	(void)job_transition(e, job, verdict.state, verdict.reason, "%s",
+			     buf_text(&text));
 	schedule_release(e, job);
 	job->run->wants_poll = false;
 	job->run->wake_at = 0;
 	job_wake(e, job);
 }
 
-/* --- steps ------------------------------------------------------------------------------------------- */
+/* --- steps
+ * -------------------------------------------------------------------------------------------
+ */
 
 static struct remote_call *job_call(struct engine *e, struct job *job,
-                                    const struct call_spec *what, const char *more_args)
+				    const struct call_spec *what, const char *more_args)
 {
 	struct call_spec spec = *what;
 	char name[ATTEMPT_NAME_MAX], args[256];
@@ -255,7 +276,7 @@ static struct remote_call *job_call(struct engine *e, struct job *job,
 
 	attempt_name(job_get(job), name);
 	(void)snprintf(args, sizeof(args), "%s%s%s", name, more_args[0] ? " " : "",
-	               more_args);
+		       more_args);
 	spec.host = job->host;
 	spec.args = args;
 	spec.job = job_get(job)->id;
@@ -271,31 +292,32 @@ static struct remote_call *job_call(struct engine *e, struct job *job,
 
 /* A verb was not answered, or with an error: say so and try again. */
 static void verb_failed(struct engine *e, struct host *host, struct job *job,
-                        const char *verb, struct call_reply *reply)
+			const char *verb, struct call_reply *reply)
 {
 	char text[ERR_TEXT_MAX];
 
 	if (reply->fault == REMOTE_OK && !reply->has_frame) {
-		host->state = HOST_NEW; /* the agent does not answer: look at the host again */
+		host->state = HOST_NEW; /* the agent does not answer: look at the host
+					   again */
 	}
 	if (!job) {
 		return;
 	}
-	if (reply->fault != REMOTE_OK) {
+	if (reply->fault != REMOTE_OK && reply->fault != REMOTE_ABORTED) {
 		retry_later(job);
 		return;
 	}
 	(void)snprintf(text, sizeof(text), "host %s could not %s the job: %s",
-	               host->conf->name, verb,
-	               reply->text[0]     ? reply->text
-	               : reply->has_frame ? reply->frame.code
-	                                  : reply->noise);
+		       host->conf->name, verb,
+		       reply->text[0]	  ? reply->text
+		       : reply->has_frame ? reply->frame.code
+					  : reply->noise);
 	log_warning("job %s: %s", job_get(job)->name, text);
 	job_step_failed(e, job, REASON_HOST_UNFIT, INT64_MAX, text);
 }
 
 static void handle_put(struct engine *e, struct host *host, struct job *job,
-                       struct call_reply *reply)
+		       struct call_reply *reply)
 {
 	if (job && reply_is(reply, "OK")) {
 		job_step_done(job);
@@ -308,14 +330,14 @@ static void handle_put(struct engine *e, struct host *host, struct job *job,
 static void step_put(struct engine *e, struct job *job)
 {
 	struct call_spec spec = { .verb = "put",
-		                  .timeout_ms = PUT_TIMEOUT_MS,
-		                  .output_max = REPLY_MAX,
-		                  .handle = handle_put };
+				  .timeout_ms = PUT_TIMEOUT_MS,
+				  .output_max = REPLY_MAX,
+				  .handle = handle_put };
 	struct remote_call *call;
 	char size[32];
 
 	(void)snprintf(size, sizeof(size), "%lld",
-	               (long long)payload_size(job->run->payload));
+		       (long long)payload_size(job->run->payload));
 	call = job_call(e, job, &spec, size);
 	if (call && payload_attach(job->run->payload, call) < 0) {
 		engine_fail_turn(e, -ENOMEM, NULL);
@@ -329,14 +351,15 @@ static void poll_soon(struct job *job)
 }
 
 static void handle_launch(struct engine *e, struct host *host, struct job *job,
-                          struct call_reply *reply)
+			  struct call_reply *reply)
 {
 	struct frame_item item;
 	struct job_record *r;
 	bool is_claimed = false;
 
 	if (!job || !reply_is(reply, "OK")) {
-		if (job && reply->has_frame && has_suffix(reply->frame.code, "PAYLOAD")) {
+		if (job && reply->has_frame &&
+		    has_suffix(reply->frame.code, "PAYLOAD")) {
 			job->run->payload_sent = false;
 		}
 		/* it may have started all the same: ask before launching again */
@@ -349,7 +372,7 @@ static void handle_launch(struct engine *e, struct host *host, struct job *job,
 	}
 	while (frame_next(&reply->frame, &item)) {
 		is_claimed |= frame_item_is(&item, "claim") && item.value_len > 4 &&
-		              memcmp(item.value, "run ", 4) == 0;
+			      memcmp(item.value, "run ", 4) == 0;
 	}
 	job_step_done(job);
 	poll_soon(job);
@@ -366,9 +389,9 @@ static void handle_launch(struct engine *e, struct host *host, struct job *job,
 static void step_launch(struct engine *e, struct job *job)
 {
 	struct call_spec spec = { .verb = "launch",
-		                  .timeout_ms = LAUNCH_TIMEOUT_MS,
-		                  .output_max = REPLY_MAX,
-		                  .handle = handle_launch };
+				  .timeout_ms = LAUNCH_TIMEOUT_MS,
+				  .output_max = REPLY_MAX,
+				  .handle = handle_launch };
 	struct remote_call *call =
 		job_call(e, job, &spec, payload_digest(job->run->payload));
 
@@ -383,7 +406,7 @@ static void step_launch(struct engine *e, struct job *job)
 }
 
 static void handle_cancel(struct engine *e, struct host *host, struct job *job,
-                          struct call_reply *reply)
+			  struct call_reply *reply)
 {
 	if (!job || !(reply_is(reply, "OK") || reply_is(reply, "VOIDED"))) {
 		verb_failed(e, host, job, "cancel", reply);
@@ -397,29 +420,30 @@ static void handle_cancel(struct engine *e, struct host *host, struct job *job,
 	if (!job->run->is_void && job_get(job)->state != JOB_STOPPING &&
 	    job_state_may_follow(job_get(job)->state, JOB_STOPPING)) {
 		(void)job_transition(e, job, JOB_STOPPING, REASON_CANCELLED, "%s",
-		                     job_get(job)->cancel_now
-		                             ? "the program is being killed"
-		                             : "the program was asked to end");
+				     job_get(job)->cancel_now
+					     ? "the program is being killed"
+					     : "the program was asked to end");
 	}
 }
 
 static void step_cancel(struct engine *e, struct job *job)
 {
 	struct call_spec spec = { .verb = "cancel",
-		                  .timeout_ms = VERB_TIMEOUT_MS,
-		                  .output_max = REPLY_MAX,
-		                  .handle = handle_cancel };
+				  .timeout_ms = VERB_TIMEOUT_MS,
+				  .output_max = REPLY_MAX,
+				  .handle = handle_cancel };
 	char grace[32];
 
 	(void)snprintf(grace, sizeof(grace), "%lld",
-	               job_get(job)->cancel_now
-	                       ? 0LL
-	                       : (long long)(e->conf->limits.stop_grace_ms + 999) / 1000);
+		       job_get(job)->cancel_now
+			       ? 0LL
+			       : (long long)(e->conf->limits.stop_grace_ms + 999) /
+					 1000);
 	(void)job_call(e, job, &spec, grace);
 }
 
 static void handle_upload(struct engine *e, struct host *host, struct job *job,
-                          struct call_reply *reply)
+			  struct call_reply *reply)
 {
 	if (!job || !reply_is(reply, "OK")) {
 		verb_failed(e, host, job, "upload the outputs of", reply);
@@ -434,9 +458,9 @@ static void handle_upload(struct engine *e, struct host *host, struct job *job,
 static void step_upload(struct engine *e, struct job *job)
 {
 	struct call_spec spec = { .verb = "upload",
-		                  .timeout_ms = VERB_TIMEOUT_MS,
-		                  .output_max = REPLY_MAX,
-		                  .handle = handle_upload };
+				  .timeout_ms = VERB_TIMEOUT_MS,
+				  .output_max = REPLY_MAX,
+				  .handle = handle_upload };
 	struct remote_call *call = job_call(e, job, &spec, "");
 
 	if (call) {
@@ -445,7 +469,7 @@ static void step_upload(struct engine *e, struct job *job)
 }
 
 static void handle_manifest(struct engine *e, struct host *host, struct job *job,
-                            struct call_reply *reply)
+			    struct call_reply *reply)
 {
 	struct frame_item item;
 
@@ -458,7 +482,7 @@ static void handle_manifest(struct engine *e, struct host *host, struct job *job
 	while (frame_next(&reply->frame, &item)) {
 		if (item.is_data && frame_item_is(&item, "manifest")) {
 			(void)buf_add(&job->run->manifest.records, item.value,
-			              item.value_len);
+				      item.value_len);
 		}
 	}
 	job_step_done(job);
@@ -468,15 +492,15 @@ static void handle_manifest(struct engine *e, struct host *host, struct job *job
 static void step_manifest(struct engine *e, struct job *job)
 {
 	struct call_spec spec = { .verb = "manifest",
-		                  .timeout_ms = MANIFEST_TIMEOUT_MS,
-		                  .output_max = MANIFEST_MAX,
-		                  .handle = handle_manifest };
+				  .timeout_ms = MANIFEST_TIMEOUT_MS,
+				  .output_max = MANIFEST_MAX,
+				  .handle = handle_manifest };
 
 	(void)job_call(e, job, &spec, "");
 }
 
 static void handle_ack(struct engine *e, struct host *host, struct job *job,
-                       struct call_reply *reply)
+		       struct call_reply *reply)
 {
 	struct job_record *r;
 
@@ -497,20 +521,21 @@ static void handle_ack(struct engine *e, struct host *host, struct job *job,
 static void step_ack(struct engine *e, struct job *job)
 {
 	struct call_spec spec = { .verb = "ack",
-		                  .timeout_ms = VERB_TIMEOUT_MS,
-		                  .output_max = REPLY_MAX,
-		                  .handle = handle_ack };
+				  .timeout_ms = VERB_TIMEOUT_MS,
+				  .output_max = REPLY_MAX,
+				  .handle = handle_ack };
 
 	(void)job_call(e, job, &spec, "");
 }
 
 static int set_transfer(struct job_transfer *t, const char *name, const char *uri,
-                        int64_t total)
+			int64_t total)
 {
 	t->total = total;
 	t->state = TRANSFER_WAITING;
-	return job_set_text(&t->name, name) < 0 || job_set_text(&t->uri, uri) < 0 ? -ENOMEM
-	                                                                          : 0;
+	return job_set_text(&t->name, name) < 0 || job_set_text(&t->uri, uri) < 0
+		       ? -ENOMEM
+		       : 0;
 }
 
 /* The lines of `progress`: every input, then the outputs. */
@@ -532,19 +557,19 @@ static int set_transfers(struct job *job, struct job_record *r)
 		cleanup_buf struct buf uri = BUF_INIT;
 
 		(void)buf_printf(&uri, "s3://%s/%s", spec->inputs[i].bucket,
-		                 spec->inputs[i].key);
+				 spec->inputs[i].key);
 		error = set_transfer(&r->transfers[i], spec->inputs[i].name,
-		                     buf_text(&uri), job->run->input_bytes[i]);
+				     buf_text(&uri), job->run->input_bytes[i]);
 	}
 	if (spec->has_outputs && error == 0) {
 		error = set_transfer(&r->transfers[n - 1], "outputs",
-		                     job->run->destination, -1);
+				     job->run->destination, -1);
 	}
 	return error;
 }
 
-/* From the commit of this turn on the attempt exists: it will be launched under this name
- * and no other, however often this daemon dies. */
+/* From the commit of this turn on the attempt exists: it will be launched under this
+ * name and no other, however often this daemon dies. */
 static void step_commit(struct engine *e, struct job *job)
 {
 	struct job_record *r = job_edit(e, job);
@@ -563,7 +588,7 @@ static void step_commit(struct engine *e, struct job *job)
 	job->run->is_polled = true; /* nothing was sent yet: there is nothing to ask */
 	job_step_done(job);
 	(void)job_event(e, job, "attempt", "attempt %d on %s", r->attempt.n,
-	                r->attempt.host);
+			r->attempt.host);
 }
 
 static void step_wait_host(struct engine *e, struct job *job)
@@ -571,8 +596,9 @@ static void step_wait_host(struct engine *e, struct job *job)
 	struct host *host = job->host;
 
 	if (!host) {
-		(void)job_trouble(e, job, REASON_HOST_UNKNOWN,
-		                  "the job's host is not in the configuration any more");
+		(void)job_trouble(
+			e, job, REASON_HOST_UNKNOWN,
+			"the job's host is not in the configuration any more");
 		return;
 	}
 	host_prepare(e, host);
@@ -582,8 +608,8 @@ static void step_wait_host(struct engine *e, struct job *job)
 		bool is_permanent = host_fault_is_permanent(host->fault);
 
 		job_step_failed(e, job, host->reason,
-		                is_permanent ? 0 : e->conf->limits.connect_patience_ms,
-		                host->trouble);
+				is_permanent ? 0 : e->conf->limits.connect_patience_ms,
+				host->trouble);
 	}
 }
 
@@ -605,14 +631,15 @@ static void step_poll(struct job *job)
 	job->run->wants_poll = true;
 }
 
-static void step_finish(struct engine *e, struct job *job, const struct job_facts *facts)
+static void step_finish(struct engine *e, struct job *job,
+			const struct job_facts *facts)
 {
 	job_finish(e, job, job_verdict(facts), "");
 }
 
 /* false: nothing more can be done in this turn. */
 static bool take_step(struct engine *e, struct job *job, enum job_step step,
-                      const struct job_facts *facts)
+		      const struct job_facts *facts)
 {
 	log_debug("job %s: %s", job_get(job)->name, job_step_name(step));
 	switch (step) {

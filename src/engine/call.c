@@ -67,21 +67,22 @@ static void call_handle(struct engine *e, struct event *event)
 {
 	struct call *call = (struct call *)event;
 	struct remote_call *remote = &call->remote;
-	struct call_reply reply = { .fault = remote->fault, .text = remote->error.text };
+	struct call_reply reply = { .fault = remote->fault,
+				    .text = remote->error.text };
 	char message[ERR_TEXT_MAX] = "";
 	struct job *job = find_job(e, &call->spec);
 
 	if (reply.fault == REMOTE_OK) {
 		reply.text = message;
 		reply.noise = buf_text(remote->output.len ? &remote->output
-		                                          : &remote->trouble);
+							  : &remote->trouble);
 		reply.has_frame = frame_open(remote->output.data, remote->output.len,
-		                             call->nonce, &reply.frame) == 0;
+					     call->nonce, &reply.frame) == 0;
 		if (reply.has_frame) {
 			find_message(reply.frame, message, sizeof(message));
 			host_answered(e, call->spec.host);
 		}
-	} else if (reply.fault != REMOTE_CANCELLED) {
+	} else if (reply.fault != REMOTE_CANCELLED && reply.fault != REMOTE_ABORTED) {
 		host_failed(e, call->spec.host, reply.fault, reply.text);
 	}
 	call->spec.handle(e, call->spec.host, job, &reply);
@@ -118,8 +119,8 @@ struct remote_call *call_queue(struct engine *e, const struct call_spec *spec)
 	call->spec = *spec;
 	remote = &call->remote;
 	if (asprintf(&remote->command, "exec /bin/sh .jobfs/bin/%s %s %s%s%s",
-	             agent_hash(), spec->verb, call->nonce, spec->args[0] ? " " : "",
-	             spec->args) < 0) {
+		     agent_hash(), spec->verb, call->nonce, spec->args[0] ? " " : "",
+		     spec->args) < 0) {
 		free(call);
 		return NULL;
 	}
@@ -139,8 +140,8 @@ static ssize_t read_more(void *arg, char *data, size_t len)
 }
 
 void call_set_reader(struct remote_call *remote,
-                     ssize_t (*more)(void *arg, char *data, size_t len), void *arg,
-                     void (*release)(void *arg))
+		     ssize_t (*more)(void *arg, char *data, size_t len), void *arg,
+		     void (*release)(void *arg))
 {
 	struct call *call = call_of(remote);
 

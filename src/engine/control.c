@@ -25,10 +25,11 @@ static int cancel(struct engine *e, struct job *job, bool now)
 	}
 	edit->cancel = true;
 	edit->cancel_now = now;
-	(void)job_event(e, job, "cancel", "%s", now ? "asked for, without grace" : "asked for");
+	(void)job_event(e, job, "cancel", "%s",
+			now ? "asked for, without grace" : "asked for");
 	if (r->state == JOB_QUEUED || r->state == JOB_HELD) {
 		(void)job_transition(e, job, JOB_CANCELLED, REASON_CANCELLED, "%s",
-		                     "cancelled before it had a host");
+				     "cancelled before it had a host");
 	}
 	job_wake(e, job);
 	return 0;
@@ -55,16 +56,14 @@ static const struct {
 	const char *words;
 	int (*run)(struct engine *e, struct job *job);
 } verbs[] = {
-	{ "cancel", verb_cancel },
-	{ "cancel now", verb_cancel_now },
-	{ "retry", verb_later },
-	{ "retry-upload", verb_later },
-	{ "hold", verb_later },
-	{ "release", verb_later },
+	{ "cancel", verb_cancel }, { "cancel now", verb_cancel_now },
+	{ "retry", verb_later },   { "retry-upload", verb_later },
+	{ "hold", verb_later },	   { "release", verb_later },
 	{ "sync", verb_later },
 };
 
-static void handle_control(struct engine *e, struct job_request *request, struct job *job)
+static void handle_control(struct engine *e, struct job_request *request,
+			   struct job *job)
 {
 	int r = -EINVAL;
 
@@ -73,17 +72,18 @@ static void handle_control(struct engine *e, struct job_request *request, struct
 			r = verbs[i].run(e, job);
 		}
 	}
-	if (has_prefix(request->text, "priority ") || has_prefix(request->text, "signal ")) {
+	if (has_prefix(request->text, "priority ") ||
+	    has_prefix(request->text, "signal ")) {
 		r = -EOPNOTSUPP;
 	}
 	request_answer(e, &request->request, r, 0);
 }
 
 void engine_control(struct engine *engine, int64_t job, const char *text, size_t len,
-                    engine_reply_fn *reply, void *arg)
+		    engine_reply_fn *reply, void *arg)
 {
 	struct job_request request = { .request = { .reply = reply, .arg = arg },
-		                       .job = job };
+				       .job = job };
 
 	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' ')) {
 		len--;

@@ -12,7 +12,9 @@
 
 enum { IDLE_MS = 60000 };
 
-/* --- the mailbox ----------------------------------------------------------------------------------- */
+/* --- the mailbox
+ * -----------------------------------------------------------------------------------
+ */
 
 int engine_post(struct engine *e, struct event *event)
 {
@@ -40,7 +42,8 @@ static int64_t next_deadline(const struct engine *e)
 	int64_t at = clock_ms() + IDLE_MS;
 	const struct job *job;
 
-	TAILQ_FOREACH(job, &e->running, run_link) {
+	TAILQ_FOREACH(job, &e->running, run_link)
+	{
 		const struct run *run = job->run;
 
 		if (!run->is_busy && run->wake_at > 0) {
@@ -71,7 +74,8 @@ static bool take_events(struct engine *e, struct event_list *ret_events)
 	}
 	(void)pthread_mutex_lock(&e->mailbox_lock);
 	while (STAILQ_EMPTY(&e->mailbox) && !e->is_stopping && wait_ms > 0) {
-		if (pthread_cond_timedwait(&e->mailbox_filled, &e->mailbox_lock, &until)) {
+		if (pthread_cond_timedwait(&e->mailbox_filled, &e->mailbox_lock,
+					   &until)) {
 			break;
 		}
 	}
@@ -93,7 +97,9 @@ static void *engine_run(void *arg)
 	return NULL;
 }
 
-/* --- loading ----------------------------------------------------------------------------------------- */
+/* --- loading
+ * -----------------------------------------------------------------------------------------
+ */
 
 static bool needs_run(const struct job_record *r)
 {
@@ -139,8 +145,8 @@ static int load_jobs(struct engine *e, struct err *err)
 	return 0;
 }
 
-/* A job that has a slot but was not committed to a host was not sent anywhere: it queues
- * again. One whose spec cannot be read any more cannot go on. */
+/* A job that has a slot but was not committed to a host was not sent anywhere: it
+ * queues again. One whose spec cannot be read any more cannot go on. */
 static void mend_jobs(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_jobs; i++) {
@@ -150,9 +156,10 @@ static void mend_jobs(struct engine *e)
 		if (r->state == JOB_PREPARING && r->attempt.n == 0) {
 			(void)job_transition(e, job, JOB_QUEUED, REASON_NONE, "%s", "");
 		} else if (r->state == JOB_QUEUED && !job->run) {
-			(void)job_transition(e, job, JOB_FAILED, REASON_INVALID_SPEC, "%s",
-			                     "the spec cannot be read with the present "
-			                     "configuration; see the daemon's log");
+			(void)job_transition(e, job, JOB_FAILED, REASON_INVALID_SPEC,
+					     "%s",
+					     "the spec cannot be read with the present "
+					     "configuration; see the daemon's log");
 		}
 		submit_check_files(e, job);
 	}
@@ -164,7 +171,9 @@ static void handle_start(struct engine *e, struct event *event)
 	free(event);
 }
 
-/* --- life ----------------------------------------------------------------------------------------------- */
+/* --- life
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static int init_hosts(struct engine *e, struct err *err)
 {
@@ -209,7 +218,7 @@ static void init_lists(struct engine *e)
 }
 
 int engine_new(const struct conf *conf, struct store *store, struct engine **ret_engine,
-               struct err *err)
+	       struct err *err)
 {
 	struct engine *e = calloc(1, sizeof(*e));
 	int r;

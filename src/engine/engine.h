@@ -18,14 +18,15 @@ struct engine;
 
 /* conf and store are borrowed until engine_free(). Loads all jobs; starts no thread. */
 int engine_new(const struct conf *conf, struct store *store, struct engine **ret_engine,
-               struct err *e);
+	       struct err *e);
 int engine_start(struct engine *engine, struct err *e);
-/* Answers what was asked before, refuses what comes after (-ESHUTDOWN), ends the threads.
- * Jobs on the hosts go on. */
+/* Answers what was asked before, refuses what comes after (-ESHUTDOWN), ends the
+ * threads. Jobs on the hosts go on. */
 void engine_stop(struct engine *engine);
 struct engine *engine_free(struct engine *engine);
 
-/* --- requests: any thread; none blocks ------------------------------------------------ */
+/* --- requests: any thread; none blocks
+ * ------------------------------------------------ */
 
 /* Called once, in the engine's thread, after the commit. result: 0 or negative errno;
  * id: of what was made, else 0. */
@@ -38,55 +39,59 @@ struct engine_owner {
 };
 
 /* -EEXIST, -EINVAL (name), -ENAMETOOLONG */
-void engine_make_job(struct engine *engine, const char *name, const struct engine_owner *owner,
-                     engine_reply_fn *reply, void *arg);
-/* -EBUSY while it is not finished (NEW is removed), -ENOTEMPTY when `files` of a NEW job
- * holds something. */
+void engine_make_job(struct engine *engine, const char *name,
+		     const struct engine_owner *owner, engine_reply_fn *reply,
+		     void *arg);
+/* -EBUSY while it is not finished (NEW is removed), -ENOTEMPTY when `files` of a NEW
+ * job holds something. */
 void engine_remove_job(struct engine *engine, int64_t job, engine_reply_fn *reply,
-                       void *arg);
+		       void *arg);
 /* -EEXIST, -EINVAL; a job that is active keeps the name it told its host. */
 void engine_rename_job(struct engine *engine, int64_t job, const char *name,
-                       engine_reply_fn *reply, void *arg);
-void engine_chown_job(struct engine *engine, int64_t job, const struct engine_owner *owner,
-                      engine_reply_fn *reply, void *arg);
-/* The whole document, which becomes what spec.json holds. 0: accepted; -EINVAL: refused,
- * `error` says why; -EPERM: one was accepted before; -EFBIG, -ENOSPC, -EIO. */
+		       engine_reply_fn *reply, void *arg);
+void engine_chown_job(struct engine *engine, int64_t job,
+		      const struct engine_owner *owner, engine_reply_fn *reply,
+		      void *arg);
+/* The whole document, which becomes what spec.json holds. 0: accepted; -EINVAL:
+ * refused, `error` says why; -EPERM: one was accepted before; -EFBIG, -ENOSPC, -EIO. */
 void engine_save_spec(struct engine *engine, int64_t job, const char *text, size_t len,
-                      engine_reply_fn *reply, void *arg);
+		      engine_reply_fn *reply, void *arg);
 /* The same with the content of a file beside spec.json, which it replaces (rename). */
 void engine_save_spec_file(struct engine *engine, int64_t job, int64_t file,
-                           engine_reply_fn *reply, void *arg);
+			   engine_reply_fn *reply, void *arg);
 /* spec.json goes, and `error` with it, as if it was never written. 0; -EPERM: it was
  * accepted. */
 void engine_remove_spec(struct engine *engine, int64_t job, engine_reply_fn *reply,
-                        void *arg);
+			void *arg);
 /* One verb of `ctl`. -EINVAL: no such verb; -EBUSY: not in this state; -EOPNOTSUPP. */
 void engine_control(struct engine *engine, int64_t job, const char *text, size_t len,
-                    engine_reply_fn *reply, void *arg);
+		    engine_reply_fn *reply, void *arg);
 
-/* Files of the user. -EPERM: below files/ of an accepted job; -EEXIST, -ENOENT, -ENOTEMPTY.
- * The content is made (empty) before the row. */
+/* Files of the user. -EPERM: below files/ of an accepted job; -EEXIST, -ENOENT,
+ * -ENOTEMPTY. The content is made (empty) before the row. */
 void engine_make_file(struct engine *engine, const struct store_file *file,
-                      engine_reply_fn *reply, void *arg);
+		      engine_reply_fn *reply, void *arg);
 void engine_remove_file(struct engine *engine, int64_t file, bool is_rmdir,
-                        engine_reply_fn *reply, void *arg);
+			engine_reply_fn *reply, void *arg);
 /* Within one job; replaces what is there unless no_replace. */
 void engine_rename_file(struct engine *engine, int64_t file, int64_t parent,
-                        const char *name, bool no_replace, engine_reply_fn *reply,
-                        void *arg);
-void engine_chown_file(struct engine *engine, int64_t file, const struct engine_owner *owner,
-                       engine_reply_fn *reply, void *arg);
+			const char *name, bool no_replace, engine_reply_fn *reply,
+			void *arg);
+void engine_chown_file(struct engine *engine, int64_t file,
+		       const struct engine_owner *owner, engine_reply_fn *reply,
+		       void *arg);
 /* A file below files/ was written and closed: a job that waits for it may go. */
 void engine_file_closed(struct engine *engine, int64_t job);
 
-/* --- snapshots: any thread; never wait for I/O ------------------------------------------ */
+/* --- snapshots: any thread; never wait for I/O
+ * ------------------------------------------ */
 
 /* A reference, or NULL. */
 struct job_record *engine_get_job(struct engine *engine, int64_t id);
 struct job_record *engine_find_job(struct engine *engine, const char *name);
 /* Up to max jobs with an id above `after`, in the order of ids; references. */
-size_t engine_list_jobs(struct engine *engine, int64_t after, struct job_record **ret_jobs,
-                        size_t max);
+size_t engine_list_jobs(struct engine *engine, int64_t after,
+			struct job_record **ret_jobs, size_t max);
 size_t engine_count_jobs(struct engine *engine);
 /* 1-based place in the queue, 0: not queued. */
 size_t engine_queue_position(struct engine *engine, int64_t id);
@@ -95,8 +100,8 @@ int engine_render_queue(struct engine *engine, struct buf *out);
 
 struct engine_host {
 	const struct conf_host *conf;
-	const char *status; /* "up", "down", "idle" (never asked yet) */
-	char text[512];     /* why it is down, "" */
+	const char *status;	 /* "up", "down", "idle" (never asked yet) */
+	char text[ERR_TEXT_MAX]; /* why it is down, "" */
 	int slots_used;
 	int gpus_used;
 	int64_t connects;
@@ -106,7 +111,8 @@ struct engine_host {
 void engine_get_host(struct engine *engine, size_t index, struct engine_host *ret_host);
 
 /* What a spec is checked against here; valid until engine_free(). */
-void engine_get_spec_context(const struct engine *engine, struct spec_context *ret_context);
+void engine_get_spec_context(const struct engine *engine,
+			     struct spec_context *ret_context);
 
 struct store *engine_store(struct engine *engine);
 const struct conf *engine_conf(struct engine *engine);

@@ -9,8 +9,8 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-int job_append(struct engine *e, struct job *job, enum job_stream stream, const char *data,
-               size_t len)
+int job_append(struct engine *e, struct job *job, enum job_stream stream,
+	       const char *data, size_t len)
 {
 	struct job_record *r = job_edit(e, job);
 	struct err err = ERR_INIT;
@@ -21,8 +21,8 @@ int job_append(struct engine *e, struct job *job, enum job_stream stream, const 
 	}
 	error = engine_write(e);
 	if (error == 0) {
-		error = store_append(e->store, r->id, stream, r->stream_size[stream], data,
-		                     len, &err);
+		error = store_append(e->store, r->id, stream, r->stream_size[stream],
+				     data, len, &err);
 		if (error < 0) {
 			engine_fail_turn(e, error, &err);
 		}
@@ -49,21 +49,23 @@ static void render_event(const struct event_line *line, struct buf *out)
 	char now[CLOCK_TEXT_MAX];
 
 	clock_format(clock_wall_ms(), now);
-	(void)buf_printf(out, "{\"ts\":\"%s\",\"seq\":%lld,", now, (long long)line->seq);
+	(void)buf_printf(out, "{\"ts\":\"%s\",\"seq\":%lld,", now,
+			 (long long)line->seq);
 	if (line->job) {
 		(void)buf_add_str(out, "\"job\":");
 		(void)buf_add_json_str(out, line->job);
 		(void)buf_add_str(out, ",");
 	}
-	(void)buf_printf(out, "\"type\":\"%s\",\"state\":\"%s\",\"attempt\":%d", line->type,
-	                 job_state_name(r->state), r->attempt.n);
+	(void)buf_printf(out, "\"type\":\"%s\",\"state\":\"%s\",\"attempt\":%d",
+			 line->type, job_state_name(r->state), r->attempt.n);
 	if (r->attempt.host) {
 		(void)buf_add_str(out, ",\"host\":");
 		(void)buf_add_json_str(out, r->attempt.host);
 	}
 	if (r->reason != REASON_NONE) {
 		(void)buf_printf(out, ",\"reason\":\"%s\",\"class\":\"%s\"",
-		                 job_reason_name(r->reason), job_reason_class(r->reason));
+				 job_reason_name(r->reason),
+				 job_reason_class(r->reason));
 	}
 	if (line->message[0]) {
 		(void)buf_add_str(out, ",\"message\":");
@@ -74,20 +76,20 @@ static void render_event(const struct event_line *line, struct buf *out)
 
 /* The line of `.jobfs/events.jsonl`, which is the stream of job 0. */
 static int append_daemon_event(struct engine *e, const char *type,
-                               const struct job_record *r, const char *message)
+			       const struct job_record *r, const char *message)
 {
 	cleanup_buf struct buf line = BUF_INIT;
 	struct err err = ERR_INIT;
 	int error;
 
 	render_event(&(struct event_line){ .job = r->name,
-	                                   .seq = e->daemon_event_seq + 1,
-	                                   .type = type,
-	                                   .record = r,
-	                                   .message = message },
-	             &line);
-	error = store_append(e->store, 0, STREAM_EVENTS, e->daemon_events_size, line.data,
-	                     line.len, &err);
+					   .seq = e->daemon_event_seq + 1,
+					   .type = type,
+					   .record = r,
+					   .message = message },
+		     &line);
+	error = store_append(e->store, 0, STREAM_EVENTS, e->daemon_events_size,
+			     line.data, line.len, &err);
 	if (error < 0) {
 		engine_fail_turn(e, error, &err);
 		return error;
@@ -98,7 +100,7 @@ static int append_daemon_event(struct engine *e, const char *type,
 }
 
 static int add_event(struct engine *e, struct job *job, const char *type,
-                     const char *message)
+		     const char *message)
 {
 	cleanup_buf struct buf line = BUF_INIT;
 	struct job_record *r = job_edit(e, job);
@@ -109,10 +111,10 @@ static int add_event(struct engine *e, struct job *job, const char *type,
 	}
 	r->event_seq++;
 	render_event(&(struct event_line){ .seq = r->event_seq,
-	                                   .type = type,
-	                                   .record = r,
-	                                   .message = message },
-	             &line);
+					   .type = type,
+					   .record = r,
+					   .message = message },
+		     &line);
 	if (line.error) {
 		engine_fail_turn(e, line.error, NULL);
 		return line.error;
@@ -121,7 +123,8 @@ static int add_event(struct engine *e, struct job *job, const char *type,
 	return error < 0 ? error : append_daemon_event(e, type, r, message);
 }
 
-int job_event(struct engine *e, struct job *job, const char *type, const char *format, ...)
+int job_event(struct engine *e, struct job *job, const char *type, const char *format,
+	      ...)
 {
 	char message[ERR_TEXT_MAX];
 	va_list args;
@@ -148,7 +151,7 @@ static void set_times(struct job_record *r, enum job_state state, int64_t now)
 }
 
 int job_transition(struct engine *e, struct job *job, enum job_state state,
-                   enum job_reason reason, const char *format, ...)
+		   enum job_reason reason, const char *format, ...)
 {
 	struct job_record *r = job_edit(e, job);
 	char message[ERR_TEXT_MAX];
@@ -172,8 +175,8 @@ int job_transition(struct engine *e, struct job *job, enum job_state state,
 		return -ENOMEM;
 	}
 	log_info("job %s (%s): %s%s%s%s%s", r->name, r->key, job_state_name(state),
-	         reason ? " " : "", job_reason_name(reason), message[0] ? ": " : "",
-	         message);
+		 reason ? " " : "", job_reason_name(reason), message[0] ? ": " : "",
+		 message);
 	if (state == JOB_QUEUED) {
 		schedule_enqueue(e, job);
 	} else {
@@ -182,12 +185,14 @@ int job_transition(struct engine *e, struct job *job, enum job_state state,
 	return add_event(e, job, "state", message);
 }
 
-int job_trouble(struct engine *e, struct job *job, enum job_reason reason, const char *text)
+int job_trouble(struct engine *e, struct job *job, enum job_reason reason,
+		const char *text)
 {
 	const struct job_record *now = job_get(job);
 	struct job_record *r;
 
-	if (now->reason == reason && streq(now->message ? now->message : "", text ? text : "")) {
+	if (now->reason == reason &&
+	    streq(now->message ? now->message : "", text ? text : "")) {
 		return 0;
 	}
 	r = job_edit(e, job);

@@ -1,5 +1,5 @@
-/* Requests about the users' own files: their rows. Their contents are written by the file
- * system itself, into STATE_DIR/files. */
+/* Requests about the users' own files: their rows. Their contents are written by the
+ * file system itself, into STATE_DIR/files. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -38,9 +38,10 @@ static int make_content(struct engine *e, int64_t id)
 	int fd;
 
 	(void)snprintf(name, sizeof(name), "%lld", (long long)id);
-	/* a left-over of a turn that was undone may be there: its id was never given out */
+	/* a left-over of a turn that was undone may be there: its id was never given
+	 * out */
 	fd = openat(store_files_fd(e->store), name,
-	            O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+		    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		return -errno;
 	}
@@ -83,11 +84,11 @@ static void handle_make(struct engine *e, struct job_request *request, struct jo
 }
 
 void engine_make_file(struct engine *engine, const struct store_file *file,
-                      engine_reply_fn *reply, void *arg)
+		      engine_reply_fn *reply, void *arg)
 {
 	struct job_request request = { .request = { .reply = reply, .arg = arg },
-		                       .job = file->job,
-		                       .row = *file };
+				       .job = file->job,
+				       .row = *file };
 
 	job_request_post(engine, handle_make, &request);
 }
@@ -107,7 +108,7 @@ static int remove_row(struct engine *e, const struct store_file *row)
 
 	if (row->is_dir) {
 		(void)store_list_files(e->store, row->job, row->id, 0, note_child,
-		                       &has_children);
+				       &has_children);
 		if (has_children) {
 			return -ENOTEMPTY;
 		}
@@ -123,7 +124,7 @@ static int remove_row(struct engine *e, const struct store_file *row)
 
 /* The row and its job, in this turn's transaction. */
 static int get_row(struct engine *e, int64_t id, struct store_file *ret_row,
-                   struct job **ret_job)
+		   struct job **ret_job)
 {
 	int r = engine_write(e);
 
@@ -135,7 +136,8 @@ static int get_row(struct engine *e, int64_t id, struct store_file *ret_row,
 	return *ret_job ? 0 : -ENOENT;
 }
 
-static void handle_remove(struct engine *e, struct job_request *request, struct job *none)
+static void handle_remove(struct engine *e, struct job_request *request,
+			  struct job *none)
 {
 	struct store_file row;
 	struct job *job;
@@ -153,11 +155,11 @@ static void handle_remove(struct engine *e, struct job_request *request, struct 
 }
 
 void engine_remove_file(struct engine *engine, int64_t file, bool is_rmdir,
-                        engine_reply_fn *reply, void *arg)
+			engine_reply_fn *reply, void *arg)
 {
 	struct job_request request = { .request = { .reply = reply, .arg = arg },
-		                       .file = file,
-		                       .flag = is_rmdir };
+				       .file = file,
+				       .flag = is_rmdir };
 
 	job_request_post(engine, handle_remove, &request);
 }
@@ -180,10 +182,11 @@ static bool is_above(struct engine *e, const struct store_file *row, int64_t id)
 }
 
 static int replace_target(struct engine *e, const struct store_file *row,
-                          const struct job_request *request)
+			  const struct job_request *request)
 {
 	struct store_file target;
-	int r = store_find_file(e->store, row->job, request->parent, request->text, &target);
+	int r = store_find_file(e->store, row->job, request->parent, request->text,
+				&target);
 
 	if (r == -ENOENT || (r == 0 && target.id == row->id)) {
 		return 0;
@@ -201,7 +204,7 @@ static int replace_target(struct engine *e, const struct store_file *row,
 }
 
 static int rename_row(struct engine *e, struct store_file *row,
-                      const struct job_request *request)
+		      const struct job_request *request)
 {
 	struct err err = ERR_INIT;
 	int r = check_parent(e, row->job, request->parent);
@@ -222,7 +225,8 @@ static int rename_row(struct engine *e, struct store_file *row,
 	return r;
 }
 
-static void handle_rename(struct engine *e, struct job_request *request, struct job *none)
+static void handle_rename(struct engine *e, struct job_request *request,
+			  struct job *none)
 {
 	struct store_file row;
 	struct job *job;
@@ -240,20 +244,21 @@ static void handle_rename(struct engine *e, struct job_request *request, struct 
 }
 
 void engine_rename_file(struct engine *engine, int64_t file, int64_t parent,
-                        const char *name, bool no_replace, engine_reply_fn *reply,
-                        void *arg)
+			const char *name, bool no_replace, engine_reply_fn *reply,
+			void *arg)
 {
 	struct job_request request = { .request = { .reply = reply, .arg = arg },
-		                       .file = file,
-		                       .parent = parent,
-		                       .flag = no_replace };
+				       .file = file,
+				       .parent = parent,
+				       .flag = no_replace };
 
 	request.text = strdup(name);
 	request.text_missing = !request.text;
 	job_request_post(engine, handle_rename, &request);
 }
 
-static void handle_chown(struct engine *e, struct job_request *request, struct job *none)
+static void handle_chown(struct engine *e, struct job_request *request,
+			 struct job *none)
 {
 	struct err err = ERR_INIT;
 	struct store_file row;
@@ -273,17 +278,19 @@ static void handle_chown(struct engine *e, struct job_request *request, struct j
 	request_answer(e, &request->request, r, 0);
 }
 
-void engine_chown_file(struct engine *engine, int64_t file, const struct engine_owner *owner,
-                       engine_reply_fn *reply, void *arg)
+void engine_chown_file(struct engine *engine, int64_t file,
+		       const struct engine_owner *owner, engine_reply_fn *reply,
+		       void *arg)
 {
 	struct job_request request = { .request = { .reply = reply, .arg = arg },
-		                       .file = file,
-		                       .owner = *owner };
+				       .file = file,
+				       .owner = *owner };
 
 	job_request_post(engine, handle_chown, &request);
 }
 
-static void handle_closed(struct engine *e, struct job_request *request, struct job *job)
+static void handle_closed(struct engine *e, struct job_request *request,
+			  struct job *job)
 {
 	submit_check_files(e, job);
 	request_answer(e, &request->request, 0, 0);

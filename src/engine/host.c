@@ -1,8 +1,9 @@
 /* A GPU host: from nothing to ready, and what to say while it does not answer.
  *
- * Silence decides nothing about a job that may run: its host's trouble is shown beside the
- * state (`unreachable_since`), and the job waits. A job of which the host knows nothing yet
- * may fail, at once for what will not pass by itself, after connect_patience for the rest. */
+ * Silence decides nothing about a job that may run: its host's trouble is shown beside
+ * the state (`unreachable_since`), and the job waits. A job of which the host knows
+ * nothing yet may fail, at once for what will not pass by itself, after
+ * connect_patience for the rest. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@ enum {
 	BOOT_TIMEOUT_MS = 60000,
 	CLI_TIMEOUT_MS = 60000,
 	INSTALL_TIMEOUT_MS = 30 * 60000,
-	REPLY_MAX = 64 << 10,
+	REPLY_MAX = 1 << 20, /* with what a login shell says before */
 	RETRY_MS = 1000,
 	RETRY_DOWN_MS = 5000,
 	DOWN_AFTER_MS = 30000, /* after this long the tries become rarer */
@@ -39,6 +40,7 @@ static const struct {
 	[REMOTE_PROTOCOL] = { REASON_HOST_UNFIT, true },
 	[REMOTE_LOST] = { REASON_HOST_UNREACHABLE, false },
 	[REMOTE_TIMEOUT] = { REASON_HOST_UNREACHABLE, false },
+	[REMOTE_ABORTED] = { REASON_HOST_UNFIT, false },
 	[REMOTE_CANCELLED] = { REASON_HOST_UNREACHABLE, false },
 };
 
@@ -53,7 +55,7 @@ bool host_fault_is_permanent(enum remote_fault fault)
 }
 
 int host_init(struct engine *e, struct host *host, const struct conf_host *conf,
-              struct err *err)
+	      struct err *err)
 {
 	const struct conf *c = e->conf;
 
@@ -84,7 +86,8 @@ void host_fini(struct host *host)
 	host->cli_path = NULL;
 }
 
-/* --- trouble -------------------------------------------------------------------------------- */
+/* --- trouble
+ * -------------------------------------------------------------------------------- */
 
 void host_answered(struct engine *e, struct host *host)
 {
@@ -96,15 +99,16 @@ void host_answered(struct engine *e, struct host *host)
 	host->fault = REMOTE_OK;
 	host->trouble_ms = 0;
 	host->trouble[0] = '\0';
-	TAILQ_FOREACH(job, &e->running, run_link) {
+	TAILQ_FOREACH(job, &e->running, run_link)
+	{
 		if (job->host == host && job_get(job)->unreachable_ms) {
 			struct job_record *r = job_edit(e, job);
 
 			if (r) {
 				r->unreachable_ms = 0;
 				(void)job_event(e, job, "reachable",
-				                "host %s answers again",
-				                host->conf->name);
+						"host %s answers again",
+						host->conf->name);
 			}
 		}
 	}
@@ -122,12 +126,12 @@ static void show_unreachable(struct engine *e, struct host *host, struct job *jo
 	if (r) {
 		r->unreachable_ms = host->trouble_ms;
 		(void)job_event(e, job, "unreachable", "%s; the job goes on there",
-		                host->trouble);
+				host->trouble);
 	}
 }
 
 void host_failed(struct engine *e, struct host *host, enum remote_fault fault,
-                 const char *text)
+		 const char *text)
 {
 	struct job *job;
 
@@ -138,14 +142,16 @@ void host_failed(struct engine *e, struct host *host, enum remote_fault fault,
 	host->fault = fault;
 	host->reason = host_fault_reason(fault);
 	(void)snprintf(host->trouble, sizeof(host->trouble), "%s", text);
-	TAILQ_FOREACH(job, &e->running, run_link) {
+	TAILQ_FOREACH(job, &e->running, run_link)
+	{
 		show_unreachable(e, host, job);
 	}
 }
 
-/* The host was reached but is not fit; the sentence goes to the jobs that wait for it. */
+/* The host was reached but is not fit; the sentence goes to the jobs that wait for it.
+ */
 static void host_unfit(struct engine *e, struct host *host, enum job_reason reason,
-                       const char *text)
+		       const char *text)
 {
 	host_failed(e, host, REMOTE_PROTOCOL, text);
 	host->reason = reason;
@@ -155,7 +161,8 @@ static void wake_jobs(struct engine *e, struct host *host)
 {
 	struct job *job;
 
-	TAILQ_FOREACH(job, &e->running, run_link) {
+	TAILQ_FOREACH(job, &e->running, run_link)
+	{
 		if (job->host == host && !job->run->is_busy) {
 			job->run->wake_at = 0;
 			job_wake(e, job);
@@ -167,15 +174,17 @@ static void retry_later(struct host *host)
 {
 	int64_t down_ms = host->trouble_ms ? clock_wall_ms() - host->trouble_ms : 0;
 
-	host->wake_at = clock_ms() + (down_ms > DOWN_AFTER_MS ? RETRY_DOWN_MS : RETRY_MS);
+	host->wake_at =
+		clock_ms() + (down_ms > DOWN_AFTER_MS ? RETRY_DOWN_MS : RETRY_MS);
 }
 
-/* --- probe and boot ---------------------------------------------------------------------------- */
+/* --- probe and boot
+ * ---------------------------------------------------------------------------- */
 
 static struct remote_call *host_call(struct engine *e, struct host *host,
-                                     const char *verb, int64_t timeout_ms,
-                                     void (*handle)(struct engine *, struct host *,
-                                                    struct job *, struct call_reply *))
+				     const char *verb, int64_t timeout_ms,
+				     void (*handle)(struct engine *, struct host *,
+						    struct job *, struct call_reply *))
 {
 	struct call_spec spec = {
 		.host = host,
@@ -202,14 +211,14 @@ static void probe_failed(struct engine *e, struct host *host, struct call_reply 
 		return;
 	} else if (reply->fault == REMOTE_OK && !reply->has_frame) {
 		(void)snprintf(text, sizeof(text),
-		               "host %s: the agent does not run there; the login shell "
-		               "said: %.200s",
-		               host->conf->name,
-		               reply->noise[0] ? reply->noise : "(nothing)");
+			       "host %s: the agent does not run there; the login shell "
+			       "said: %.200s",
+			       host->conf->name,
+			       reply->noise[0] ? reply->noise : "(nothing)");
 		host_unfit(e, host, REASON_HOST_UNFIT, text);
-	} else if (reply->fault == REMOTE_OK) {
+	} else if (reply->fault == REMOTE_OK || reply->fault == REMOTE_ABORTED) {
 		(void)snprintf(text, sizeof(text), "host %s: %s", host->conf->name,
-		               reply->text[0] ? reply->text : reply->frame.code);
+			       reply->text[0] ? reply->text : reply->frame.code);
 		host_unfit(e, host, REASON_HOST_UNFIT, text);
 	}
 	host->boot_tried = false;
@@ -218,7 +227,7 @@ static void probe_failed(struct engine *e, struct host *host, struct call_reply 
 }
 
 static void handle_probe(struct engine *e, struct host *host, struct job *job,
-                         struct call_reply *reply)
+			 struct call_reply *reply)
 {
 	struct frame_item item;
 
@@ -246,7 +255,7 @@ static void send_probe(struct engine *e, struct host *host)
 }
 
 static void handle_boot(struct engine *e, struct host *host, struct job *job,
-                        struct call_reply *reply)
+			struct call_reply *reply)
 {
 	(void)job;
 	if (reply_is(reply, "OK")) {
@@ -256,19 +265,21 @@ static void handle_boot(struct engine *e, struct host *host, struct job *job,
 	probe_failed(e, host, reply);
 }
 
-/* The one command that cannot use the agent. Plain enough for csh and fish: everything is
- * inside one pair of single quotes. The name is the hash, so a cut stream is no agent. */
+/* The one command that cannot use the agent. Plain enough for csh and fish: everything
+ * is inside one pair of single quotes. The name is the hash, so a cut stream is no
+ * agent. */
 static char *boot_command(const char *nonce)
 {
 	const char *hash = agent_hash();
 	char *command;
 
 	if (asprintf(&command,
-	             "exec /bin/sh -c 'umask 077; b=.jobfs/bin; t=$b/%s.tmp; "
-	             "mkdir -p $b && cat >$t && set -- $(sha256sum <$t); "
-	             "case $1 in %s*) mv -f $t $b/%s && c=OK;; *) rm -f $t; c=ETRUNC;; esac; "
-	             "echo @@%s BEGIN; echo @@%s END ${c:-EDISK}'",
-	             nonce, hash, hash, nonce, nonce) < 0) {
+		     "exec /bin/sh -c 'umask 077; b=.jobfs/bin; t=$b/%s.tmp; "
+		     "mkdir -p $b && cat >$t && set -- $(sha256sum <$t); "
+		     "case $1 in %s*) mv -f $t $b/%s && c=OK;; *) rm -f $t; c=ETRUNC;; "
+		     "esac; "
+		     "echo @@%s BEGIN; echo @@%s END ${c:-EDISK}'",
+		     nonce, hash, hash, nonce, nonce) < 0) {
 		return NULL;
 	}
 	return command;
@@ -276,7 +287,8 @@ static char *boot_command(const char *nonce)
 
 static void send_boot(struct engine *e, struct host *host)
 {
-	struct remote_call *call = host_call(e, host, "boot", BOOT_TIMEOUT_MS, handle_boot);
+	struct remote_call *call =
+		host_call(e, host, "boot", BOOT_TIMEOUT_MS, handle_boot);
 	size_t len;
 	const char *text = agent_text(&len);
 	char *command;
@@ -300,7 +312,9 @@ void host_prepare(struct engine *e, struct host *host)
 	}
 }
 
-/* --- the AWS CLI ----------------------------------------------------------------------------------- */
+/* --- the AWS CLI
+ * -----------------------------------------------------------------------------------
+ */
 
 static void set_cli(struct engine *e, struct host *host, struct call_reply *reply)
 {
@@ -322,7 +336,7 @@ static void set_cli(struct engine *e, struct host *host, struct call_reply *repl
 }
 
 static void handle_install(struct engine *e, struct host *host, struct job *job,
-                           struct call_reply *reply)
+			   struct call_reply *reply)
 {
 	(void)job;
 	if (reply_is(reply, "OK")) {
@@ -332,10 +346,10 @@ static void handle_install(struct engine *e, struct host *host, struct job *job,
 	}
 	host->cli = CLI_NEW;
 	if (reply->fault == REMOTE_OK) {
-		(void)snprintf(host->cli_error, sizeof(host->cli_error),
-		               "host %s has no AWS CLI, and it could not be installed: %s",
-		               host->conf->name,
-		               reply->text[0] ? reply->text : reply->noise);
+		(void)snprintf(
+			host->cli_error, sizeof(host->cli_error),
+			"host %s has no AWS CLI, and it could not be installed: %s",
+			host->conf->name, reply->text[0] ? reply->text : reply->noise);
 		log_warning("%s", host->cli_error);
 	}
 	wake_jobs(e, host);
@@ -388,12 +402,12 @@ static void send_install(struct engine *e, struct host *host)
 	host->cli = CLI_INSTALLING;
 	if (add_bundle(e, call) < 0) {
 		log_error("cannot read aws.bundle %s: %s", e->conf->aws.bundle,
-		          strerror(errno));
+			  strerror(errno));
 	}
 }
 
 static void handle_cli(struct engine *e, struct host *host, struct job *job,
-                       struct call_reply *reply)
+		       struct call_reply *reply)
 {
 	(void)job;
 	if (reply_is(reply, "OK")) {

@@ -1,5 +1,5 @@
-/* What only S3 can say, asked in a worker's thread: are the inputs there before a GPU is
- * held, and is every output there before the job is called a success. */
+/* What only S3 can say, asked in a worker's thread: are the inputs there before a GPU
+ * is held, and is every output there before the job is called a success. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,18 +12,18 @@
 struct inspect_task {
 	struct task task;
 	int64_t job;
-	struct spec *spec;         /* borrowed from the job's run, which waits for the task */
+	struct spec *spec; /* borrowed from the job's run, which waits for the task */
 	struct s3_credentials credentials;
-	struct s3_place place;     /* without its bucket */
+	struct s3_place place; /* without its bucket */
 	enum s3_fault fault;
 	enum job_reason reason;
-	struct err error;          /* code < 0: it did not go well */
+	struct err error; /* code < 0: it did not go well */
 	/* inputs */
 	int64_t *bytes;
 	/* outputs */
-	const char *destination;   /* borrowed from the run */
+	const char *destination;	 /* borrowed from the run */
 	const struct manifest *manifest; /* the same */
-	struct buf lines;          /* outputs.jsonl */
+	struct buf lines;		 /* outputs.jsonl */
 	int64_t count, total;
 };
 
@@ -60,8 +60,8 @@ static struct inspect_task *task_new(struct engine *e, struct job *job)
 	t->job = job_get(job)->id;
 	t->spec = job->run->spec;
 	t->credentials = (struct s3_credentials){ .access_key = s->access_key,
-		                                  .secret_key = s->secret_key,
-		                                  .session_token = s->session_token };
+						  .secret_key = s->secret_key,
+						  .session_token = s->session_token };
 	run_get_place(e, t->spec, NULL, &t->place);
 	return t;
 }
@@ -92,7 +92,9 @@ static struct job *task_job(struct engine *e, const struct inspect_task *t)
 	return job;
 }
 
-/* --- inputs ---------------------------------------------------------------------------------------- */
+/* --- inputs
+ * ----------------------------------------------------------------------------------------
+ */
 
 struct input_scan {
 	const struct spec_input *input;
@@ -155,22 +157,23 @@ static int check_input(struct inspect_task *t, struct s3_client *s3, size_t i)
 	t->fault = s3_list(s3, &place, &t->credentials, &listing, &t->error);
 	if (t->fault != S3_OK && t->fault != S3_STOPPED) {
 		t->reason = fault_reason(t->fault, REASON_NO_SUCH_INPUT);
-		return err_prefix(&t->error, -EIO, "input \"%s\" (s3://%s/%s)", in->name,
-		                  in->bucket, in->key);
+		return err_prefix(&t->error, -EIO, "input \"%s\" (s3://%s/%s)",
+				  in->name, in->bucket, in->key);
 	}
 	t->reason = REASON_NO_SUCH_INPUT;
 	if (scan.bad_key[0]) {
 		return err_set(&t->error, -EINVAL,
-		               "input \"%s\": the key \"%s\" of bucket %s would be "
-		               "written outside the job's directory; rename the object",
-		               in->name, scan.bad_key, in->bucket);
+			       "input \"%s\": the key \"%s\" of bucket %s would be "
+			       "written outside the job's directory; rename the object",
+			       in->name, scan.bad_key, in->bucket);
 	}
 	if (scan.count == 0) {
-		return err_set(&t->error, -ENOENT,
-		               in->is_prefix
-		                       ? "input \"%s\": there is no object below s3://%s/%s"
-		                       : "input \"%s\": there is no object s3://%s/%s",
-		               in->name, in->bucket, in->key);
+		return err_set(
+			&t->error, -ENOENT,
+			in->is_prefix
+				? "input \"%s\": there is no object below s3://%s/%s"
+				: "input \"%s\": there is no object s3://%s/%s",
+			in->name, in->bucket, in->key);
 	}
 	t->bytes[i] = scan.bytes;
 	return err_set(&t->error, 0, "%s", "");
@@ -198,9 +201,10 @@ static void handle_inputs(struct engine *e, struct event *event)
 
 	if (job && t->error.code < 0) {
 		job_step_failed(e, job, t->reason,
-		                s3_fault_may_pass(t->fault) ? e->conf->limits.s3_patience_ms
-		                                            : 0,
-		                t->error.text);
+				s3_fault_may_pass(t->fault)
+					? e->conf->limits.s3_patience_ms
+					: 0,
+				t->error.text);
 	} else if (job) {
 		job_step_done(job);
 		free(job->run->input_bytes);
@@ -215,10 +219,11 @@ void inspect_inputs(struct engine *e, struct job *job)
 	struct inspect_task *t;
 
 	if (!e->conf->secrets.access_key) {
-		job_step_failed(e, job, REASON_NO_CREDENTIALS, 0,
-		                "jobfs has no S3 credentials: set AWS_ACCESS_KEY_ID and "
-		                "AWS_SECRET_ACCESS_KEY in its environment or in "
-		                "s3.environment_file, and start it again");
+		job_step_failed(
+			e, job, REASON_NO_CREDENTIALS, 0,
+			"jobfs has no S3 credentials: set AWS_ACCESS_KEY_ID and "
+			"AWS_SECRET_ACCESS_KEY in its environment or in "
+			"s3.environment_file, and start it again");
 		return;
 	}
 	t = task_new(e, job);
@@ -229,7 +234,9 @@ void inspect_inputs(struct engine *e, struct job *job)
 	}
 }
 
-/* --- outputs --------------------------------------------------------------------------------------- */
+/* --- outputs
+ * ---------------------------------------------------------------------------------------
+ */
 
 struct output_scan {
 	struct manifest_list list;
@@ -242,7 +249,8 @@ static int match_object(void *arg, const struct s3_object *object)
 	struct output_scan *scan = arg;
 	struct buf *lines = &scan->task->lines;
 
-	if (!manifest_match(&scan->list, object->key + scan->prefix_len, object->size)) {
+	if (!manifest_match(&scan->list, object->key + scan->prefix_len,
+			    object->size)) {
 		return 0;
 	}
 	(void)buf_add_str(lines, "{\"key\":");
@@ -261,11 +269,12 @@ static int check_missing(struct inspect_task *t, const struct manifest_list *lis
 	first = manifest_missing(list, &n);
 	t->reason = REASON_UPLOAD_FAILED;
 	if (first) {
-		return err_set(&t->error, -ENOENT,
-		               "%zu of %zu outputs are not in %s with the right size, the "
-		               "first is \"%s\" (%lld bytes)",
-		               n, list->n, t->destination, first->path,
-		               (long long)first->size);
+		return err_set(
+			&t->error, -ENOENT,
+			"%zu of %zu outputs are not in %s with the right size, the "
+			"first is \"%s\" (%lld bytes)",
+			n, list->n, t->destination, first->path,
+			(long long)first->size);
 	}
 	t->count = (int64_t)list->n;
 	t->total = list->bytes;
@@ -294,24 +303,24 @@ static int check_outputs(struct inspect_task *t, struct s3_client *s3)
 	place.bucket = bucket;
 	scan.prefix_len = strlen(prefix);
 	r = manifest_parse(t->manifest->records.data, t->manifest->records.len,
-	                   &scan.list);
+			   &scan.list);
 	if (r < 0 || !bucket) {
 		t->reason = REASON_INTERNAL;
 		return err_set(&t->error, r < 0 ? r : -ENOMEM,
-		               "the host's list of outputs is malformed");
+			       "the host's list of outputs is malformed");
 	}
 	if (scan.list.n > 0) {
 		t->fault = s3_list(s3, &place, &t->credentials,
-		                   &(struct s3_listing){ .prefix = prefix,
-		                                         .page_size = S3_PAGE_MAX,
-		                                         .each = match_object,
-		                                         .arg = &scan },
-		                   &t->error);
+				   &(struct s3_listing){ .prefix = prefix,
+							 .page_size = S3_PAGE_MAX,
+							 .each = match_object,
+							 .arg = &scan },
+				   &t->error);
 	}
 	if (t->fault != S3_OK && t->fault != S3_STOPPED) {
 		t->reason = fault_reason(t->fault, REASON_UPLOAD_FAILED);
 		r = err_prefix(&t->error, -EIO, "cannot verify the outputs in %s",
-		               t->destination);
+			       t->destination);
 	} else {
 		r = check_missing(t, &scan.list);
 	}
@@ -326,13 +335,16 @@ static void run_outputs(struct task *task, struct s3_client *s3)
 	if (!s3) {
 		(void)err_set(&t->error, -ENOMEM, "no memory");
 	} else if (check_outputs(t, s3) == 0) {
-		(void)buf_printf(&t->lines, "{\"complete\":true,\"count\":%lld,\"bytes\":%lld}\n",
-		                 (long long)t->count, (long long)t->total);
-		(void)err_set(&t->error, t->lines.error, "the list of outputs is too long");
+		(void)buf_printf(&t->lines,
+				 "{\"complete\":true,\"count\":%lld,\"bytes\":%lld}\n",
+				 (long long)t->count, (long long)t->total);
+		(void)err_set(&t->error, t->lines.error,
+			      "the list of outputs is too long");
 	}
 }
 
-static void note_outputs(struct engine *e, struct job *job, const struct inspect_task *t)
+static void note_outputs(struct engine *e, struct job *job,
+			 const struct inspect_task *t)
 {
 	struct job_record *r = job_edit(e, job);
 
@@ -351,7 +363,7 @@ static void note_outputs(struct engine *e, struct job *job, const struct inspect
 		transfer->bytes = transfer->total = t->total;
 	}
 	(void)job_event(e, job, "verified", "%lld outputs, %lld bytes, are in %s",
-	                (long long)t->count, (long long)t->total, t->destination);
+			(long long)t->count, (long long)t->total, t->destination);
 }
 
 static void handle_outputs(struct engine *e, struct event *event)
@@ -364,7 +376,7 @@ static void handle_outputs(struct engine *e, struct event *event)
 		note_outputs(e, job, t);
 	} else if (job && t->reason == REASON_UPLOAD_FAILED) {
 		job_finish(e, job, (struct job_verdict){ JOB_FAILED, t->reason },
-		           t->error.text);
+			   t->error.text);
 	} else if (job) {
 		/* the outputs may be there: nothing is said before S3 has said it */
 		job_step_failed(e, job, t->reason, INT64_MAX, t->error.text);
@@ -382,9 +394,10 @@ void inspect_outputs(struct engine *e, struct job *job)
 	}
 	t->task.event.handle = handle_outputs;
 	t->task.run = run_outputs;
-	/* as it was when the attempt was committed, whatever the job is called by now */
+	/* as it was when the attempt was committed, whatever the job is called by now
+	 */
 	t->destination = r->n_transfers > 0 ? r->transfers[r->n_transfers - 1].uri
-	                                    : job->run->destination;
+					    : job->run->destination;
 	t->manifest = &job->run->manifest;
 	task_submit(e, job, t);
 }

@@ -1,10 +1,11 @@
 /* What the files of the engine share; seen by nobody else.
  *
- * One turn of the engine: take the events that were posted, let each change working copies
- * of jobs, decide what every touched job does next, commit all of it in one transaction,
- * publish the new records, answer the requests, and only then let calls to hosts and to S3
- * leave. So nothing is visible or has an effect elsewhere that is not on disk here. If the
- * commit fails, the working copies are dropped and the turn never was. */
+ * One turn of the engine: take the events that were posted, let each change working
+ * copies of jobs, decide what every touched job does next, commit all of it in one
+ * transaction, publish the new records, answer the requests, and only then let calls to
+ * hosts and to S3 leave. So nothing is visible or has an effect elsewhere that is not
+ * on disk here. If the commit fails, the working copies are dropped and the turn never
+ * was. */
 #pragma once
 
 #include <pthread.h>
@@ -19,7 +20,8 @@
 struct job;
 struct host;
 
-/* --- events: whatever the engine's thread has to hear ------------------------------- */
+/* --- events: whatever the engine's thread has to hear -------------------------------
+ */
 
 struct event {
 	void (*handle)(struct engine *e, struct event *event); /* engine's thread */
@@ -46,10 +48,11 @@ STAILQ_HEAD(request_list, request);
 /* The request is answered after the commit of this turn, and freed. */
 void request_answer(struct engine *e, struct request *request, int result, int64_t id);
 
-/* --- work for the worker threads: local disk and S3 ----------------------------------- */
+/* --- work for the worker threads: local disk and S3
+ * ----------------------------------- */
 
 struct task {
-	struct event event;              /* how it comes back */
+	struct event event;				      /* how it comes back */
 	void (*run)(struct task *task, struct s3_client *s3); /* worker's thread */
 	struct engine *engine;
 	STAILQ_ENTRY(task) link;
@@ -59,26 +62,28 @@ STAILQ_HEAD(task_list, task);
 struct workers;
 int workers_start(struct engine *e, struct workers **ret_workers, struct err *e_);
 void workers_submit(struct workers *w, struct task *task);
-/* Waits for the tasks that run; those that wait are not run but come back all the same. */
+/* Waits for the tasks that run; those that wait are not run but come back all the same.
+ */
 struct workers *workers_stop(struct workers *w);
 
-/* --- jobs --------------------------------------------------------------------------------- */
+/* --- jobs
+ * --------------------------------------------------------------------------------- */
 
-struct payload; /* what is sent to the host, engine/payload.c */
-struct manifest { /* what the host says that it uploaded */
-	struct buf records;  /* "SIZE PATH\0" */
-	struct buf skipped;  /* "KIND PATH\0" */
+struct payload;		    /* what is sent to the host, engine/payload.c */
+struct manifest {	    /* what the host says that it uploaded */
+	struct buf records; /* "SIZE PATH\0" */
+	struct buf skipped; /* "KIND PATH\0" */
 };
 
 /* What is known of an active job and need not survive: it is learned again. */
 struct run {
 	struct spec *spec;
-	char *destination;   /* s3:// with {job} and {id} replaced; NULL: no outputs */
+	char *destination;    /* s3:// with {job} and {id} replaced; NULL: no outputs */
 	bool waits_for_files; /* the script that the spec names is not in files/ yet */
-	bool is_busy;        /* a call or task is under way; its answer wakes the job */
-	int64_t wake_at;     /* clock_ms() before which nothing is tried; 0: at once */
-	int64_t trouble_at;  /* since when the present step fails; 0: it does not */
-	int tries;           /* of the present step, since trouble_at */
+	bool is_busy;	    /* a call or task is under way; its answer wakes the job */
+	int64_t wake_at;    /* clock_ms() before which nothing is tried; 0: at once */
+	int64_t trouble_at; /* since when the present step fails; 0: it does not */
+	int tries;	    /* of the present step, since trouble_at */
 	bool inputs_checked;
 	int64_t *input_bytes; /* of each input, by the listing */
 	struct payload *payload;
@@ -97,18 +102,19 @@ struct run {
 };
 
 struct job {
-	struct job_record *published; /* guarded by engine.table_lock for other threads */
-	struct job_record *working;   /* this turn's private copy, NULL: unchanged */
-	struct run *run;              /* active jobs, and final ones that await their ack */
-	struct host *host;            /* whose slot it has, or had until the ack */
+	struct job_record
+		*published;	    /* guarded by engine.table_lock for other threads */
+	struct job_record *working; /* this turn's private copy, NULL: unchanged */
+	struct run *run;   /* active jobs, and final ones that await their ack */
+	struct host *host; /* whose slot it has, or had until the ack */
 	bool has_slot;
-	bool is_new, is_removed;      /* in this turn */
-	TAILQ_ENTRY(job) queue_link;  /* engine.queue, while is_queued */
-	TAILQ_ENTRY(job) dirty_link;  /* engine.dirty, while working */
-	TAILQ_ENTRY(job) wake_link;   /* engine.awake, while is_awake */
-	TAILQ_ENTRY(job) run_link;    /* engine.running, while run */
+	bool is_new, is_removed;     /* in this turn */
+	TAILQ_ENTRY(job) queue_link; /* engine.queue, while is_queued */
+	TAILQ_ENTRY(job) dirty_link; /* engine.dirty, while working */
+	TAILQ_ENTRY(job) wake_link;  /* engine.awake, while is_awake */
+	TAILQ_ENTRY(job) run_link;   /* engine.running, while run */
 	bool is_queued, is_awake;
-	struct job *name_next;        /* chain of the table of names */
+	struct job *name_next; /* chain of the table of names */
 };
 TAILQ_HEAD(job_list, job);
 
@@ -122,22 +128,23 @@ struct host {
 	struct remote *remote;
 	enum host_state state;
 	enum cli_state cli;
-	int64_t wake_at;     /* of the next try to probe; 0: at once */
-	bool boot_tried;     /* the agent was sent after the last probe that found none */
+	int64_t wake_at; /* of the next try to probe; 0: at once */
+	bool boot_tried; /* the agent was sent after the last probe that found none */
 	bool poll_is_out;
 	char storeid[64];
 	char *cli_path;
-	char cli_error[512]; /* of the last try to install it, "" for none */
+	char cli_error[ERR_TEXT_MAX]; /* of the last try to install it, "" for none */
 	/* the last trouble, "" when the host answers */
 	enum remote_fault fault;
 	enum job_reason reason;
-	char trouble[512];
-	int64_t trouble_ms;  /* wall clock since when; 0: none */
+	char trouble[ERR_TEXT_MAX];
+	int64_t trouble_ms; /* wall clock since when; 0: none */
 	int slots_used;
-	uint64_t gpus_used;  /* bits */
+	uint64_t gpus_used; /* bits */
 };
 
-/* --- the engine ------------------------------------------------------------------------------ */
+/* --- the engine
+ * ------------------------------------------------------------------------------ */
 
 struct call;
 STAILQ_HEAD(call_list, call);
@@ -159,26 +166,26 @@ struct engine {
 	bool is_closed;
 
 	/* engine's thread only */
-	struct job_list queue;  /* QUEUED jobs, first come first */
+	struct job_list queue; /* QUEUED jobs, first come first */
 	struct job_list dirty;
-	struct job_list awake;  /* jobs whose next step is to be decided */
+	struct job_list awake;	 /* jobs whose next step is to be decided */
 	struct job_list running; /* jobs with a `run` */
 	struct request_list answers;
 	struct call_list outgoing;
 	struct task_list tasks;
-	struct buf dead_files;  /* ids whose contents go after the commit */
-	bool is_draining; /* answers only: nothing new is started */
+	struct buf dead_files; /* ids whose contents go after the commit */
+	bool is_draining;      /* answers only: nothing new is started */
 	bool in_transaction;
-	int turn_error;         /* the first failure of the database in this turn */
+	int turn_error; /* the first failure of the database in this turn */
 	struct err turn_err;
 	bool queue_changed;
 	int64_t daemon_events_size, daemon_event_seq;
 
 	pthread_rwlock_t table_lock; /* guards what follows for other threads */
-	struct job **jobs; /* by id */
+	struct job **jobs;	     /* by id */
 	size_t n_jobs, jobs_capacity;
 	struct job **names; /* hash of published names */
-	size_t n_names;     /* buckets, a power of two */
+	size_t n_names;	    /* buckets, a power of two */
 	int64_t *queue_ids;
 	size_t n_queue_ids;
 	struct engine_host *host_views;
@@ -205,15 +212,16 @@ void table_publish_hosts(struct engine *e);
 void table_fini(struct engine *e);
 
 /* engine/event.c */
-int job_event(struct engine *e, struct job *job, const char *type, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+int job_event(struct engine *e, struct job *job, const char *type, const char *format,
+	      ...) __attribute__((format(printf, 4, 5)));
 int job_transition(struct engine *e, struct job *job, enum job_state state,
-                   enum job_reason reason, const char *format, ...)
+		   enum job_reason reason, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 /* Shows why the job does not get on; no transition. NULL text: all is well. */
-int job_trouble(struct engine *e, struct job *job, enum job_reason reason, const char *text);
-int job_append(struct engine *e, struct job *job, enum job_stream stream, const char *data,
-               size_t len);
+int job_trouble(struct engine *e, struct job *job, enum job_reason reason,
+		const char *text);
+int job_append(struct engine *e, struct job *job, enum job_stream stream,
+	       const char *data, size_t len);
 
 /* engine/schedule.c */
 void schedule(struct engine *e);
@@ -225,64 +233,64 @@ void schedule_release(struct engine *e, struct job *job); /* the slot */
 /* engine/run.c */
 /* Gives the job a `run` with its spec, which it takes over. */
 int run_attach(struct engine *e, struct job *job, struct spec *spec);
-/* The same with the spec read from the store; what the spec says of hosts is not checked
- * again, since the configuration may have changed. */
+/* The same with the spec read from the store; what the spec says of hosts is not
+ * checked again, since the configuration may have changed. */
 int run_attach_stored(struct engine *e, struct job *job);
 void run_detach(struct engine *e, struct job *job);
 bool run_needs_s3(const struct run *run);
 void run_get_place(const struct engine *e, const struct spec *spec, const char *bucket,
-                   struct s3_place *ret_place);
+		   struct s3_place *ret_place);
 
 /* engine/advance.c: decides and takes the next step of a job */
 void job_advance(struct engine *e, struct job *job);
 void job_finish(struct engine *e, struct job *job, struct job_verdict verdict,
-                const char *detail);
-/* The present step failed. Permanent: the job fails now, unless it may be running; else it
- * is tried again until patience_ms is over. */
+		const char *detail);
+/* The present step failed. Permanent: the job fails now, unless it may be running; else
+ * it is tried again until patience_ms is over. */
 void job_step_failed(struct engine *e, struct job *job, enum job_reason reason,
-                     int64_t patience_ms, const char *text);
+		     int64_t patience_ms, const char *text);
 void job_step_done(struct job *job);
 
 /* engine/host.c */
 int host_init(struct engine *e, struct host *host, const struct conf_host *conf,
-              struct err *err);
+	      struct err *err);
 void host_fini(struct host *host);
-void host_prepare(struct engine *e, struct host *host);     /* towards HOST_READY */
+void host_prepare(struct engine *e, struct host *host);	    /* towards HOST_READY */
 void host_prepare_cli(struct engine *e, struct host *host); /* towards CLI_READY */
 /* One call came back well or not: keeps the host's trouble and that of its jobs. */
 void host_answered(struct engine *e, struct host *host);
 void host_failed(struct engine *e, struct host *host, enum remote_fault fault,
-                 const char *text);
+		 const char *text);
 enum job_reason host_fault_reason(enum remote_fault fault);
 bool host_fault_is_permanent(enum remote_fault fault);
 
 /* engine/call.c: one verb of the agent */
 struct call_reply {
-	enum remote_fault fault;  /* not REMOTE_OK: no answer came */
-	const char *text;         /* a sentence when there is a fault, or the agent's message */
+	enum remote_fault fault; /* not REMOTE_OK: no answer came */
+	const char *text; /* a sentence when there is a fault, or the agent's message */
 	bool has_frame;
-	struct frame frame;       /* when has_frame; borrowed during the handler */
-	const char *noise;        /* what was printed in place of a frame */
+	struct frame frame; /* when has_frame; borrowed during the handler */
+	const char *noise;  /* what was printed in place of a frame */
 };
 struct call_spec {
 	struct host *host;
 	const char *verb;
-	const char *args;         /* "" for none; [0-9a-z.:- ] only */
+	const char *args; /* "" for none; [0-9a-z.:- ] only */
 	int64_t timeout_ms;
 	size_t output_max;
-	int64_t job;              /* 0: the host's own */
+	int64_t job; /* 0: the host's own */
 	int attempt;
 	/* engine's thread; job is NULL when it is gone or has another attempt by now */
 	void (*handle)(struct engine *e, struct host *host, struct job *job,
-	               struct call_reply *reply);
+		       struct call_reply *reply);
 };
-/* Queues the call for after this turn's commit. The call is returned so that its input can
- * be filled in; NULL on no memory. */
+/* Queues the call for after this turn's commit. The call is returned so that its input
+ * can be filled in; NULL on no memory. */
 struct remote_call *call_queue(struct engine *e, const struct call_spec *spec);
 /* More input, after call->input; release(arg) when the call is over. */
 void call_set_reader(struct remote_call *remote,
-                     ssize_t (*read_more)(void *arg, char *data, size_t len), void *arg,
-                     void (*release)(void *arg));
+		     ssize_t (*read_more)(void *arg, char *data, size_t len), void *arg,
+		     void (*release)(void *arg));
 const char *call_nonce(const struct remote_call *remote);
 struct call *call_pop(struct engine *e); /* NULL: none is queued */
 void call_send(struct engine *e, struct call *call);

@@ -1,5 +1,5 @@
-/* What is sent to the host of one attempt: the plan (sh functions with every string of the
- * user in single quotes) and the contents of files/, one after another
+/* What is sent to the host of one attempt: the plan (sh functions with every string of
+ * the user in single quotes) and the contents of files/, one after another
  * (src/agent/PROTOCOL.md). It is put together in a worker's thread, since it reads all
  * files once for their digest; the same bytes are read again while they are sent. */
 #include <errno.h>
@@ -60,14 +60,16 @@ const char *payload_digest(const struct payload *p)
 	return p->digest;
 }
 
-/* --- the task ------------------------------------------------------------------------------------ */
+/* --- the task
+ * ------------------------------------------------------------------------------------
+ */
 
 struct payload_task {
 	struct task task;
 	struct store *store;
 	int64_t job;
-	struct spec *spec;    /* borrowed from the job's run, which waits for the task */
-	struct buf vars;      /* plan_vars */
+	struct spec *spec; /* borrowed from the job's run, which waits for the task */
+	struct buf vars;   /* plan_vars */
 	struct payload *payload;
 	struct err error;
 };
@@ -98,9 +100,9 @@ static int add_entry(struct payload *p, const struct payload_entry *entry)
 static int walk_entry(void *arg, const struct store_file *file)
 {
 	struct walk *w = arg;
-	struct payload_entry entry = {
-		.mode = file->mode & 0777, .is_dir = file->is_dir, .id = file->id
-	};
+	struct payload_entry entry = { .mode = file->mode & 0777,
+				       .is_dir = file->is_dir,
+				       .id = file->id };
 	struct payload *p = w->task->payload;
 	char name[32];
 	struct stat st;
@@ -112,7 +114,7 @@ static int walk_entry(void *arg, const struct store_file *file)
 	(void)snprintf(name, sizeof(name), "%lld", (long long)file->id);
 	if (!file->is_dir && fstatat(p->files_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		w->error = err_set(&w->task->error, -errno, "files/%s: %s", entry.path,
-		                   strerror(errno));
+				   strerror(errno));
 	} else {
 		entry.size = file->is_dir ? 0 : st.st_size;
 		w->error = add_entry(p, &entry);
@@ -154,7 +156,7 @@ static int walk_files(struct payload_task *t)
 }
 
 static void plan_words(struct buf *plan, const char *word, const char *first,
-                       const char *const *rest)
+		       const char *const *rest)
 {
 	(void)buf_add_str(plan, word);
 	if (first) {
@@ -176,8 +178,8 @@ static void plan_inputs(const struct spec *spec, struct buf *plan)
 
 		(void)buf_printf(&uri, "s3://%s/%s", in->bucket, in->key);
 		plan_words(plan, "input", in->variable,
-		           (const char *[]){ in->is_prefix ? "prefix" : "object",
-		                            buf_text(&uri), in->path, NULL });
+			   (const char *[]){ in->is_prefix ? "prefix" : "object",
+					     buf_text(&uri), in->path, NULL });
 	}
 }
 
@@ -186,11 +188,11 @@ static void plan_program(const struct spec *spec, struct buf *plan)
 	switch (spec->program) {
 	case SPEC_SCRIPT:
 		plan_words(plan, "script", spec->script,
-		           (const char *const *)spec->args);
+			   (const char *const *)spec->args);
 		break;
 	case SPEC_SHELL:
 		plan_words(plan, "shell", spec->script,
-		           (const char *const *)spec->args);
+			   (const char *const *)spec->args);
 		break;
 	case SPEC_ARGV:
 		plan_words(plan, "argv", NULL, (const char *const *)spec->argv);
@@ -198,8 +200,8 @@ static void plan_program(const struct spec *spec, struct buf *plan)
 	}
 }
 
-/* base: where the contents begin. Its width in the text is fixed, so that the length of the
- * plan does not depend on it. */
+/* base: where the contents begin. Its width in the text is fixed, so that the length of
+ * the plan does not depend on it. */
 static void plan_files(const struct payload *p, int64_t base, struct buf *plan)
 {
 	int64_t offset = base;
@@ -212,7 +214,7 @@ static void plan_files(const struct payload *p, int64_t base, struct buf *plan)
 		(void)buf_printf(plan, " %o", (unsigned)entry->mode);
 		if (!entry->is_dir) {
 			(void)buf_printf(plan, " %20lld %lld", (long long)offset,
-			                 (long long)entry->size);
+					 (long long)entry->size);
 		}
 		(void)buf_add_str(plan, "\n");
 		offset += entry->size;
@@ -230,7 +232,7 @@ static void plan_spec(const struct spec *spec, struct buf *plan)
 	(void)buf_add_str(plan, "}\nplan_env() {\n:\n");
 	for (size_t i = 0; i < spec->n_env; i++) {
 		plan_words(plan, "setenv", spec->env[i].name,
-		           (const char *[]){ spec->env[i].value, NULL });
+			   (const char *[]){ spec->env[i].value, NULL });
 	}
 	(void)buf_add_str(plan, "}\nplan_setup() {\n:\n");
 	if (spec->setup) {
@@ -272,13 +274,15 @@ static int make_head(struct payload_task *t)
 	return buf_add(head, plan.data, plan.len);
 }
 
-/* --- reading the contents ---------------------------------------------------------------------- */
+/* --- reading the contents
+ * ---------------------------------------------------------------------- */
 
 static int open_next(struct payload *p)
 {
 	char name[32];
 
-	while (p->at < p->n_entries && (p->entries[p->at].is_dir || !p->entries[p->at].size)) {
+	while (p->at < p->n_entries &&
+	       (p->entries[p->at].is_dir || !p->entries[p->at].size)) {
 		p->at++;
 	}
 	if (p->at == p->n_entries) {
@@ -365,7 +369,7 @@ static void run_task(struct task *task, struct s3_client *s3)
 	r = r < 0 ? r : digest_payload(t->payload);
 	if (r < 0 && t->error.code == 0) {
 		(void)err_set(&t->error, r, "cannot read the job's files: %s",
-		              strerror(-r));
+			      strerror(-r));
 	}
 }
 
@@ -408,16 +412,17 @@ static int plan_vars(struct engine *e, struct job *job, struct buf *plan)
 	(void)buf_add_str(plan, "plan_vars() {\n");
 	plan_var(plan, "JOB", r->name);
 	plan_var(plan, "ID", r->key);
-	(void)snprintf(number, sizeof(number), "%d", r->attempt.n > 0 ? r->attempt.n : 1);
+	(void)snprintf(number, sizeof(number), "%d",
+		       r->attempt.n > 0 ? r->attempt.n : 1);
 	plan_var(plan, "ATTEMPT", number);
 	plan_var(plan, "AWS", job->host->cli_path);
 	plan_var(plan, "ENDPOINT", place.endpoint);
 	plan_var(plan, "REGION", place.region);
 	(void)snprintf(number, sizeof(number), "%lld",
-	               (long long)(spec->run_limit_ms + 999) / 1000);
+		       (long long)(spec->run_limit_ms + 999) / 1000);
 	plan_var(plan, "RUN_LIMIT", number);
 	(void)snprintf(number, sizeof(number), "%lld",
-	               (long long)(e->conf->limits.stop_grace_ms + 999) / 1000);
+		       (long long)(e->conf->limits.stop_grace_ms + 999) / 1000);
 	plan_var(plan, "GRACE", number);
 	plan_var(plan, "GPUS", r->attempt.gpus);
 	plan_var(plan, "IMAGE", spec->image);

@@ -1,6 +1,7 @@
-/* News from the hosts: one `poll` call carries all jobs of a host that are due, each with
- * its state and the next bytes of its two logs. The bytes and what they change go into the
- * same transaction, so a log has neither gaps nor repeats, whenever the daemon dies. */
+/* News from the hosts: one `poll` call carries all jobs of a host that are due, each
+ * with its state and the next bytes of its two logs. The bytes and what they change go
+ * into the same transaction, so a log has neither gaps nor repeats, whenever the daemon
+ * dies. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,12 +13,12 @@
 
 enum {
 	POLL_TIMEOUT_MS = 60000,
-	ATTEMPTS_MAX = 64,          /* in one call */
-	LOG_BYTES_MAX = 1 << 20,    /* of one log in one call, when few jobs share it */
+	ATTEMPTS_MAX = 64,	 /* in one call */
+	LOG_BYTES_MAX = 1 << 20, /* of one log in one call, when few jobs share it */
 	LOG_BYTES_MIN = 64 << 10,
-	FRAME_BYTES = 4 << 20,      /* of all logs in one call */
-	INTERVAL_FIRST_MS = 20,     /* after a launch and after a change of phase */
-	INTERVAL_LOG_MS = 400,      /* while a log grows */
+	FRAME_BYTES = 4 << 20,	/* of all logs in one call */
+	INTERVAL_FIRST_MS = 20, /* after a launch and after a change of phase */
+	INTERVAL_LOG_MS = 400,	/* while a log grows */
 };
 
 /* What the frame said of one attempt. */
@@ -33,25 +34,27 @@ struct news {
 	struct frame_item log, transfer;
 };
 
-/* --- transitions ------------------------------------------------------------------------------- */
+/* --- transitions
+ * ------------------------------------------------------------------------------- */
 
 static bool was_in(const struct job_record *r, enum job_state state)
 {
 	return r->state == state;
 }
 
-/* Walks through the states in order up to the target, so that the timeline is whole even
- * when a job was faster than the polls. */
+/* Walks through the states in order up to the target, so that the timeline is whole
+ * even when a job was faster than the polls. */
 static void walk_to(struct engine *e, struct job *job, enum job_state target)
 {
-	static const enum job_state order[] = { JOB_PREPARING, JOB_DOWNLOADING, JOB_RUNNING,
-		                                JOB_UPLOADING };
+	static const enum job_state order[] = { JOB_PREPARING, JOB_DOWNLOADING,
+						JOB_RUNNING, JOB_UPLOADING };
 	const struct spec *spec = job->run->spec;
 	size_t at = 0;
 
 	if (was_in(job_get(job), JOB_STOPPING)) {
 		if (target == JOB_UPLOADING) {
-			(void)job_transition(e, job, target, REASON_CANCELLED, "%s", "");
+			(void)job_transition(e, job, target, REASON_CANCELLED, "%s",
+					     "");
 		}
 		return;
 	}
@@ -129,10 +132,12 @@ static void note_claim(struct engine *e, struct job *job, const struct news *n)
 	}
 }
 
-/* --- logs ------------------------------------------------------------------------------------------ */
+/* --- logs
+ * ------------------------------------------------------------------------------------------
+ */
 
 static bool take_log(struct engine *e, struct job *job, enum job_stream stream,
-                     const struct frame_item *data)
+		     const struct frame_item *data)
 {
 	if (!data->is_data || data->value_len == 0) {
 		return false;
@@ -149,7 +154,9 @@ static bool logs_are_whole(const struct job *job)
 	return job->run->host_log <= log && job->run->host_transfer <= transfer;
 }
 
-/* --- transfers ---------------------------------------------------------------------------------------- */
+/* --- transfers
+ * ----------------------------------------------------------------------------------------
+ */
 
 static enum job_transfer_state parse_transfer_state(const char *word)
 {
@@ -163,7 +170,8 @@ static enum job_transfer_state parse_transfer_state(const char *word)
 }
 
 /* "I STATE [RC] KB" */
-static void note_transfer(struct engine *e, struct job *job, const struct frame_item *item)
+static void note_transfer(struct engine *e, struct job *job,
+			  const struct frame_item *item)
 {
 	const struct job_record *now = job_get(job);
 	char text[128], index_text[16] = "", word[16] = "";
@@ -177,7 +185,7 @@ static void note_transfer(struct engine *e, struct job *job, const struct frame_
 		return;
 	}
 	index = streq(index_text, "out") ? job->run->spec->n_inputs
-	                                 : (size_t)strtoul(index_text, NULL, 10);
+					 : (size_t)strtoul(index_text, NULL, 10);
 	if (index >= now->n_transfers) {
 		return;
 	}
@@ -194,11 +202,16 @@ static void note_transfer(struct engine *e, struct job *job, const struct frame_
 	if (state == TRANSFER_DONE && r->transfers[index].total >= 0) {
 		r->transfers[index].bytes = r->transfers[index].total;
 	} else if (kb && !streq(index_text, "out")) {
-		r->transfers[index].bytes = strtoll(kb + 1, NULL, 10) * 1024;
+		int64_t bytes = strtoll(kb + 1, NULL, 10) *
+				1024, /* by du: whole blocks */
+			total = r->transfers[index].total;
+
+		r->transfers[index].bytes = total >= 0 && bytes > total ? total : bytes;
 	}
 }
 
-/* --- one attempt's news ------------------------------------------------------------------------------- */
+/* --- one attempt's news
+ * ------------------------------------------------------------------------------- */
 
 static enum job_alive parse_alive(const char *word)
 {
@@ -206,7 +219,7 @@ static enum job_alive parse_alive(const char *word)
 		const char *word;
 		enum job_alive alive;
 	} words[] = {
-		{ "done", ALIVE_DEAD },     { "1", ALIVE_RUNNER },
+		{ "done", ALIVE_DEAD },	    { "1", ALIVE_RUNNER },
 		{ "orphan", ALIVE_ORPHAN }, { "rebooted", ALIVE_REBOOTED },
 		{ "0", ALIVE_DEAD },
 	};
@@ -236,12 +249,13 @@ static void plan_next_poll(struct engine *e, struct job *job, bool changed, bool
 	run->poll_at = clock_ms() + (logs_are_whole(job) ? run->poll_interval_ms : 0);
 }
 
-/* The host forgot an attempt that it had claimed: nothing of it can be known any more. */
+/* The host forgot an attempt that it had claimed: nothing of it can be known any more.
+ */
 static void note_forgotten(struct job *job)
 {
 	if (job_get(job)->attempt.is_claimed) {
 		log_error("job %s: host %s has lost the attempt's directory",
-		          job_get(job)->name, job->host->conf->name);
+			  job_get(job)->name, job->host->conf->name);
 		job->run->alive = ALIVE_DEAD;
 		job->run->host_log = job->run->host_transfer = 0;
 	}
@@ -292,7 +306,8 @@ static void read_claim(struct news *n, const struct frame_item *item)
 }
 
 /* A line with the size on the host comes first, then the block of new bytes. */
-static void read_log(const struct frame_item *item, int64_t *size, struct frame_item *data)
+static void read_log(const struct frame_item *item, int64_t *size,
+		     struct frame_item *data)
 {
 	if (item->is_data) {
 		*data = *item;
@@ -302,7 +317,7 @@ static void read_log(const struct frame_item *item, int64_t *size, struct frame_
 }
 
 static void read_item(struct engine *e, struct job *job, struct news *n,
-                      const struct frame_item *item)
+		      const struct frame_item *item)
 {
 	static const struct {
 		const char *key;
@@ -316,7 +331,8 @@ static void read_item(struct engine *e, struct job *job, struct news *n,
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		if (frame_item_is(item, texts[i].key)) {
-			frame_item_text(item, (char *)n + texts[i].offset, texts[i].size);
+			frame_item_text(item, (char *)n + texts[i].offset,
+					texts[i].size);
 			return;
 		}
 	}
@@ -333,14 +349,17 @@ static void read_item(struct engine *e, struct job *job, struct news *n,
 	}
 }
 
-/* --- the call --------------------------------------------------------------------------------------------- */
+/* --- the call
+ * ---------------------------------------------------------------------------------------------
+ */
 
 static struct job *find_attempt(struct engine *e, struct host *host, const char *name)
 {
 	char have[ATTEMPT_NAME_MAX];
 	struct job *job;
 
-	TAILQ_FOREACH(job, &e->running, run_link) {
+	TAILQ_FOREACH(job, &e->running, run_link)
+	{
 		if (job->host == host && job_get(job)->attempt.n > 0) {
 			attempt_name(job_get(job), have);
 			if (streq(have, name)) {
@@ -366,7 +385,7 @@ static void note_store(struct host *host, const struct frame_item *item)
 	frame_item_text(item, id, sizeof(id));
 	if (!streq(id, host->storeid)) {
 		log_warning("host %s: its store is another one now (%s, was %s)",
-		            host->conf->name, id, host->storeid);
+			    host->conf->name, id, host->storeid);
 		(void)snprintf(host->storeid, sizeof(host->storeid), "%s", id);
 	}
 }
@@ -398,7 +417,8 @@ static void poll_failed(struct engine *e, struct host *host)
 	int64_t now = clock_ms();
 	struct job *job;
 
-	TAILQ_FOREACH(job, &e->running, run_link) {
+	TAILQ_FOREACH(job, &e->running, run_link)
+	{
 		if (job->host == host && job->run->wants_poll) {
 			job->run->poll_at = now + e->conf->limits.poll_interval_ms;
 		}
@@ -406,7 +426,7 @@ static void poll_failed(struct engine *e, struct host *host)
 }
 
 static void handle_poll(struct engine *e, struct host *host, struct job *none,
-                        struct call_reply *reply)
+			struct call_reply *reply)
 {
 	(void)none;
 	host->poll_is_out = false;
@@ -416,7 +436,8 @@ static void handle_poll(struct engine *e, struct host *host, struct job *none,
 	}
 	poll_failed(e, host);
 	if (reply->fault == REMOTE_OK && !reply->has_frame) {
-		host->state = HOST_NEW; /* the agent is gone: probe, and send it again */
+		host->state =
+			HOST_NEW; /* the agent is gone: probe, and send it again */
 		host_prepare(e, host);
 	}
 }
@@ -435,13 +456,15 @@ static void add_attempt(const struct job *job, size_t n, struct buf *args)
 	char name[ATTEMPT_NAME_MAX];
 	size_t max = FRAME_BYTES / n;
 
-	max = max > LOG_BYTES_MAX ? LOG_BYTES_MAX : max < LOG_BYTES_MIN ? LOG_BYTES_MIN : max;
+	max = max > LOG_BYTES_MAX   ? LOG_BYTES_MAX
+	      : max < LOG_BYTES_MIN ? LOG_BYTES_MIN
+				    : max;
 	attempt_name(r, name);
-	(void)buf_printf(args, "%s%s:%lld:%lld:%zu", args->len ? " " : "", name,
-	                 (long long)(r->stream_size[STREAM_LOG] - r->attempt.log_base),
-	                 (long long)(r->stream_size[STREAM_TRANSFER] -
-	                             r->attempt.transfer_base),
-	                 max);
+	(void)buf_printf(
+		args, "%s%s:%lld:%lld:%zu", args->len ? " " : "", name,
+		(long long)(r->stream_size[STREAM_LOG] - r->attempt.log_base),
+		(long long)(r->stream_size[STREAM_TRANSFER] - r->attempt.transfer_base),
+		max);
 }
 
 static void poll_host(struct engine *e, struct host *host, int64_t now)
@@ -451,14 +474,16 @@ static void poll_host(struct engine *e, struct host *host, int64_t now)
 	size_t due = 0, n = 0;
 	struct job *job;
 
-	TAILQ_FOREACH(job, &e->running, run_link) {
+	TAILQ_FOREACH(job, &e->running, run_link)
+	{
 		due += is_due(host, job, now);
 	}
 	if (due == 0) {
 		return;
 	}
 	due = due > ATTEMPTS_MAX ? ATTEMPTS_MAX : due;
-	TAILQ_FOREACH(job, &e->running, run_link) {
+	TAILQ_FOREACH(job, &e->running, run_link)
+	{
 		if (n < due && is_due(host, job, now)) {
 			add_attempt(job, due, &args);
 			n++;

@@ -27,8 +27,9 @@ static void job_request_free(struct request *request)
 }
 
 void job_request_post(struct engine *e,
-                      void (*handle)(struct engine *, struct job_request *, struct job *),
-                      const struct job_request *what)
+		      void (*handle)(struct engine *, struct job_request *,
+				     struct job *),
+		      const struct job_request *what)
 {
 	struct job_request *r = malloc(sizeof(*r));
 	int error = -ENOMEM;
@@ -38,7 +39,8 @@ void job_request_post(struct engine *e,
 		r->handle = handle;
 		r->request.event.handle = job_request_handle;
 		r->request.free = job_request_free;
-		error = what->text_missing ? -ENOMEM : engine_post(e, &r->request.event);
+		error = what->text_missing ? -ENOMEM
+					   : engine_post(e, &r->request.event);
 		if (error == 0) {
 			return;
 		}
@@ -62,9 +64,11 @@ void job_request_handle(struct engine *e, struct event *event)
 	r->handle(e, r, job);
 }
 
-/* --- making and removing ---------------------------------------------------------------------- */
+/* --- making and removing
+ * ---------------------------------------------------------------------- */
 
-/* A name is free when no published job has it and no earlier request of this turn took it. */
+/* A name is free when no published job has it and no earlier request of this turn took
+ * it. */
 static bool name_is_taken(struct engine *e, const char *name)
 {
 	struct job *job = table_find(e, name);
@@ -72,7 +76,8 @@ static bool name_is_taken(struct engine *e, const char *name)
 	if (job && !job->is_removed && streq(job_get(job)->name, name)) {
 		return true;
 	}
-	TAILQ_FOREACH(job, &e->dirty, dirty_link) {
+	TAILQ_FOREACH(job, &e->dirty, dirty_link)
+	{
 		if (!job->is_removed && streq(job->working->name, name)) {
 			return true;
 		}
@@ -90,7 +95,8 @@ static int fill_record(struct job_record *r, const struct job_request *request)
 	for (int i = 0; i < JOB_STREAM_COUNT; i++) {
 		r->written_ms[i] = r->created_ms;
 	}
-	if (job_set_text(&r->name, request->text) < 0 || job_set_text(&r->message, "") < 0) {
+	if (job_set_text(&r->name, request->text) < 0 ||
+	    job_set_text(&r->message, "") < 0) {
 		return -ENOMEM;
 	}
 	return random_hex(r->key, JOB_KEY_LEN);
@@ -153,11 +159,12 @@ static int check_name(const char *name)
 	return spec_job_name_problem(name) ? -EINVAL : 0;
 }
 
-void engine_make_job(struct engine *engine, const char *name, const struct engine_owner *owner,
-                     engine_reply_fn *reply, void *arg)
+void engine_make_job(struct engine *engine, const char *name,
+		     const struct engine_owner *owner, engine_reply_fn *reply,
+		     void *arg)
 {
 	struct job_request request = { .request = { .reply = reply, .arg = arg },
-		                       .owner = *owner };
+				       .owner = *owner };
 	int r = check_name(name);
 
 	if (r < 0) {
@@ -182,17 +189,18 @@ static int may_remove(struct engine *e, const struct job *job)
 	bool has_files = false;
 
 	if (job_state_is_final(r->state)) {
-		return job->run && job->run->is_busy ? -EBUSY : 0;
+		return 0; /* an ack that is under way finds no job when it returns */
 	}
 	if (r->state != JOB_NEW) {
 		return -EBUSY;
 	}
 	(void)store_list_files(e->store, r->id, FILE_PARENT_FILES, 0, count_file,
-	                       &has_files);
+			       &has_files);
 	return has_files ? -ENOTEMPTY : 0;
 }
 
-static void handle_remove(struct engine *e, struct job_request *request, struct job *job)
+static void handle_remove(struct engine *e, struct job_request *request,
+			  struct job *job)
 {
 	struct err err = ERR_INIT;
 	int r = may_remove(e, job);
@@ -212,15 +220,16 @@ static void handle_remove(struct engine *e, struct job_request *request, struct 
 }
 
 void engine_remove_job(struct engine *engine, int64_t job, engine_reply_fn *reply,
-                       void *arg)
+		       void *arg)
 {
 	struct job_request request = { .request = { .reply = reply, .arg = arg },
-		                       .job = job };
+				       .job = job };
 
 	job_request_post(engine, handle_remove, &request);
 }
 
-static void handle_rename(struct engine *e, struct job_request *request, struct job *job)
+static void handle_rename(struct engine *e, struct job_request *request,
+			  struct job *job)
 {
 	struct job_record *r = NULL;
 	int error = 0;
@@ -242,10 +251,10 @@ static void handle_rename(struct engine *e, struct job_request *request, struct 
 }
 
 void engine_rename_job(struct engine *engine, int64_t job, const char *name,
-                       engine_reply_fn *reply, void *arg)
+		       engine_reply_fn *reply, void *arg)
 {
 	struct job_request request = { .request = { .reply = reply, .arg = arg },
-		                       .job = job };
+				       .job = job };
 	int r = check_name(name);
 
 	if (r < 0) {
@@ -269,12 +278,13 @@ static void handle_chown(struct engine *e, struct job_request *request, struct j
 	request_answer(e, &request->request, r ? 0 : -ENOMEM, 0);
 }
 
-void engine_chown_job(struct engine *engine, int64_t job, const struct engine_owner *owner,
-                      engine_reply_fn *reply, void *arg)
+void engine_chown_job(struct engine *engine, int64_t job,
+		      const struct engine_owner *owner, engine_reply_fn *reply,
+		      void *arg)
 {
 	struct job_request request = { .request = { .reply = reply, .arg = arg },
-		                       .job = job,
-		                       .owner = *owner };
+				       .job = job,
+				       .owner = *owner };
 
 	job_request_post(engine, handle_chown, &request);
 }

@@ -6,11 +6,11 @@
 struct job_request {
 	struct request request; /* first: it is the event */
 	void (*handle)(struct engine *e, struct job_request *request, struct job *job);
-	int64_t job;            /* 0: none; the handler gets NULL */
+	int64_t job; /* 0: none; the handler gets NULL */
 	struct engine_owner owner;
-	char *text;             /* owned: a name, a document, a verb */
+	char *text; /* owned: a name, a document, a verb */
 	size_t len;
-	bool text_missing;      /* there was no memory for it */
+	bool text_missing; /* there was no memory for it */
 	int64_t file, parent;
 	struct store_file row;
 	bool flag;
@@ -18,6 +18,7 @@ struct job_request {
 
 /* Copies *what, which gives its text away. */
 void job_request_post(struct engine *e,
-                      void (*handle)(struct engine *, struct job_request *, struct job *),
-                      const struct job_request *what);
+		      void (*handle)(struct engine *, struct job_request *,
+				     struct job *),
+		      const struct job_request *what);
 void job_request_handle(struct engine *e, struct event *event);

@@ -69,7 +69,7 @@ int run_attach_stored(struct engine *e, struct job *job)
 	}
 	if (r < 0) {
 		log_error("job %s: its spec cannot be read again: %s",
-		          job_get(job)->name, err.text[0] ? err.text : strerror(-r));
+			  job_get(job)->name, err.text[0] ? err.text : strerror(-r));
 		return r;
 	}
 	return run_attach(e, job, spec);
@@ -89,10 +89,10 @@ bool run_needs_s3(const struct run *run)
 }
 
 void run_get_place(const struct engine *e, const struct spec *spec, const char *bucket,
-                   struct s3_place *ret_place)
+		   struct s3_place *ret_place)
 {
-	ret_place->endpoint = spec->s3_endpoint ? spec->s3_endpoint
-	                                        : e->conf->s3.endpoint_url;
+	ret_place->endpoint =
+		spec->s3_endpoint ? spec->s3_endpoint : e->conf->s3.endpoint_url;
 	ret_place->region = spec->s3_region ? spec->s3_region : e->conf->s3.region;
 	ret_place->bucket = bucket;
 }

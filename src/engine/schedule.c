@@ -1,6 +1,7 @@
-/* The queue and the slots of the hosts. First come, first served: a job that has to wait
- * for a host keeps later jobs off that host, so that a large job is not starved by a stream
- * of small ones. A host that does not answer gets no job while another one does. */
+/* The queue and the slots of the hosts. First come, first served: a job that has to
+ * wait for a host keeps later jobs off that host, so that a large job is not starved by
+ * a stream of small ones. A host that does not answer gets no job while another one
+ * does. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,7 +90,7 @@ static int rank(const struct host *host)
 
 /* NULL: the job has to wait. blocked: bits of hosts that an earlier job waits for. */
 static struct host *choose_host(struct engine *e, const struct spec *spec,
-                                uint64_t *blocked)
+				uint64_t *blocked)
 {
 	struct host *best = NULL;
 	bool any_answers = false;
@@ -130,7 +131,7 @@ static int reserve_gpus(const struct host *host, int n, char *ret_text, size_t s
 	for (int i = 0; i < host->conf->gpus && i < 64 && n > 0; i++) {
 		if (!(host->gpus_used >> i & 1)) {
 			used += (size_t)snprintf(ret_text + used, size - used, "%s%d",
-			                         used ? "," : "", i);
+						 used ? "," : "", i);
 			n--;
 		}
 	}

@@ -1,5 +1,6 @@
-/* spec.json: a document becomes a job, exactly once. The text, the verdict on it and the
- * job's place in the queue are one transaction; the answer to close(2) comes after it. */
+/* spec.json: a document becomes a job, exactly once. The text, the verdict on it and
+ * the job's place in the queue are one transaction; the answer to close(2) comes after
+ * it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,13 +20,15 @@ static int host_gpus(const void *arg, const char *name)
 	return host ? host->gpus : 0;
 }
 
-void engine_get_spec_context(const struct engine *engine, struct spec_context *ret_context)
+void engine_get_spec_context(const struct engine *engine,
+			     struct spec_context *ret_context)
 {
 	const struct conf *conf = engine->conf;
 	int max_gpus = 0;
 
 	for (size_t i = 0; i < conf->n_hosts; i++) {
-		max_gpus = conf->hosts[i].gpus > max_gpus ? conf->hosts[i].gpus : max_gpus;
+		max_gpus =
+			conf->hosts[i].gpus > max_gpus ? conf->hosts[i].gpus : max_gpus;
 	}
 	*ret_context = (struct spec_context){
 		.default_bucket = conf->s3.bucket,
@@ -36,7 +39,8 @@ void engine_get_spec_context(const struct engine *engine, struct spec_context *r
 	};
 }
 
-/* --- waiting for the script ---------------------------------------------------------------------- */
+/* --- waiting for the script
+ * ---------------------------------------------------------------------- */
 
 /* Walks files/ along the path of the script. */
 static bool script_is_there(struct engine *e, int64_t job, const struct spec *spec)
@@ -67,12 +71,14 @@ static void show_waiting(struct engine *e, struct job *job)
 {
 	struct job_record *r;
 
-	if (job_get(job)->reason == REASON_WAITING_FOR_FILES || !(r = job_edit(e, job))) {
+	if (job_get(job)->reason == REASON_WAITING_FOR_FILES ||
+	    !(r = job_edit(e, job))) {
 		return;
 	}
 	r->reason = REASON_WAITING_FOR_FILES;
 	(void)job_set_text(&r->message, "");
-	(void)job_event(e, job, "waiting", "waits for files/%s", job->run->spec->script);
+	(void)job_event(e, job, "waiting", "waits for files/%s",
+			job->run->spec->script);
 }
 
 static void check_script(struct engine *e, struct job *job)
@@ -84,7 +90,7 @@ static void check_script(struct engine *e, struct job *job)
 	if (run->waits_for_files) {
 		show_waiting(e, job);
 	} else if (job_get(job)->reason == REASON_WAITING_FOR_FILES &&
-	           (r = job_edit(e, job))) {
+		   (r = job_edit(e, job))) {
 		r->reason = REASON_NONE;
 	}
 }
@@ -96,13 +102,16 @@ void submit_check_files(struct engine *e, struct job *job)
 	}
 }
 
-/* --- the document ------------------------------------------------------------------------------------ */
+/* --- the document
+ * ------------------------------------------------------------------------------------
+ */
 
 static struct job *find_same_destination(struct engine *e, const struct job *job)
 {
 	struct job *other;
 
-	TAILQ_FOREACH(other, &e->running, run_link) {
+	TAILQ_FOREACH(other, &e->running, run_link)
+	{
 		if (other != job && other->run->destination && job->run->destination &&
 		    !job_state_is_final(job_get(other)->state) &&
 		    streq(other->run->destination, job->run->destination)) {
@@ -112,7 +121,8 @@ static struct job *find_same_destination(struct engine *e, const struct job *job
 	return NULL;
 }
 
-static int save_text(struct engine *e, struct job *job, const struct job_request *request)
+static int save_text(struct engine *e, struct job *job,
+		     const struct job_request *request)
 {
 	struct job_record *r = job_edit(e, job);
 	struct err err = ERR_INIT;
@@ -124,7 +134,8 @@ static int save_text(struct engine *e, struct job *job, const struct job_request
 	r->spec_size = (int64_t)request->len;
 	error = engine_write(e);
 	if (error == 0) {
-		error = store_put_spec(e->store, r->id, request->text, request->len, &err);
+		error = store_put_spec(e->store, r->id, request->text, request->len,
+				       &err);
 		if (error < 0) {
 			engine_fail_turn(e, error, &err);
 		}
@@ -138,7 +149,8 @@ static int refuse(struct engine *e, struct job *job, const char *text)
 	struct job_record *r = job_edit(e, job);
 
 	if (!r || job_set_text(&r->error, text) < 0 ||
-	    job_set_text(&r->message, "spec.json was refused; the file error says why") < 0) {
+	    job_set_text(&r->message,
+			 "spec.json was refused; the file error says why") < 0) {
 		engine_fail_turn(e, -ENOMEM, NULL);
 		return -ENOMEM;
 	}
@@ -167,10 +179,11 @@ static int accept_spec(struct engine *e, struct job *job, struct spec *spec)
 	if (other) {
 		char text[ERR_TEXT_MAX];
 
-		(void)snprintf(text, sizeof(text),
-		               "spec.json: $.outputs: job %s writes to %s too and is not "
-		               "finished; choose another destination, or use {id} in it",
-		               job_get(other)->name, job->run->destination);
+		(void)snprintf(
+			text, sizeof(text),
+			"spec.json: $.outputs: job %s writes to %s too and is not "
+			"finished; choose another destination, or use {id} in it",
+			job_get(other)->name, job->run->destination);
 		run_detach(e, job);
 		return refuse(e, job, text);
 	}
@@ -209,11 +222,11 @@ static void handle_save(struct engine *e, struct job_request *request, struct jo
 }
 
 void engine_save_spec(struct engine *engine, int64_t job, const char *text, size_t len,
-                      engine_reply_fn *reply, void *arg)
+		      engine_reply_fn *reply, void *arg)
 {
 	struct job_request request = { .request = { .reply = reply, .arg = arg },
-		                       .job = job,
-		                       .len = len };
+				       .job = job,
+				       .len = len };
 
 	if (len > SPEC_SIZE_MAX) {
 		if (reply) {
@@ -230,7 +243,8 @@ void engine_save_spec(struct engine *engine, int64_t job, const char *text, size
 	job_request_post(engine, handle_save, &request);
 }
 
-static int read_content(struct engine *e, int64_t file, char **ret_text, size_t *ret_len)
+static int read_content(struct engine *e, int64_t file, char **ret_text,
+			size_t *ret_len)
 {
 	cleanup_close int fd = -1;
 	cleanup_free char *text = NULL;
@@ -260,11 +274,11 @@ static int read_content(struct engine *e, int64_t file, char **ret_text, size_t 
 }
 
 void engine_save_spec_file(struct engine *engine, int64_t job, int64_t file,
-                           engine_reply_fn *reply, void *arg)
+			   engine_reply_fn *reply, void *arg)
 {
 	struct job_request request = { .request = { .reply = reply, .arg = arg },
-		                       .job = job,
-		                       .file = file };
+				       .job = job,
+				       .file = file };
 	int r = read_content(engine, file, &request.text, &request.len);
 
 	if (r < 0) {

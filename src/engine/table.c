@@ -128,7 +128,8 @@ void table_remove(struct engine *e, struct job *job)
 	}
 	(void)pthread_rwlock_wrlock(&e->table_lock);
 	name_remove(e, job);
-	memmove(&e->jobs[i], &e->jobs[i + 1], (e->n_jobs - i - 1) * sizeof(struct job *));
+	memmove(&e->jobs[i], &e->jobs[i + 1],
+		(e->n_jobs - i - 1) * sizeof(struct job *));
 	e->n_jobs--;
 	(void)pthread_rwlock_unlock(&e->table_lock);
 }
@@ -156,7 +157,8 @@ void table_publish_queue(struct engine *e)
 	int64_t *ids, *old;
 	struct job *job;
 
-	TAILQ_FOREACH(job, &e->queue, queue_link) {
+	TAILQ_FOREACH(job, &e->queue, queue_link)
+	{
 		n++;
 	}
 	ids = calloc(n + 1, sizeof(*ids));
@@ -164,7 +166,8 @@ void table_publish_queue(struct engine *e)
 		return; /* readers see the old queue; the next change tries again */
 	}
 	n = 0;
-	TAILQ_FOREACH(job, &e->queue, queue_link) {
+	TAILQ_FOREACH(job, &e->queue, queue_link)
+	{
 		ids[n++] = job_get(job)->id;
 	}
 	(void)pthread_rwlock_wrlock(&e->table_lock);
@@ -179,11 +182,11 @@ void table_publish_queue(struct engine *e)
 static void make_host_view(const struct host *host, struct engine_host *view)
 {
 	view->conf = host->conf;
-	view->status = host->trouble_ms    ? "down"
-	               : host->state == HOST_READY ? "up"
-	                                           : "idle";
+	view->status = host->trouble_ms		   ? "down"
+		       : host->state == HOST_READY ? "up"
+						   : "idle";
 	(void)snprintf(view->text, sizeof(view->text), "%s",
-	               host->trouble_ms ? host->trouble : "");
+		       host->trouble_ms ? host->trouble : "");
 	view->slots_used = host->slots_used;
 	view->gpus_used = __builtin_popcountll(host->gpus_used);
 }
@@ -204,7 +207,8 @@ void table_fini(struct engine *e)
 	free(e->queue_ids);
 }
 
-/* --- for other threads -------------------------------------------------------------------- */
+/* --- for other threads
+ * -------------------------------------------------------------------- */
 
 struct job_record *engine_get_job(struct engine *engine, int64_t id)
 {
@@ -234,8 +238,8 @@ struct job_record *engine_find_job(struct engine *engine, const char *name)
 	return record;
 }
 
-size_t engine_list_jobs(struct engine *engine, int64_t after, struct job_record **ret_jobs,
-                        size_t max)
+size_t engine_list_jobs(struct engine *engine, int64_t after,
+			struct job_record **ret_jobs, size_t max)
 {
 	size_t n = 0;
 
@@ -282,8 +286,8 @@ int engine_render_queue(struct engine *engine, struct buf *out)
 			const struct job_record *r = job->published;
 
 			(void)buf_printf(out, "%zu\t%s\t%s\t%s\n", i + 1, r->name,
-			                 job_reason_name(r->reason),
-			                 r->message ? r->message : "");
+					 job_reason_name(r->reason),
+					 r->message ? r->message : "");
 		}
 	}
 	(void)pthread_rwlock_unlock(&engine->table_lock);

@@ -79,7 +79,8 @@ static void put_dirty_jobs(struct engine *e)
 	struct job *job;
 	int r;
 
-	TAILQ_FOREACH(job, &e->dirty, dirty_link) {
+	TAILQ_FOREACH(job, &e->dirty, dirty_link)
+	{
 		if (job->is_removed) {
 			continue;
 		}
@@ -164,9 +165,10 @@ static void unlink_dead_files(struct engine *e)
 		char name[32];
 
 		(void)snprintf(name, sizeof(name), "%lld", (long long)ids[i]);
-		if (unlinkat(store_files_fd(e->store), name, 0) < 0 && errno != ENOENT) {
+		if (unlinkat(store_files_fd(e->store), name, 0) < 0 &&
+		    errno != ENOENT) {
 			log_warning("cannot remove the content of file %s: %s", name,
-			            strerror(errno));
+				    strerror(errno));
 		}
 	}
 	buf_truncate(&e->dead_files, 0);
@@ -185,7 +187,8 @@ static void answer_requests(struct engine *e)
 			result = e->turn_error;
 		}
 		if (request->reply) {
-			request->reply(request->arg, result, result < 0 ? 0 : request->id);
+			request->reply(request->arg, result,
+				       result < 0 ? 0 : request->id);
 		}
 		request->free(request);
 	}
@@ -210,7 +213,8 @@ static void wake_due_jobs(struct engine *e)
 	int64_t now = clock_ms();
 	struct job *job;
 
-	TAILQ_FOREACH(job, &e->running, run_link) {
+	TAILQ_FOREACH(job, &e->running, run_link)
+	{
 		struct run *run = job->run;
 
 		if (!run->is_busy && run->wake_at > 0 && run->wake_at <= now) {

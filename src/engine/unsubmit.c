@@ -1,5 +1,5 @@
-/* spec.json taken away again: by rm, by mv over it from another file system, by an editor
- * that makes a backup of it. */
+/* spec.json taken away again: by rm, by mv over it from another file system, by an
+ * editor that makes a backup of it. */
 #include <errno.h>
 
 #include "engine/internal.h"
@@ -8,7 +8,7 @@
 
 /* The text may stay in its table: spec_size says that there is none. */
 static void handle_remove_spec(struct engine *e, struct job_request *request,
-                               struct job *job)
+			       struct job *job)
 {
 	struct job_record *r;
 
@@ -28,10 +28,10 @@ static void handle_remove_spec(struct engine *e, struct job_request *request,
 }
 
 void engine_remove_spec(struct engine *engine, int64_t job, engine_reply_fn *reply,
-                        void *arg)
+			void *arg)
 {
 	struct job_request request = { .request = { .reply = reply, .arg = arg },
-		                       .job = job };
+				       .job = job };
 
 	job_request_post(engine, handle_remove_spec, &request);
 }

@@ -70,7 +70,8 @@ int workers_start(struct engine *e, struct workers **ret_workers, struct err *er
 		}
 		if (r != 0) {
 			(void)workers_stop(w);
-			return err_set(err, -r, "cannot start a worker: %s", strerror(r));
+			return err_set(err, -r, "cannot start a worker: %s",
+				       strerror(r));
 		}
 		w->n_threads++;
 	}

@@ -227,3 +227,25 @@ int64_t object_as_parent(const struct object *dir)
 	}
 	return dir->node->id == NODE_FILES ? FILE_PARENT_FILES : FILE_PARENT_JOB;
 }
+
+static int note_child(void *arg, const struct store_file *file)
+{
+	(void)file;
+	*(bool *)arg = true;
+	return 1;
+}
+
+int object_has_files(const struct object *dir)
+{
+	bool has_files = false;
+	int r = store_list_files(dir->fs->store, dir->record->id, object_as_parent(dir), 0,
+	                         note_child, &has_files);
+
+	return r < 0 ? r : has_files;
+}
+
+bool object_can_be_made_again(const struct object *o)
+{
+	return o->node->id == NODE_FILES && node_is_writable(o->record, true) &&
+	       object_has_files(o) == 0;
+}

@@ -52,6 +52,10 @@ int object_list(const struct object *dir, uint64_t after, object_each_fn *each, 
 
 /* spec.json, files/ and what is in it, once the job was accepted: read-only for all. */
 bool object_is_sealed(const struct object *o);
+/* files/ as long as nothing is in it. cp -r of a whole job makes the job's directory and then
+ * insists on making files/ itself; so mkdir(2), and only mkdir(2), is told that it is not
+ * there yet, and succeeds. */
+bool object_can_be_made_again(const struct object *o);
 mode_t object_mode(const struct object *o); /* as it is shown, with the type */
 uid_t object_uid(const struct object *o);
 gid_t object_gid(const struct object *o);
@@ -66,6 +70,8 @@ int object_render(const struct object *o, struct buf *out);
 
 /* The id by which the store knows it as a parent: FILE_PARENT_JOB, ..., or its own. */
 int64_t object_as_parent(const struct object *dir);
+/* Does the directory hold files of the user? 0, 1, or negative errno. */
+int object_has_files(const struct object *dir);
 static inline bool object_is_user(const struct object *o)
 {
 	return o->node->scope == INO_FILE;

@@ -111,12 +111,27 @@ static int make_job(fuse_req_t req, const struct object *root, const char *name,
 	return 0;
 }
 
+static int make_again(fuse_req_t req, const struct object *dir, const char *name)
+{
+	cleanup_object struct object o = OBJECT_INIT;
+	int r = object_find(dir, name, &o);
+
+	r = r < 0 ? r : object_check(dir, req, W_OK);
+	if (r < 0 || !object_can_be_made_again(&o)) {
+		return r < 0 ? r : -EEXIST;
+	}
+	return reply_entry(req, &o);
+}
+
 static int do_mkdir(fuse_req_t req, uint64_t parent, const char *name, mode_t mode)
 {
 	cleanup_object struct object dir = OBJECT_INIT;
 	int r = object_get(fs_of(req), parent, &dir);
 
 	r = r < 0 ? r : make_check(req, &dir, name, true);
+	if (r == -EEXIST) {
+		return make_again(req, &dir, name);
+	}
 	if (r < 0) {
 		return r;
 	}

@@ -45,16 +45,8 @@ static int remove_spec(fuse_req_t req, const struct object *spec)
 	return 0;
 }
 
-static int note_child(void *arg, const struct store_file *file)
-{
-	(void)file;
-	*(bool *)arg = true;
-	return 1;
-}
-
 static int remove_row(fuse_req_t req, const struct object *o)
 {
-	bool has_children = false;
 	int r;
 
 	if (!may_be_removed(o->record)) {
@@ -64,9 +56,8 @@ static int remove_row(fuse_req_t req, const struct object *o)
 		return remove_spec(req, o);
 	}
 	if (o->node->id == NODE_FILES) {
-		r = store_list_files(o->fs->store, o->record->id, FILE_PARENT_FILES, 0,
-		                     note_child, &has_children);
-		if (r < 0 || has_children) {
+		r = object_has_files(o);
+		if (r != 0) {
 			return r < 0 ? r : -ENOTEMPTY;
 		}
 	}

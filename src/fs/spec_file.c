@@ -6,29 +6,11 @@
 #include <unistd.h>
 
 #include "fs/ask.h"
+#include "fs/caller.h"
 #include "fs/userfile.h"
 #include "util/log.h"
 
 /* --- who opened it ------------------------------------------------------------------------ */
-
-/* The process of a thread, 0 when it cannot be known (another pid namespace, gone). */
-static pid_t process_of(pid_t thread)
-{
-	char path[48], text[1024];
-	cleanup_close int fd = -1;
-	const char *line;
-	ssize_t n;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)thread);
-	fd = thread > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
-	if (n <= 0) {
-		return 0;
-	}
-	text[n] = '\0';
-	line = strstr(text, "\nTgid:");
-	return line ? (pid_t)strtol(line + strlen("\nTgid:"), NULL, 10) : 0;
-}
 
 static bool is_by_opener(fuse_req_t req, const struct handle *h)
 {
@@ -37,7 +19,7 @@ static bool is_by_opener(fuse_req_t req, const struct handle *h)
 	if (thread == 0 || h->opener_pid == 0) {
 		return false;
 	}
-	return thread == h->opener_tid || process_of(thread) == h->opener_pid;
+	return thread == h->opener_tid || caller_process(thread) == h->opener_pid;
 }
 
 /* --- opening ------------------------------------------------------------------------------ */
@@ -77,7 +59,7 @@ int spec_open(fuse_req_t req, const struct object *o, bool is_new,
 		return r;
 	}
 	h->opener_tid = fuse_req_ctx(req)->pid;
-	h->opener_pid = process_of(h->opener_tid);
+	h->opener_pid = caller_process(h->opener_tid);
 	draft_attach(h->draft);
 	fi->direct_io = 1;
 	handle_set(fi, steal_ptr(&h));
@@ -91,7 +73,8 @@ static void reply_save(struct ask *ask, int result, int64_t id)
 	(void)id;
 	result = draft_end_save(ask->draft, ask->version, result);
 	if (!ask->req) {
-		if (result < 0 && result != -EINVAL && result != -ENOENT) {
+		if (result < 0 && result != -EINVAL && result != -EPERM &&
+		    result != -ENOENT) {
 			log_warning("job %lld: spec.json could not be saved: %s",
 			            (long long)ask->job, strerror(-result));
 		}

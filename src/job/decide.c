@@ -184,16 +184,17 @@ static struct job_verdict program_verdict(const struct job_facts *f)
 	case EXIT_SETUP:
 		return (struct job_verdict){ JOB_FAILED, REASON_SETUP_FAILED };
 	case EXIT_CODE:
-		return (struct job_verdict){ JOB_FAILED, f->exit.code > 128
-			                                         ? REASON_SIGNALED
-			                                         : REASON_NON_ZERO_EXIT };
+		return (struct job_verdict){ JOB_FAILED,
+					     f->exit.code > 128
+						     ? REASON_SIGNALED
+						     : REASON_NON_ZERO_EXIT };
 	case EXIT_NONE:
 	case EXIT_LOST:
 		break;
 	}
 	return (struct job_verdict){ JOB_FAILED, f->alive == ALIVE_REBOOTED
-		                                         ? REASON_HOST_REBOOTED
-		                                         : REASON_LOST };
+							 ? REASON_HOST_REBOOTED
+							 : REASON_LOST };
 }
 
 struct job_verdict job_verdict(const struct job_facts *f)

@@ -1,6 +1,6 @@
-/* What to do next with a job, as one pure function of what is known of it; and what its end
- * means. Every crash point of the launch protocol (src/agent/PROTOCOL.md) is a set of facts
- * here: the daemon that comes back decides from them alone. */
+/* What to do next with a job, as one pure function of what is known of it; and what its
+ * end means. Every crash point of the launch protocol (src/agent/PROTOCOL.md) is a set
+ * of facts here: the daemon that comes back decides from them alone. */
 #pragma once
 
 #include <stdbool.h>
@@ -8,20 +8,20 @@
 #include "job/state.h"
 
 enum job_alive { /* what the last poll said of the attempt's processes */
-	ALIVE_UNKNOWN,
-	ALIVE_RUNNER,   /* the runner carries it on */
-	ALIVE_ORPHAN,   /* the runner is dead, the program is not */
-	ALIVE_DEAD,     /* nothing lives */
-	ALIVE_REBOOTED, /* the claim is of an earlier boot */
+		 ALIVE_UNKNOWN,
+		 ALIVE_RUNNER,	 /* the runner carries it on */
+		 ALIVE_ORPHAN,	 /* the runner is dead, the program is not */
+		 ALIVE_DEAD,	 /* nothing lives */
+		 ALIVE_REBOOTED, /* the claim is of an earlier boot */
 };
 
 enum job_end { /* the host's `end` file */
-	END_NONE,
-	END_OK,
-	END_DOWNLOAD_FAILED,
-	END_UPLOAD_FAILED,
-	END_CANCELLED, /* before the program started */
-	END_BROKEN,    /* payload-failed, lost */
+	       END_NONE,
+	       END_OK,
+	       END_DOWNLOAD_FAILED,
+	       END_UPLOAD_FAILED,
+	       END_CANCELLED, /* before the program started */
+	       END_BROKEN,    /* payload-failed, lost */
 };
 enum job_end job_end_parse(const char *text); /* NULL: END_NONE */
 
@@ -39,22 +39,22 @@ struct job_exit job_exit_parse(const char *text); /* NULL: EXIT_NONE */
 
 struct job_facts {
 	enum job_state state;
-	bool cancel;         /* the user asked for it */
-	bool needs_s3;       /* has inputs or outputs */
+	bool cancel;   /* the user asked for it */
+	bool needs_s3; /* has inputs or outputs */
 	bool has_outputs;
 	/* of the host */
-	bool host_is_ready;  /* answered a probe */
-	bool same_store;     /* its storeid is the attempt's */
-	bool cli_is_ready;   /* an AWS CLI is known there */
+	bool host_is_ready; /* answered a probe */
+	bool same_store;    /* its storeid is the attempt's */
+	bool cli_is_ready;  /* an AWS CLI is known there */
 	/* on our side */
 	bool inputs_checked;
 	bool has_payload;
-	bool is_committed;   /* the attempt's id is in the database */
+	bool is_committed; /* the attempt's id is in the database */
 	/* said by the host */
-	bool is_polled;      /* an answer since this daemon took the job up */
+	bool is_polled; /* an answer since this daemon took the job up */
 	bool payload_sent;
 	bool is_claimed;
-	bool is_void;        /* cancelled before it ran: it never will */
+	bool is_void; /* cancelled before it ran: it never will */
 	bool cancel_sent;
 	bool cancel_now_due; /* "cancel now" after a cancel with grace */
 	enum job_alive alive;
@@ -68,20 +68,20 @@ struct job_facts {
 };
 
 enum job_step {
-	STEP_NONE,         /* wait for the user or for another job */
-	STEP_WAIT_HOST,    /* the host must answer a probe first */
-	STEP_WAIT_CLI,     /* the host needs an AWS CLI first */
+	STEP_NONE,	   /* wait for the user or for another job */
+	STEP_WAIT_HOST,	   /* the host must answer a probe first */
+	STEP_WAIT_CLI,	   /* the host needs an AWS CLI first */
 	STEP_CHECK_INPUTS, /* are they in S3? */
 	STEP_MAKE_PAYLOAD,
-	STEP_COMMIT,       /* the attempt's id, before the first packet about it */
+	STEP_COMMIT, /* the attempt's id, before the first packet about it */
 	STEP_PUT,
 	STEP_LAUNCH,
 	STEP_POLL,
 	STEP_CANCEL,
-	STEP_UPLOAD,       /* again, or in place of a dead runner */
+	STEP_UPLOAD, /* again, or in place of a dead runner */
 	STEP_MANIFEST,
-	STEP_VERIFY,       /* is every output in S3? */
-	STEP_FINISH,       /* job_verdict() says how */
+	STEP_VERIFY, /* is every output in S3? */
+	STEP_FINISH, /* job_verdict() says how */
 	STEP_ACK,
 };
 enum job_step job_next_step(const struct job_facts *facts);
@@ -93,5 +93,6 @@ struct job_verdict {
 };
 /* How the job ends; only when job_next_step() said STEP_FINISH. */
 struct job_verdict job_verdict(const struct job_facts *facts);
-/* May the host forget all but the tombstone? Not while the only copy of outputs is there. */
+/* May the host forget all but the tombstone? Not while the only copy of outputs is
+ * there. */
 bool job_may_ack(const struct job_facts *facts);

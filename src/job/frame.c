@@ -73,7 +73,8 @@ static const char *find_begin(const char *data, const char *end, const char *non
 	int len = snprintf(begin, sizeof(begin), "@@%s BEGIN\n", nonce);
 	const char *p;
 
-	/* not at the start of a line only: a login shell's last words may lack theirs */
+	/* not at the start of a line only: a login shell's last words may lack theirs
+	 */
 	p = memmem(data, (size_t)(end - data), begin, (size_t)len);
 	return p ? p + len : NULL;
 }
@@ -101,7 +102,7 @@ int frame_open(const char *data, size_t len, const char *nonce, struct frame *re
 		if ((size_t)n > last_len && memcmp(p, last, last_len) == 0) {
 			frame.end = start;
 			(void)snprintf(frame.code, sizeof(frame.code), "%.*s",
-			               (int)((size_t)n - last_len), p + last_len);
+				       (int)((size_t)n - last_len), p + last_len);
 			*ret_frame = frame;
 			return 0;
 		}
@@ -122,7 +123,8 @@ int frame_next(struct frame *frame, struct frame_item *ret_item)
 
 int frame_item_is(const struct frame_item *item, const char *key)
 {
-	return strlen(key) == item->key_len && memcmp(item->key, key, item->key_len) == 0;
+	return strlen(key) == item->key_len &&
+	       memcmp(item->key, key, item->key_len) == 0;
 }
 
 int64_t frame_item_number(const struct frame_item *item)

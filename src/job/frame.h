@@ -21,9 +21,10 @@ struct frame_item {
 	int is_data; /* key is the block's name */
 };
 
-/* Finds the frame with this nonce. 0; -ENOMSG: there is none (no BEGIN line: the agent did
- * not run); -EBADMSG: it is cut or malformed. */
-int frame_open(const char *data, size_t len, const char *nonce, struct frame *ret_frame);
+/* Finds the frame with this nonce. 0; -ENOMSG: there is none (no BEGIN line: the agent
+ * did not run); -EBADMSG: it is cut or malformed. */
+int frame_open(const char *data, size_t len, const char *nonce,
+	       struct frame *ret_frame);
 /* 1: *ret_item is the next item; 0: there is no more. */
 int frame_next(struct frame *frame, struct frame_item *ret_item);
 

@@ -65,8 +65,8 @@ void manifest_fini(struct manifest_list *list)
 	list->entries = NULL;
 }
 
-const struct manifest_entry *manifest_match(struct manifest_list *list, const char *path,
-                                            int64_t size)
+const struct manifest_entry *manifest_match(struct manifest_list *list,
+					    const char *path, int64_t size)
 {
 	struct manifest_entry *entry;
 	int order = -1;
@@ -87,7 +87,7 @@ const struct manifest_entry *manifest_match(struct manifest_list *list, const ch
 }
 
 const struct manifest_entry *manifest_missing(const struct manifest_list *list,
-                                              size_t *ret_n)
+					      size_t *ret_n)
 {
 	const struct manifest_entry *first = NULL;
 

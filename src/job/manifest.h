@@ -1,4 +1,5 @@
-/* What a host says that it uploaded, and the comparison of it with a listing of S3. Pure. */
+/* What a host says that it uploaded, and the comparison of it with a listing of S3.
+ * Pure. */
 #pragma once
 
 #include <stddef.h>
@@ -8,8 +9,8 @@
 
 struct manifest_entry {
 	const char *path; /* below the output directory; borrowed from the records */
-	int64_t size;     /* bytes */
-	int is_found;     /* in S3 with the right size */
+	int64_t size;	  /* bytes */
+	int is_found;	  /* in S3 with the right size */
 };
 
 struct manifest_list {
@@ -27,8 +28,8 @@ void manifest_fini(struct manifest_list *list);
 
 /* Takes the next object of the listing (path: its key below the destination), in order.
  * The entry when it is one of ours and has the right size, NULL otherwise. */
-const struct manifest_entry *manifest_match(struct manifest_list *list, const char *path,
-                                            int64_t size);
+const struct manifest_entry *manifest_match(struct manifest_list *list,
+					    const char *path, int64_t size);
 /* The first that was not found, NULL: all were; *ret_n: how many. */
 const struct manifest_entry *manifest_missing(const struct manifest_list *list,
-                                              size_t *ret_n);
+					      size_t *ret_n);

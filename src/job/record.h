@@ -1,5 +1,6 @@
-/* What is known of one job: the row that the store keeps and the snapshot that readers see.
- * A published record is immutable and counted; the engine changes a private copy. */
+/* What is known of one job: the row that the store keeps and the snapshot that readers
+ * see. A published record is immutable and counted; the engine changes a private copy.
+ */
 #pragma once
 
 #include <stdatomic.h>
@@ -15,40 +16,46 @@ enum { JOB_KEY_LEN = 16 }; /* hex digits */
 
 /* Append-only byte streams of a job. */
 enum job_stream {
-	STREAM_LOG,      /* log */
+	STREAM_LOG,	 /* log */
 	STREAM_TRANSFER, /* transfer.log */
-	STREAM_EVENTS,   /* events.jsonl */
-	STREAM_OUTPUTS,  /* outputs.jsonl */
+	STREAM_EVENTS,	 /* events.jsonl */
+	STREAM_OUTPUTS,	 /* outputs.jsonl */
 	JOB_STREAM_COUNT,
 };
 
-enum job_transfer_state { TRANSFER_WAITING, TRANSFER_RUNNING, TRANSFER_DONE, TRANSFER_FAILED };
+enum job_transfer_state {
+	TRANSFER_WAITING,
+	TRANSFER_RUNNING,
+	TRANSFER_DONE,
+	TRANSFER_FAILED
+};
 
 struct job_transfer { /* a line of `progress` */
-	char *name;    /* of the input, or "outputs" */
-	char *uri;     /* s3://... */
+	char *name;   /* of the input, or "outputs" */
+	char *uri;    /* s3://... */
 	enum job_transfer_state state;
 	int64_t bytes; /* arrived so far */
 	int64_t total; /* -1: not known */
 };
 
-struct job_attempt {     /* of the current attempt; n is 0 when there was none */
-	int n;           /* 1, 2, ... */
+struct job_attempt { /* of the current attempt; n is 0 when there was none */
+	int n;	     /* 1, 2, ... */
 	char *host;
-	char *gpus;      /* reserved indices "0,3", "" for none */
-	char *storeid;   /* of the host when the attempt was committed */
+	char *gpus;	 /* reserved indices "0,3", "" for none */
+	char *storeid;	 /* of the host when the attempt was committed */
 	bool is_claimed; /* the host said that the claim is a runner's */
-	bool is_acked;   /* the host keeps the tombstone only */
-	char *exit;      /* the host's `exit` file, NULL until it is there */
-	char *end;       /* the host's `end` file, NULL until it is there */
+	bool is_acked;	 /* the host keeps the tombstone only */
+	char *exit;	 /* the host's `exit` file, NULL until it is there */
+	char *end;	 /* the host's `end` file, NULL until it is there */
 	bool timed_out;
-	int64_t log_base; /* where this attempt begins in STREAM_LOG; the host's offset 0 */
+	int64_t log_base; /* where this attempt begins in STREAM_LOG; the host's offset
+			     0 */
 	int64_t transfer_base; /* the same in STREAM_TRANSFER */
 };
 
 struct job_record {
 	_Atomic unsigned refs;
-	int64_t id; /* > 0, never used again */
+	int64_t id;		   /* > 0, never used again */
 	char key[JOB_KEY_LEN + 1]; /* JOB_ID, {id} */
 	char *name;
 	uid_t uid;
@@ -60,20 +67,20 @@ struct job_record {
 	char *message; /* a sentence, "" for none */
 	char *error;   /* the file `error`, NULL: there is none */
 
-	bool is_accepted;   /* spec.json and files/ are read-only */
-	int64_t spec_size;  /* bytes of spec.json, -1: there is none */
+	bool is_accepted;  /* spec.json and files/ are read-only */
+	int64_t spec_size; /* bytes of spec.json, -1: there is none */
 
 	int64_t created_ms; /* wall clock; 0: not yet */
 	int64_t submitted_ms;
-	int64_t started_ms;  /* the program */
+	int64_t started_ms; /* the program */
 	int64_t exited_ms;
-	int64_t ended_ms;    /* of the job */
-	int64_t changed_ms;  /* the last transition */
+	int64_t ended_ms;		      /* of the job */
+	int64_t changed_ms;		      /* the last transition */
 	int64_t written_ms[JOB_STREAM_COUNT]; /* the last growth of each stream */
 
-	bool cancel;     /* asked for */
+	bool cancel;	 /* asked for */
 	bool cancel_now; /* without grace */
-	int exit_code;   /* -1: the program has not ended */
+	int exit_code;	 /* -1: the program has not ended */
 
 	int64_t stream_size[JOB_STREAM_COUNT];
 	int64_t event_seq; /* number of the last line of STREAM_EVENTS */
@@ -84,7 +91,8 @@ struct job_record {
 	struct job_attempt attempt;
 	struct job_transfer *transfers;
 	size_t n_transfers;
-	int64_t unreachable_ms; /* wall clock since when the host does not answer; 0: it does */
+	int64_t unreachable_ms; /* wall clock since when the host does not answer; 0: it
+				   does */
 };
 
 struct job_record *job_record_new(void); /* one reference; NULL on no memory */

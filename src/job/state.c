@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define BIT(state) (1U << (state))
-#define ENDS (BIT(JOB_SUCCEEDED) | BIT(JOB_FAILED) | BIT(JOB_CANCELLED))
+#define ENDS	   (BIT(JOB_SUCCEEDED) | BIT(JOB_FAILED) | BIT(JOB_CANCELLED))
 
 static const struct {
 	const char *name;

@@ -4,14 +4,15 @@
 #include <stdbool.h>
 
 enum job_state {
-	JOB_NEW,         /* the directory exists, no spec was accepted yet */
-	JOB_QUEUED,      /* accepted; waits for a slot */
-	JOB_HELD,        /* accepted; waits for release */
-	JOB_PREPARING,   /* has a slot; host, AWS CLI, inputs are checked, files/ is sent */
+	JOB_NEW,       /* the directory exists, no spec was accepted yet */
+	JOB_QUEUED,    /* accepted; waits for a slot */
+	JOB_HELD,      /* accepted; waits for release */
+	JOB_PREPARING, /* has a slot; host, AWS CLI, inputs are checked, files/ is sent
+			*/
 	JOB_DOWNLOADING, /* the claim is the runner's: inputs are on their way */
-	JOB_RUNNING,     /* setup or the program */
-	JOB_UPLOADING,   /* outputs go to S3 and are verified there */
-	JOB_STOPPING,    /* a cancel is under way on the host */
+	JOB_RUNNING,	 /* setup or the program */
+	JOB_UPLOADING,	 /* outputs go to S3 and are verified there */
+	JOB_STOPPING,	 /* a cancel is under way on the host */
 	JOB_SUCCEEDED,
 	JOB_FAILED,
 	JOB_CANCELLED,
@@ -68,6 +69,7 @@ enum job_reason {
 
 /* One CamelCase word, "" for REASON_NONE. */
 const char *job_reason_name(enum job_reason reason);
-/* spec, host, transfer, credentials, gpu, user, limit, preempted, daemon; "" for none. */
+/* spec, host, transfer, credentials, gpu, user, limit, preempted, daemon; "" for none.
+ */
 const char *job_reason_class(enum job_reason reason);
 enum job_reason job_reason_from_name(const char *name); /* REASON_NONE when unknown */

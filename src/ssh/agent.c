@@ -45,59 +45,62 @@ void agent_close(struct agent *a)
 	}
 }
 
+/* After an error of send() or recv(): 0 when it is worth repeating. */
+static int wait_more(const struct agent *a, short events)
+{
+	if (errno == EINTR) {
+		return 0;
+	}
+	if (errno != EAGAIN) {
+		return -errno;
+	}
+	return waiter_poll_one(a->waiter, a->fd, events, a->deadline_ms);
+}
+
 static int send_all(const struct agent *a, const struct buf *b)
 {
 	size_t sent = 0;
+	int result = 0;
 
-	while (sent < b->len) {
+	while (sent < b->len && result == 0) {
 		ssize_t n = send(a->fd, b->data + sent, b->len - sent, MSG_NOSIGNAL);
 
-		if (n >= 0) {
+		if (n < 0) {
+			result = wait_more(a, POLLOUT);
+		} else {
 			sent += (size_t)n;
-		} else if (errno == EAGAIN) {
-			int result = waiter_poll_one(a->waiter, a->fd, POLLOUT,
-			                             a->deadline_ms);
-			if (result < 0) {
-				return result;
-			}
-		} else if (errno != EINTR) {
-			return -errno;
 		}
 	}
-	return 0;
+	return result;
 }
 
 static int receive(const struct agent *a, size_t len, struct buf *ret_data)
 {
 	size_t want = ret_data->len + len;
+	int result = 0;
 
 	if (!buf_reserve(ret_data, len)) {
 		return ret_data->error;
 	}
-	while (ret_data->len < want) {
+	while (ret_data->len < want && result == 0) {
 		ssize_t n = recv(a->fd, ret_data->data + ret_data->len,
-		                 want - ret_data->len, 0);
+				 want - ret_data->len, 0);
 
-		if (n > 0) {
-			ret_data->len += (size_t)n;
-		} else if (n == 0) {
+		if (n == 0) {
 			return -EPIPE;
-		} else if (errno == EAGAIN) {
-			int result = waiter_poll_one(a->waiter, a->fd, POLLIN,
-			                             a->deadline_ms);
-			if (result < 0) {
-				return result;
-			}
-		} else if (errno != EINTR) {
-			return -errno;
+		}
+		if (n < 0) {
+			result = wait_more(a, POLLIN);
+		} else {
+			ret_data->len += (size_t)n;
 		}
 	}
-	return 0;
+	return result;
 }
 
 /* Sends a message and reads the answer, whose first byte must be `type`. */
 static int ask(const struct agent *a, const struct buf *message, unsigned char type,
-               struct buf *ret_answer)
+	       struct buf *ret_answer)
 {
 	cleanup_buf struct buf framed = BUF_INIT, head = BUF_INIT;
 	struct wire w;
@@ -124,7 +127,8 @@ static int ask(const struct agent *a, const struct buf *message, unsigned char t
 	return (unsigned char)ret_answer->data[0] == type ? 0 : -EACCES;
 }
 
-/* Not those of security keys (their signatures have more fields) and no certificates. */
+/* Not those of security keys (their signatures have more fields) and no certificates.
+ */
 static bool type_is_of_use(struct slice type)
 {
 	return slice_is(type, "ssh-ed25519") || slice_is(type, "ssh-rsa") ||
@@ -174,7 +178,7 @@ int agent_list(struct agent *a, struct key **ret_first)
 
 	(void)buf_add_char(&message, REQUEST_IDENTITIES);
 	result = message.error ? message.error
-	                       : ask(a, &message, IDENTITIES_ANSWER, &answer);
+			       : ask(a, &message, IDENTITIES_ANSWER, &answer);
 	if (result < 0) {
 		return result;
 	}
@@ -195,7 +199,7 @@ int agent_list(struct agent *a, struct key **ret_first)
 }
 
 int agent_sign(struct agent *a, const struct key *k, struct slice data,
-               struct buf *ret_signature)
+	       struct buf *ret_signature)
 {
 	cleanup_buf struct buf message = BUF_INIT, answer = BUF_INIT;
 	struct slice whole, signature;
@@ -206,7 +210,8 @@ int agent_sign(struct agent *a, const struct key *k, struct slice data,
 	(void)wire_add_string(&message, k->blob.data, k->blob.len);
 	(void)wire_add_string(&message, data.data, data.len);
 	(void)wire_add_u32(&message, key_is_rsa(k) ? FLAG_RSA_SHA2_512 : 0);
-	result = message.error ? message.error : ask(a, &message, SIGN_RESPONSE, &answer);
+	result = message.error ? message.error
+			       : ask(a, &message, SIGN_RESPONSE, &answer);
 	if (result < 0) {
 		return result;
 	}

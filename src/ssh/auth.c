@@ -22,8 +22,8 @@ static int load_identities(struct auth *a)
 
 	for (size_t i = 0; a->config->identities && a->config->identities[i]; i++) {
 		struct err e = ERR_INIT;
-		int result = key_load(a->config->identities[i], a->config->passphrase, tail,
-		                      &e);
+		int result = key_load(a->config->identities[i], a->config->passphrase,
+				      tail, &e);
 
 		if (result == -ENOMEM) {
 			return result;
@@ -48,8 +48,25 @@ static struct key *find_blob(struct key *first, const struct key *like)
 	return NULL;
 }
 
-/* The agent's keys go behind the files; but one that the agent has open for a file that we
- * could not open takes its place, and one that a file gave already is dropped. */
+/* One that the agent has open for a file that we could not open takes the place of that
+ * file, and one that a file gave already is dropped. */
+static bool is_merged(struct auth *a, struct key *k)
+{
+	struct key *own = find_blob(a->keys, k);
+
+	if (!own) {
+		return false;
+	}
+	if (own->kind == KEY_LOCKED) {
+		own->kind = KEY_AGENT;
+		free(own->label);
+		own->label = steal_ptr(&k->label);
+	}
+	(void)key_free(k);
+	return true;
+}
+
+/* The agent's keys go behind the files. */
 static void merge_agent(struct auth *a, struct key *first)
 {
 	struct key **tail = &a->keys;
@@ -58,22 +75,14 @@ static void merge_agent(struct auth *a, struct key *first)
 		tail = &(*tail)->next;
 	}
 	while (first) {
-		struct key *k = first, *own;
+		struct key *k = first;
 
 		first = k->next;
 		k->next = NULL;
-		own = find_blob(a->keys, k);
-		if (!own) {
+		if (!is_merged(a, k)) {
 			*tail = k;
 			tail = &k->next;
-			continue;
 		}
-		if (own->kind == KEY_LOCKED) {
-			own->kind = KEY_AGENT;
-			free(own->label);
-			own->label = steal_ptr(&k->label);
-		}
-		(void)key_free(k);
 	}
 }
 
@@ -98,7 +107,7 @@ static int load_agent(struct auth *a)
 		cleanup_buf struct buf text = BUF_INIT;
 
 		(void)buf_printf(&text, "the ssh-agent at %s does not answer: %s", path,
-		                 strerror(-result));
+				 strerror(-result));
 		add_note(a, buf_text(&text));
 		agent_close(&a->agent);
 		return 0;
@@ -121,7 +130,7 @@ static bool has_key(const struct auth *a)
 }
 
 int auth_init(struct auth *a, const struct remote_config *config, struct waiter *w,
-              struct err *e)
+	      struct err *e)
 {
 	int result;
 
@@ -132,14 +141,14 @@ int auth_init(struct auth *a, const struct remote_config *config, struct waiter 
 	}
 	if (result < 0) {
 		return err_set(e, result, "reading the keys for %s: %s", config->name,
-		               strerror(-result));
+			       strerror(-result));
 	}
 	if (!has_key(a)) {
 		(void)err_set(e, -ENOKEY, "no key for %s@%s: %s", config->user,
-		              config->name,
-		              a->notes.len > 0 ? buf_text(&a->notes)
-		                               : "none is configured, and ssh-agent is "
-		                                 "not used");
+			      config->name,
+			      a->notes.len > 0 ? buf_text(&a->notes)
+					       : "none is configured, and ssh-agent is "
+						 "not used");
 		return REMOTE_IDENTITY;
 	}
 	return 0;
@@ -157,14 +166,15 @@ struct offer {
 	struct auth *auth;
 	struct link *link;
 	const struct key *key;
-	struct buf name;  /* KEY_RSA, KEY_AGENT: the public half as it is sent;
-	                   * KEY_LIBSSH2: as text, so that an encrypted file is opened
-	                   * only when the host takes the key */
-	int signing;      /* why the signature could not be made, negative errno */
+	struct buf name; /* KEY_RSA, KEY_AGENT: the public half as it is sent;
+			  * KEY_LIBSSH2: as text, so that an encrypted file is opened
+			  * only when the host takes the key */
+	int signing;	 /* why the signature could not be made, negative errno */
 };
 
-/* OpenSSH takes the name of the signature from the first string of the key, where libssh2
- * puts what it finds in the blob: so this blob says rsa-sha2-512. Its other fields stay. */
+/* OpenSSH takes the name of the signature from the first string of the key, where
+ * libssh2 puts what it finds in the blob: so this blob says rsa-sha2-512. Its other
+ * fields stay. */
 static int name_rsa_sha2(const struct key *k, struct buf *ret_blob)
 {
 	static const char name[] = "rsa-sha2-512";
@@ -181,7 +191,7 @@ static int name_key(const struct key *k, struct buf *ret_name)
 
 	if (k->kind != KEY_LIBSSH2) {
 		return key_is_rsa(k) ? name_rsa_sha2(k, ret_name)
-		                     : buf_add(ret_name, k->blob.data, k->blob.len);
+				     : buf_add(ret_name, k->blob.data, k->blob.len);
 	}
 	if (type.len == 0) {
 		return 0;
@@ -193,8 +203,8 @@ static int name_key(const struct key *k, struct buf *ret_name)
 
 /* Called by libssh2, which frees the signature with the session's allocator. */
 static int on_sign(LIBSSH2_SESSION *session, unsigned char **ret_signature,
-                   size_t *ret_len, const unsigned char *data, size_t len,
-                   void **abstract)
+		   size_t *ret_len, const unsigned char *data, size_t len,
+		   void **abstract)
 {
 	struct offer *o = *abstract;
 	cleanup_buf struct buf signature = BUF_INIT;
@@ -202,8 +212,8 @@ static int on_sign(LIBSSH2_SESSION *session, unsigned char **ret_signature,
 
 	(void)session;
 	o->signing = o->key->kind == KEY_RSA
-	                     ? key_sign_rsa(o->key, data, len, &signature)
-	                     : agent_sign(&o->auth->agent, o->key, what, &signature);
+			     ? key_sign_rsa(o->key, data, len, &signature)
+			     : agent_sign(&o->auth->agent, o->key, what, &signature);
 	if (o->signing < 0) {
 		return -1;
 	}
@@ -232,18 +242,18 @@ static int try_once(struct offer *o)
 			c->passphrase ? c->passphrase : "");
 	}
 	return libssh2_userauth_publickey(session, c->user,
-	                                  (const unsigned char *)o->name.data, o->name.len,
-	                                  on_sign, &abstract);
+					  (const unsigned char *)o->name.data,
+					  o->name.len, on_sign, &abstract);
 }
 
 enum offer_outcome {
 	OFFER_TAKEN,
-	OFFER_REFUSED,  /* by the host */
+	OFFER_REFUSED,	/* by the host */
 	OFFER_UNUSABLE, /* by us: the key could not be opened or did not sign */
 };
 
-/* The signature is the second packet: when that never went out, it is our side that failed.
- * libssh2's own codes do not tell. */
+/* The signature is the second packet: when that never went out, it is our side that
+ * failed. libssh2's own codes do not tell. */
 static int judge(const struct offer *o, int code, unsigned packets)
 {
 	if (code == 0) {
@@ -281,20 +291,20 @@ static void note_unusable(struct auth *a, const struct offer *o)
 
 	if (o->key->kind == KEY_AGENT) {
 		(void)buf_printf(&text, "%s did not sign: %s", o->key->label,
-		                 o->signing == -EACCES ? "the agent refused"
-		                                       : strerror(-o->signing));
+				 o->signing == -EACCES ? "the agent refused"
+						       : strerror(-o->signing));
 	} else if (o->key->encrypted) {
 		(void)buf_printf(&text, "the passphrase does not open the key %s",
-		                 o->key->label);
+				 o->key->label);
 	} else {
-		(void)buf_printf(&text, "libssh2 cannot use the key %s: %s", o->key->label,
-		                 link_message(o->link));
+		(void)buf_printf(&text, "libssh2 cannot use the key %s: %s",
+				 o->key->label, link_message(o->link));
 	}
 	add_note(a, buf_text(&text));
 }
 
 static int offer_key(struct auth *a, struct link *l, const struct key *k,
-                     int64_t deadline_ms)
+		     int64_t deadline_ms)
 {
 	struct offer o = { .auth = a, .link = l, .key = k };
 	int result = name_key(k, &o.name);
@@ -312,10 +322,11 @@ static int offer_key(struct auth *a, struct link *l, const struct key *k,
 static int report_broken(struct link *l, const char *where, int error, struct err *e)
 {
 	if (error == -ECANCELED || error == -ENOMEM) {
-		return err_set(e, error, "logging in to %s: %s", where, strerror(-error));
+		return err_set(e, error, "logging in to %s: %s", where,
+			       strerror(-error));
 	}
 	(void)err_set(e, -EHOSTUNREACH, "%s broke off while we logged in: %s", where,
-	              error == -ETIMEDOUT ? "no answer in time" : link_reason(l));
+		      error == -ETIMEDOUT ? "no answer in time" : link_reason(l));
 	return REMOTE_UNREACHABLE;
 }
 
@@ -326,37 +337,39 @@ struct tally {
 };
 
 static int report_refused(const struct auth *a, const struct link *l, const char *where,
-                          const struct tally *t, struct err *e)
+			  const struct tally *t, struct err *e)
 {
 	const char *user = a->config->user;
 	cleanup_buf struct buf rest = BUF_INIT;
 
 	if (t->tried.len == 0) {
 		(void)err_set(e, -ENOKEY, "no key for %s@%s: %s", user, where,
-		              buf_text(&a->notes));
+			      buf_text(&a->notes));
 		return REMOTE_IDENTITY;
 	}
 	if (a->notes.len > 0) {
 		(void)buf_printf(&rest, "; %s", buf_text(&a->notes));
 	}
 	if (t->left > 0) {
-		(void)buf_printf(&rest, "; %zu more were not tried, for sshd hangs up after "
-		                        "a few",
-		                 t->left);
+		(void)buf_printf(&rest,
+				 "; %zu more were not tried, for sshd hangs up after "
+				 "a few",
+				 t->left);
 	}
 	if (*l->farewell) {
 		(void)buf_printf(&rest, "; it said: %s", l->farewell);
 	}
-	(void)err_set(e, -EACCES,
-	              "%s takes none of the keys for the user %s: %s%s. The public half of "
-	              "one must be in ~%s/.ssh/authorized_keys there",
-	              where, user, buf_text(&t->tried), buf_text(&rest), user);
+	(void)err_set(
+		e, -EACCES,
+		"%s takes none of the keys for the user %s: %s%s. The public half of "
+		"one must be in ~%s/.ssh/authorized_keys there",
+		where, user, buf_text(&t->tried), buf_text(&rest), user);
 	return REMOTE_AUTH;
 }
 
 /* 0 when a key was taken. */
 static int offer_all(struct auth *a, struct link *l, int64_t deadline_ms,
-                     struct tally *t)
+		     struct tally *t)
 {
 	for (const struct key *k = a->keys; k; k = k->next) {
 		int result;
@@ -374,8 +387,8 @@ static int offer_all(struct auth *a, struct link *l, int64_t deadline_ms,
 			return 0;
 		}
 		if (result == OFFER_REFUSED) {
-			(void)buf_printf(&t->tried, "%s%s", t->tried.len > 0 ? ", " : "",
-			                 k->label);
+			(void)buf_printf(&t->tried, "%s%s",
+					 t->tried.len > 0 ? ", " : "", k->label);
 		} else if (result < 0) {
 			return result;
 		}
@@ -384,14 +397,15 @@ static int offer_all(struct auth *a, struct link *l, int64_t deadline_ms,
 }
 
 int auth_run(struct auth *a, struct link *l, const char *where, int64_t deadline_ms,
-             struct err *e)
+	     struct err *e)
 {
 	struct tally t = { .tried = BUF_INIT };
 	int result;
 
 	a->agent.deadline_ms = deadline_ms;
 	result = offer_all(a, l, deadline_ms, &t);
-	if (result > 0 || (result < 0 && strstr(l->farewell, "authentication failures"))) {
+	if (result > 0 ||
+	    (result < 0 && strstr(l->farewell, "authentication failures"))) {
 		result = report_refused(a, l, where, &t, e);
 	} else if (result < 0) {
 		result = report_broken(l, where, result, e);

@@ -1,4 +1,5 @@
-/* Proving who we are: the keys of the configuration and of the agent, offered in turn. */
+/* Proving who we are: the keys of the configuration and of the agent, offered in turn.
+ */
 #pragma once
 
 #include "ssh/agent.h"
@@ -17,14 +18,14 @@ struct auth {
 	struct buf notes; /* why some could not be used, "; " between them */
 };
 
-/* Reads the key files and lists the agent's keys, before there is a connection: without a
- * key that can be offered there need not be one. 0; a negative errno (-ECANCELED); or
+/* Reads the key files and lists the agent's keys, before there is a connection: without
+ * a key that can be offered there need not be one. 0; a negative errno (-ECANCELED); or
  * REMOTE_IDENTITY. auth_fini() in every case. */
 int auth_init(struct auth *a, const struct remote_config *config, struct waiter *w,
-              struct err *e);
+	      struct err *e);
 void auth_fini(struct auth *a);
 
-/* Offers them, over a link whose host key has been verified; where is "NAME (PEER)". 0; a
- * negative errno; or REMOTE_AUTH, REMOTE_IDENTITY, REMOTE_UNREACHABLE. */
+/* Offers them, over a link whose host key has been verified; where is "NAME (PEER)". 0;
+ * a negative errno; or REMOTE_AUTH, REMOTE_IDENTITY, REMOTE_UNREACHABLE. */
 int auth_run(struct auth *a, struct link *l, const char *where, int64_t deadline_ms,
-             struct err *e);
+	     struct err *e);

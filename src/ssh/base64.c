@@ -21,7 +21,7 @@ int base64_encode(const char *data, size_t len, struct buf *ret_text)
 		return ret_text->error;
 	}
 	ret_text->len += (size_t)EVP_EncodeBlock((unsigned char *)to,
-	                                         (const unsigned char *)data, (int)len);
+						 (const unsigned char *)data, (int)len);
 	return 0;
 }
 

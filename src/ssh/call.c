@@ -126,12 +126,14 @@ int call_check(const struct remote_call *call, struct err *e)
 	size_t len = strlen(call->command);
 
 	if (len > COMMAND_MAX) {
-		return err_set(e, -E2BIG, "a command of %zu bytes is too long for ssh", len);
+		return err_set(e, -E2BIG, "a command of %zu bytes is too long for ssh",
+			       len);
 	}
 	for (size_t i = 0; i < len; i++) {
 		if (call->command[i] < ' ' || call->command[i] > '~') {
-			return err_set(e, -EINVAL,
-			               "a command for ssh must be one line of plain ASCII");
+			return err_set(
+				e, -EINVAL,
+				"a command for ssh must be one line of plain ASCII");
 		}
 	}
 	return 0;

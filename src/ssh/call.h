@@ -18,10 +18,13 @@ void call_queue_move(struct call_queue *q, struct call_queue *from);
 
 /* Wipes a secret input and drops the input in any case. */
 void call_drop_input(struct remote_call *call);
-/* Gives the call back: it may be gone afterwards. e is not read when fault is REMOTE_OK. */
+/* Gives the call back: it may be gone afterwards. e is not read when fault is
+ * REMOTE_OK. */
 void call_finish(struct remote_call *call, enum remote_fault fault,
-                 const struct err *e);
-/* Each with the same fault and sentence; those that done() submits meanwhile are not in q. */
-void call_finish_all(struct call_queue *q, enum remote_fault fault, const struct err *e);
+		 const struct err *e);
+/* Each with the same fault and sentence; those that done() submits meanwhile are not in
+ * q. */
+void call_finish_all(struct call_queue *q, enum remote_fault fault,
+		     const struct err *e);
 /* Whether it can be sent at all: -E2BIG, -EINVAL with a sentence. */
 int call_check(const struct remote_call *call, struct err *e);

@@ -13,8 +13,8 @@
 
 enum { WHERE_MAX = 300 };
 
-/* Without the ones of libssh2's that no one should use any more (CBC, arcfour, 3des, MD5,
- * group1). */
+/* Without the ones of libssh2's that no one should use any more (CBC, arcfour, 3des,
+ * MD5, group1). */
 static const char key_exchanges[] =
 	"curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,"
 	"ecdh-sha2-nistp384,ecdh-sha2-nistp521,diffie-hellman-group16-sha512,"
@@ -50,11 +50,12 @@ static int load_known(struct attempt *a, struct err *e)
 		return err_set(e, result, "no memory");
 	}
 	if (a->host_keys.len == 0) {
-		(void)err_set(e, -ENOKEY,
-		              "%s knows %s only by a key of the type %s, which libssh2 does "
-		              "not have: ssh-keyscan -p %d -t ed25519,ecdsa %s",
-		              c->known_hosts, c->name, a->known.keys[0].type, c->port,
-		              c->address);
+		(void)err_set(
+			e, -ENOKEY,
+			"%s knows %s only by a key of the type %s, which libssh2 does "
+			"not have: ssh-keyscan -p %d -t ed25519,ecdsa %s",
+			c->known_hosts, c->name, a->known.keys[0].type, c->port,
+			c->address);
 		return REMOTE_HOST_KEY;
 	}
 	return 0;
@@ -66,7 +67,7 @@ static int set_methods(struct attempt *a)
 
 	if (libssh2_session_method_pref(s, LIBSSH2_METHOD_KEX, key_exchanges) ||
 	    libssh2_session_method_pref(s, LIBSSH2_METHOD_HOSTKEY,
-	                                buf_text(&a->host_keys)) ||
+					buf_text(&a->host_keys)) ||
 	    libssh2_session_method_pref(s, LIBSSH2_METHOD_CRYPT_CS, ciphers) ||
 	    libssh2_session_method_pref(s, LIBSSH2_METHOD_CRYPT_SC, ciphers) ||
 	    libssh2_session_method_pref(s, LIBSSH2_METHOD_MAC_CS, macs) ||
@@ -84,12 +85,13 @@ static int report_bound(const struct attempt *a, struct err *e)
 	cleanup_buf struct buf offered = BUF_INIT;
 
 	(void)greeting_host_keys(g->data, g->len, &offered);
-	(void)err_set(e, -ENOKEY,
-	              "%s offers host keys of the types %s, but %s knows it by %s only: "
-	              "check the key of another type and add it: ssh-keyscan -p %d -t "
-	              "ed25519,ecdsa %s",
-	              a->where, buf_text(&offered), c->known_hosts,
-	              buf_text(&a->host_keys), c->port, c->address);
+	(void)err_set(
+		e, -ENOKEY,
+		"%s offers host keys of the types %s, but %s knows it by %s only: "
+		"check the key of another type and add it: ssh-keyscan -p %d -t "
+		"ed25519,ecdsa %s",
+		a->where, buf_text(&offered), c->known_hosts, buf_text(&a->host_keys),
+		c->port, c->address);
 	return REMOTE_HOST_KEY;
 }
 
@@ -114,31 +116,34 @@ static int report_closed(const struct attempt *a, int error, struct err *e)
 	const struct link *l = a->link;
 
 	if (error == -ETIMEDOUT) {
-		(void)err_set(e, -EHOSTUNREACH, "%s %s: no end of the handshake in %d s",
-		              a->where,
-		              l->greeting.len > 0 ? "stopped answering" : "says nothing",
-		              (a->config->auth_timeout_ms + 999) / 1000);
+		(void)err_set(e, -EHOSTUNREACH,
+			      "%s %s: no end of the handshake in %d s", a->where,
+			      l->greeting.len > 0 ? "stopped answering"
+						  : "says nothing",
+			      (a->config->auth_timeout_ms + 999) / 1000);
 	} else {
-		(void)err_set(e, -EHOSTUNREACH, "%s broke off the handshake%s: %s%s", a->where,
-		              l->greeting.len > 0 ? "" : " before it said a word",
-		              link_reason(l),
-		              l->greeting.len > 0
-		                      ? ""
-		                      : " (its sshd may be starting, or have too many "
-		                        "connections)");
+		(void)err_set(e, -EHOSTUNREACH, "%s broke off the handshake%s: %s%s",
+			      a->where,
+			      l->greeting.len > 0 ? "" : " before it said a word",
+			      link_reason(l),
+			      l->greeting.len > 0
+				      ? ""
+				      : " (its sshd may be starting, or have too many "
+					"connections)");
 	}
 	return REMOTE_UNREACHABLE;
 }
 
 static int report_handshake(struct attempt *a, int error, struct err *e)
 {
-	const struct greeting_ours ours = { key_exchanges, buf_text(&a->host_keys), ciphers,
-		                            macs };
+	const struct greeting_ours ours = { key_exchanges, buf_text(&a->host_keys),
+					    ciphers, macs };
 	const struct buf *g = &a->link->greeting;
 	cleanup_buf struct buf text = BUF_INIT;
 
 	if (error == -ECANCELED) {
-		return err_set(e, error, "the handshake with %s was given up", a->where);
+		return err_set(e, error, "the handshake with %s was given up",
+			       a->where);
 	}
 	if (is_bound_only(a)) {
 		return report_bound(a, e);
@@ -159,7 +164,7 @@ static int report_handshake(struct attempt *a, int error, struct err *e)
 		return report_closed(a, error, e);
 	}
 	(void)err_set(e, -EPROTO, "the handshake with %s failed: %s", a->where,
-	              link_message(a->link));
+		      link_message(a->link));
 	return REMOTE_PROTOCOL;
 }
 
@@ -170,7 +175,7 @@ static int shake_hands(struct attempt *a, struct err *e)
 
 	if (set_methods(a) < 0) {
 		return err_set(e, -EIO, "libssh2 takes none of our algorithms: %s",
-		               link_message(l));
+			       link_message(l));
 	}
 	do {
 		link_refill(l);
@@ -190,25 +195,26 @@ static int shake_hands(struct attempt *a, struct err *e)
 }
 
 static int report_unknown(const struct attempt *a, struct slice type, const char *print,
-                          struct err *e)
+			  struct err *e)
 {
 	const struct remote_config *c = a->config;
 	cleanup_buf struct buf scan = BUF_INIT;
 	bool is_ecdsa = type.len > 5 && memcmp(type.data, "ecdsa", 5) == 0;
 
 	(void)buf_printf(&scan, "ssh-keyscan -H -p %d -t %s %s >> %s", c->port,
-	                 is_ecdsa ? "ecdsa" : "ed25519", c->address, c->known_hosts);
-	(void)err_set(e, -ENOKEY,
-	              "the host key of %s is not in %s: it shows %.*s %s. If that is the "
-	              "fingerprint that the host's owner reads with ssh-keygen -l, add it: "
-	              "%s",
-	              a->where, c->known_hosts, (int)type.len, type.data, print,
-	              buf_text(&scan));
+			 is_ecdsa ? "ecdsa" : "ed25519", c->address, c->known_hosts);
+	(void)err_set(
+		e, -ENOKEY,
+		"the host key of %s is not in %s: it shows %.*s %s. If that is the "
+		"fingerprint that the host's owner reads with ssh-keygen -l, add it: "
+		"%s",
+		a->where, c->known_hosts, (int)type.len, type.data, print,
+		buf_text(&scan));
 	return REMOTE_HOST_KEY;
 }
 
 static int report_changed(const struct attempt *a, const struct known_key *key,
-                          const char *print, struct err *e)
+			  const char *print, struct err *e)
 {
 	const struct remote_config *c = a->config;
 	cleanup_buf struct buf name = BUF_INIT;
@@ -216,17 +222,18 @@ static int report_changed(const struct attempt *a, const struct known_key *key,
 
 	(void)known_hosts_name(c->address, c->port, &name);
 	fingerprint(slice_of(&key->blob), known);
-	(void)err_set(e, -EKEYREJECTED,
-	              "the host key of %s HAS CHANGED: it shows %s %s, but line %zu of %s "
-	              "has %s. Somebody may be in between; nothing was sent. If the host "
-	              "was set up anew: ssh-keygen -R '%s' -f %s, and add its new key",
-	              a->where, key->type, print, key->line, c->known_hosts, known,
-	              buf_text(&name), c->known_hosts);
+	(void)err_set(
+		e, -EKEYREJECTED,
+		"the host key of %s HAS CHANGED: it shows %s %s, but line %zu of %s "
+		"has %s. Somebody may be in between; nothing was sent. If the host "
+		"was set up anew: ssh-keygen -R '%s' -f %s, and add its new key",
+		a->where, key->type, print, key->line, c->known_hosts, known,
+		buf_text(&name), c->known_hosts);
 	return REMOTE_HOST_KEY;
 }
 
 static int accept_new(const struct attempt *a, struct slice blob, const char *print,
-                      struct err *e)
+		      struct err *e)
 {
 	const struct remote_config *c = a->config;
 	int result = known_hosts_append(c->known_hosts, c->address, c->port, blob, e);
@@ -235,7 +242,7 @@ static int accept_new(const struct attempt *a, struct slice blob, const char *pr
 		return REMOTE_HOST_KEY;
 	}
 	log_warning("host %s: its key %s was not known and has been added to %s",
-	            a->where, print, c->known_hosts);
+		    a->where, print, c->known_hosts);
 	return 0;
 }
 
@@ -256,11 +263,11 @@ static int verify_host(struct attempt *a, struct err *e)
 	case KNOWN_MATCH:
 		return 0;
 	case KNOWN_REVOKED:
-		(void)err_set(e, -EKEYREVOKED,
-		              "the host key of %s, %s %s, is marked @revoked in line %zu of "
-		              "%s: nothing was sent",
-		              a->where, key->type, print, key->line,
-		              a->config->known_hosts);
+		(void)err_set(
+			e, -EKEYREVOKED,
+			"the host key of %s, %s %s, is marked @revoked in line %zu of "
+			"%s: nothing was sent",
+			a->where, key->type, print, key->line, a->config->known_hosts);
 		return REMOTE_HOST_KEY;
 	case KNOWN_CHANGED:
 		return report_changed(a, key, print, e);
@@ -291,15 +298,16 @@ static void describe(const struct attempt *a, struct buf *ret_text)
 	const struct buf *g = &a->link->greeting;
 	LIBSSH2_SESSION *s = a->link->session;
 
-	(void)buf_printf(ret_text, "connected to %s as %s (", a->where, a->config->user);
+	(void)buf_printf(ret_text, "connected to %s as %s (", a->where,
+			 a->config->user);
 	greeting_version(g->data, g->len, ret_text);
 	(void)buf_printf(ret_text, ", %s, %s)",
-	                 libssh2_session_methods(s, LIBSSH2_METHOD_HOSTKEY),
-	                 libssh2_session_methods(s, LIBSSH2_METHOD_CRYPT_CS));
+			 libssh2_session_methods(s, LIBSSH2_METHOD_HOSTKEY),
+			 libssh2_session_methods(s, LIBSSH2_METHOD_CRYPT_CS));
 }
 
 static int connect_link(struct connector *c, struct attempt *a, struct auth *auth,
-                        struct err *e)
+			struct err *e)
 {
 	struct dial_peer peer;
 	int fd = -1, result = dial_connect(&c->dial, &fd, &peer, e);
@@ -307,7 +315,8 @@ static int connect_link(struct connector *c, struct attempt *a, struct auth *aut
 	if (result != 0) {
 		return result;
 	}
-	(void)snprintf(a->where, sizeof(a->where), "%s (%s)", a->config->name, peer.text);
+	(void)snprintf(a->where, sizeof(a->where), "%s (%s)", a->config->name,
+		       peer.text);
 	a->deadline_ms = clock_ms() + a->config->auth_timeout_ms;
 	result = link_open(a->link, fd, c->counters);
 	if (result < 0) {
@@ -317,10 +326,11 @@ static int connect_link(struct connector *c, struct attempt *a, struct auth *aut
 }
 
 int connector_run(struct connector *c, struct link *ret_link, struct buf *ret_text,
-                  struct err *e)
+		  struct err *e)
 {
-	struct attempt a = { .config = c->config, .waiter = c->dial.waiter,
-		             .link = ret_link };
+	struct attempt a = { .config = c->config,
+			     .waiter = c->dial.waiter,
+			     .link = ret_link };
 	struct auth auth;
 	int result = auth_init(&auth, c->config, a.waiter, e);
 

@@ -16,7 +16,7 @@
 enum { STAGGER_MS = 300 };
 
 struct attempt {
-	int fd;    /* -1: not begun, or over */
+	int fd;	   /* -1: not begun, or over */
 	int error; /* why it is over, positive errno */
 	struct dial_peer peer;
 };
@@ -49,9 +49,9 @@ static struct dial_peer peer_of(const struct addrinfo *a)
 	struct dial_peer peer;
 
 	(void)getnameinfo(a->ai_addr, a->ai_addrlen, host, sizeof(host), port,
-	                  sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
+			  sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
 	(void)snprintf(peer.text, sizeof(peer.text),
-	               a->ai_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+		       a->ai_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 	return peer;
 }
 
@@ -60,8 +60,8 @@ static void set_option(int fd, int level, int name, int value)
 	(void)setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-/* Without TCP_NODELAY an exec takes 40 ms more; with TCP_USER_TIMEOUT the kernel gives up
- * on unacknowledged bytes when we do, and not after 15 minutes. */
+/* Without TCP_NODELAY an exec takes 40 ms more; with TCP_USER_TIMEOUT the kernel gives
+ * up on unacknowledged bytes when we do, and not after 15 minutes. */
 static void set_options(int fd, const struct remote_config *c)
 {
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -173,7 +173,8 @@ static void race_fini(struct race *r)
 	}
 }
 
-/* Says what became of every address; the fault is "refused" when one of them said so. */
+/* Says what became of every address; the fault is "refused" when one of them said so.
+ */
 static int race_report(const struct race *r, struct err *e)
 {
 	const struct remote_config *c = r->dial->config;
@@ -188,30 +189,30 @@ static int race_report(const struct race *r, struct err *e)
 			(void)buf_add_str(&list, strerror(t->error));
 		} else {
 			(void)buf_printf(&list, "no answer in %d s",
-			                 (c->connect_timeout_ms + 999) / 1000);
+					 (c->connect_timeout_ms + 999) / 1000);
 		}
 		if (t->error == ECONNREFUSED) {
 			fault = REMOTE_REFUSED;
 		}
 	}
 	(void)err_set(e, fault == REMOTE_REFUSED ? -ECONNREFUSED : -EHOSTUNREACH,
-	              "cannot connect to %s: %s", c->name, buf_text(&list));
+		      "cannot connect to %s: %s", c->name, buf_text(&list));
 	return (int)fault;
 }
 
 static int report_lookup(const struct remote_config *c, int failure, struct err *e)
 {
-	const char *why = failure == EAI_SYSTEM ? strerror(errno) : gai_strerror(failure);
+	const char *why =
+		failure == EAI_SYSTEM ? strerror(errno) : gai_strerror(failure);
 
 	if (failure == EAI_NONAME || failure == EAI_NODATA ||
 	    failure == EAI_ADDRFAMILY) {
-		(void)err_set(e, -ENOENT,
-		              "the address \"%s\" of %s does not exist: %s", c->address,
-		              c->name, why);
+		(void)err_set(e, -ENOENT, "the address \"%s\" of %s does not exist: %s",
+			      c->address, c->name, why);
 		return REMOTE_UNRESOLVED;
 	}
-	(void)err_set(e, -EHOSTUNREACH, "cannot look up \"%s\" (host %s): %s", c->address,
-	              c->name, why);
+	(void)err_set(e, -EHOSTUNREACH, "cannot look up \"%s\" (host %s): %s",
+		      c->address, c->name, why);
 	return REMOTE_UNREACHABLE;
 }
 
@@ -219,7 +220,7 @@ static int report_lookup(const struct remote_config *c, int failure, struct err 
 static struct addrinfo *parse_address(const struct remote_config *c)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
-		                        .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
+					.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
 	struct addrinfo *list = NULL;
 	char port[16];
 
@@ -228,7 +229,7 @@ static struct addrinfo *parse_address(const struct remote_config *c)
 }
 
 static int look_up(struct dial *d, int64_t deadline_ms, struct addrinfo **ret_list,
-                   struct err *e)
+		   struct err *e)
 {
 	const struct remote_config *c = d->config;
 	int failure = 0, result = 0;
@@ -241,14 +242,15 @@ static int look_up(struct dial *d, int64_t deadline_ms, struct addrinfo **ret_li
 		result = resolver_start(c->address, c->port, &d->pending);
 		if (result < 0) {
 			return err_set(e, result, "cannot look up \"%s\": %s",
-			               c->address, strerror(-result));
+				       c->address, strerror(-result));
 		}
 	}
 	result = resolver_wait(d->pending, d->waiter, deadline_ms, ret_list, &failure);
 	if (result == -ETIMEDOUT) {
 		(void)err_set(e, -EHOSTUNREACH,
-		              "cannot look up \"%s\" (host %s): no answer in %d s",
-		              c->address, c->name, c->connect_timeout_ms / 1000);
+			      "cannot look up \"%s\" (host %s): no answer in %d s",
+			      c->address, c->name,
+			      (c->connect_timeout_ms + 999) / 1000);
 		return REMOTE_UNREACHABLE;
 	}
 	if (result == RESOLVER_FAILED) {
@@ -281,7 +283,7 @@ int dial_connect(struct dial *d, int *ret_fd, struct dial_peer *ret_peer, struct
 		result = race_report(&race, e);
 	} else {
 		(void)err_set(e, result, "connecting to %s was given up: %s",
-		              d->config->name, strerror(-result));
+			      d->config->name, strerror(-result));
 	}
 	race_fini(&race);
 	return result;

@@ -1,11 +1,12 @@
-/* libssh2 1.10 never finishes closing the channel of a command that runs on: sshd answers
- * only when the command has ended. So a call that is given up leaves a zombie: a channel
- * that is read from for a while (a command with little to say then ends by itself) and is
- * closed after its end. What ends a zombie for good is the end of the connection.
+/* libssh2 1.10 never finishes closing the channel of a command that runs on: sshd
+ * answers only when the command has ended. So a call that is given up leaves a zombie:
+ * a channel that is read from for a while (a command with little to say then ends by
+ * itself) and is closed after its end. What ends a zombie for good is the end of the
+ * connection.
  *
- * The exit status is not looked at: libssh2 says 0 for a dead connection and for a signal.
- * A call is good when the host has said that its output is over; who called knows from the
- * output whether it is whole. */
+ * The exit status is not looked at: libssh2 says 0 for a dead connection and for a
+ * signal. A call is good when the host has said that its output is over; who called
+ * knows from the output whether it is whole. */
 #include "ssh/exec.h"
 
 #include <errno.h>
@@ -22,7 +23,7 @@ enum {
 };
 
 struct exec *exec_new(LIBSSH2_CHANNEL *channel, struct remote_call *call,
-                      int64_t deadline_ms)
+		      int64_t deadline_ms)
 {
 	struct exec *x = calloc(1, sizeof(*x));
 
@@ -79,13 +80,13 @@ void exec_expire(struct exec *x)
 	struct err e = ERR_INIT;
 
 	(void)err_set(&e, -ETIMEDOUT,
-	              "no end of the command in %lld ms; it may run on at the host",
-	              (long long)x->call->timeout_ms);
+		      "no end of the command in %lld ms; it may run on at the host",
+		      (long long)x->call->timeout_ms);
 	abandon(x, REMOTE_TIMEOUT, &e);
 }
 
-/* Data goes to the host for as long as there is some; 0 at the end of all input, < 0 when
- * reading it failed. Repeated until exec_sent(), it gives the same again, as
+/* Data goes to the host for as long as there is some; 0 at the end of all input, < 0
+ * when reading it failed. Repeated until exec_sent(), it gives the same again, as
  * libssh2_channel_write() demands. */
 static ssize_t next_input(struct exec *x, const char **ret_data)
 {
@@ -129,7 +130,7 @@ static void report_input(struct exec *x, int error)
 	struct err e = ERR_INIT;
 
 	(void)err_set(&e, error, "cannot read what is to be sent to the host: %s",
-	              strerror(-error));
+		      strerror(-error));
 	abandon(x, REMOTE_ABORTED, &e);
 }
 
@@ -147,7 +148,8 @@ static bool feed(struct exec *x, struct link *l)
 {
 	size_t moved = 0;
 
-	while (!x->eof_sent && moved < EXEC_SLICE && link_out_len(l) < LINK_OUT_ENOUGH) {
+	while (!x->eof_sent && moved < EXEC_SLICE &&
+	       link_out_len(l) < LINK_OUT_ENOUGH) {
 		const char *data = NULL;
 		ssize_t n = next_input(x, &data);
 
@@ -178,7 +180,8 @@ static void keep_output(struct exec *x, const char *data, size_t len)
 	int result;
 
 	if (len > max - call->output.len) {
-		(void)err_set(&e, -EFBIG, "the command printed more than %zu bytes", max);
+		(void)err_set(&e, -EFBIG, "the command printed more than %zu bytes",
+			      max);
 		abandon(x, REMOTE_ABORTED, &e);
 		return;
 	}
@@ -250,7 +253,8 @@ static void start(struct exec *x, struct link *l)
 	if (code == 0) {
 		x->state = EXEC_RUNNING;
 	} else if (code == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED) {
-		(void)err_set(&e, -EACCES, "the host refuses to run a command for this user");
+		(void)err_set(&e, -EACCES,
+			      "the host refuses to run a command for this user");
 		begin_closing(x);
 		exec_finish(x, REMOTE_PROTOCOL, &e);
 	} else {

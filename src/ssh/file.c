@@ -26,7 +26,8 @@ int file_read_fd(int fd, size_t max, struct buf *ret_data)
 		return ret_data->error;
 	}
 	while (ret_data->len < room) {
-		ssize_t n = read(fd, ret_data->data + ret_data->len, room - ret_data->len);
+		ssize_t n =
+			read(fd, ret_data->data + ret_data->len, room - ret_data->len);
 
 		if (n < 0 && errno == EINTR) {
 			continue;

@@ -15,7 +15,7 @@ enum {
 
 struct line {
 	struct slice text; /* without its end */
-	size_t used;       /* bytes with its end */
+	size_t used;	   /* bytes with its end */
 };
 
 static struct line next_line(const char *data, size_t len)
@@ -54,7 +54,7 @@ static void add_printable(struct buf *b, struct slice s)
 
 /* Other lines may come before the version (RFC 4253, section 4.2). */
 static bool find_version(const char *data, size_t len, struct line *ret_line,
-                         size_t *ret_after)
+			 size_t *ret_after)
 {
 	for (size_t at = 0; at < len;) {
 		struct line l = next_line(data + at, len - at);
@@ -79,10 +79,17 @@ void greeting_version(const char *data, size_t len, struct buf *ret_text)
 	}
 }
 
-/* The first name-lists of SSH_MSG_KEXINIT (RFC 4253, section 7.1): key exchange, host key,
- * cipher there and back, MAC there and back. */
-enum { LIST_KEX, LIST_HOST_KEY, LIST_CIPHER_OUT, LIST_CIPHER_IN, LIST_MAC_OUT,
-       LIST_MAC_IN, LISTS };
+/* The first name-lists of SSH_MSG_KEXINIT (RFC 4253, section 7.1): key exchange, host
+ * key, cipher there and back, MAC there and back. */
+enum {
+	LIST_KEX,
+	LIST_HOST_KEY,
+	LIST_CIPHER_OUT,
+	LIST_CIPHER_IN,
+	LIST_MAC_OUT,
+	LIST_MAC_IN,
+	LISTS
+};
 
 static bool read_lists(const char *data, size_t len, struct slice ret_lists[LISTS])
 {
@@ -121,21 +128,10 @@ int greeting_host_keys(const char *data, size_t len, struct buf *ret_list)
 	return ret_list->error;
 }
 
-static struct slice next_name(struct slice *list)
-{
-	const char *comma = memchr(list->data, ',', list->len);
-	size_t n = comma ? (size_t)(comma - list->data) : list->len;
-	struct slice name = { list->data, n };
-
-	list->data += comma ? n + 1 : n;
-	list->len -= comma ? n + 1 : n;
-	return name;
-}
-
 static bool list_has(struct slice list, struct slice name)
 {
 	while (list.len > 0) {
-		if (slice_equal(next_name(&list), name)) {
+		if (slice_equal(slice_cut(&list, ','), name)) {
 			return true;
 		}
 	}
@@ -145,7 +141,7 @@ static bool list_has(struct slice list, struct slice name)
 static bool lists_meet(struct slice a, struct slice b)
 {
 	while (a.len > 0) {
-		if (list_has(b, next_name(&a))) {
+		if (list_has(b, slice_cut(&a, ','))) {
 			return true;
 		}
 	}
@@ -154,11 +150,12 @@ static bool lists_meet(struct slice a, struct slice b)
 
 int greeting_lists_meet(const char *a, const char *b)
 {
-	return lists_meet((struct slice){ a, strlen(a) }, (struct slice){ b, strlen(b) });
+	return lists_meet((struct slice){ a, strlen(a) },
+			  (struct slice){ b, strlen(b) });
 }
 
 static bool explain_algorithms(const struct slice lists[LISTS],
-                               const struct greeting_ours *ours, struct buf *ret_text)
+			       const struct greeting_ours *ours, struct buf *ret_text)
 {
 	const struct {
 		const char *what, *ours;
@@ -180,7 +177,7 @@ static bool explain_algorithms(const struct slice lists[LISTS],
 		(void)buf_printf(ret_text, "offers only the %s ", rows[i].what);
 		add_printable(ret_text, lists[i]);
 		(void)buf_printf(ret_text, ", which libssh2 cannot use (it has %s)",
-		                 rows[i].ours);
+				 rows[i].ours);
 		return true;
 	}
 	return false;
@@ -194,8 +191,8 @@ static bool is_turning_away(struct slice first_line)
 }
 
 enum greeting_kind greeting_explain(const char *data, size_t len,
-                                    const struct greeting_ours *ours,
-                                    struct buf *ret_text)
+				    const struct greeting_ours *ours,
+				    struct buf *ret_text)
 {
 	struct slice lists[LISTS];
 	struct line line;

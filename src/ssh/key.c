@@ -90,21 +90,21 @@ static int check_owner(int fd, const char *path, struct err *e)
 
 	if (fstat(fd, &st) < 0) {
 		return err_set(e, -errno, "cannot read the key %s: %s", path,
-		               strerror(errno));
+			       strerror(errno));
 	}
 	if (!S_ISREG(st.st_mode)) {
 		return err_set(e, -EINVAL, "the key %s is not a regular file", path);
 	}
 	if (st.st_uid != geteuid() && st.st_uid != 0) {
 		return err_set(e, -EPERM,
-		               "the key %s belongs to another user (uid %u), not to us",
-		               path, (unsigned)st.st_uid);
+			       "the key %s belongs to another user (uid %u), not to us",
+			       path, (unsigned)st.st_uid);
 	}
 	if (st.st_mode & 077) {
 		return err_set(e, -EPERM,
-		               "the key %s is open to others (mode %04o) and so is not "
-		               "used: chmod 600 %s",
-		               path, (unsigned)(st.st_mode & 07777), path);
+			       "the key %s is open to others (mode %04o) and so is not "
+			       "used: chmod 600 %s",
+			       path, (unsigned)(st.st_mode & 07777), path);
 	}
 	return 0;
 }
@@ -116,7 +116,7 @@ static int read_file(const char *path, struct buf *ret_file, struct err *e)
 
 	if (fd < 0) {
 		return err_set(e, -errno, "cannot read the key %s: %s", path,
-		               strerror(errno));
+			       strerror(errno));
 	}
 	result = check_owner(fd, path, e);
 	if (result < 0) {
@@ -125,8 +125,8 @@ static int read_file(const char *path, struct buf *ret_file, struct err *e)
 	result = file_read_fd(fd, FILE_BYTES_MAX, ret_file);
 	if (result < 0) {
 		return err_set(e, result, "cannot read the key %s: %s", path,
-		               result == -EFBIG ? "it is too large for a key"
-		                                : strerror(-result));
+			       result == -EFBIG ? "it is too large for a key"
+						: strerror(-result));
 	}
 	return 0;
 }
@@ -152,7 +152,7 @@ static int on_pem_password(char *to, int size, int writing, void *arg)
 }
 
 static int read_pem(struct key *k, const char *passphrase, EVP_PKEY **ret_pkey,
-                    struct err *e)
+		    struct err *e)
 {
 	struct pem_password password = { .text = passphrase };
 	cleanup_bio BIO *bio = BIO_new_mem_buf(k->file.data, (int)k->file.len);
@@ -167,13 +167,13 @@ static int read_pem(struct key *k, const char *passphrase, EVP_PKEY **ret_pkey,
 	}
 	if (!password.asked) {
 		return err_set(e, -EINVAL, "%s is not a private key that can be read",
-		               k->label);
+			       k->label);
 	}
 	return err_set(e, -EACCES,
-	               passphrase ? "the passphrase does not open the key %s"
-	                          : "the key %s is encrypted and no passphrase is set: "
-	                            "set one, or put the key into ssh-agent",
-	               k->label);
+		       passphrase ? "the passphrase does not open the key %s"
+				  : "the key %s is encrypted and no passphrase is set: "
+				    "set one, or put the key into ssh-agent",
+		       k->label);
 }
 
 /* Puts "ssh-rsa", e, n into the blob (RFC 4253, section 6.6). */
@@ -220,7 +220,7 @@ static int load_openssh(struct key *k, const char *passphrase, struct err *e)
 	k->pkey = form.rsa;
 	if (result < 0) {
 		return err_set(e, result, "%s is not a private key that can be read",
-		               k->label);
+			       k->label);
 	}
 	if (!form.encrypted) {
 		k->kind = form.rsa ? KEY_RSA : KEY_LIBSSH2;
@@ -228,23 +228,26 @@ static int load_openssh(struct key *k, const char *passphrase, struct err *e)
 	}
 	k->kind = KEY_LOCKED;
 	if (key_is_rsa(k)) {
-		return err_set(e, -EACCES,
-		               "the key %s is encrypted RSA in OpenSSH's own format, which "
-		               "cannot be opened here: use ssh-agent, or convert it: "
-		               "ssh-keygen -p -m PEM -f %s",
-		               k->label, k->label);
+		return err_set(
+			e, -EACCES,
+			"the key %s is encrypted RSA in OpenSSH's own format, which "
+			"cannot be opened here: use ssh-agent, or convert it: "
+			"ssh-keygen -p -m PEM -f %s",
+			k->label, k->label);
 	}
 	if (!form.cipher_is_known) {
-		return err_set(e, -EACCES,
-		               "the key %s is encrypted with a cipher that libssh2 does "
-		               "not have: ssh-keygen -p -Z aes256-ctr -f %s",
-		               k->label, k->label);
+		return err_set(
+			e, -EACCES,
+			"the key %s is encrypted with a cipher that libssh2 does "
+			"not have: ssh-keygen -p -Z aes256-ctr -f %s",
+			k->label, k->label);
 	}
 	if (!passphrase) {
-		return err_set(e, -EACCES,
-		               "the key %s is encrypted and no passphrase is set: set one, "
-		               "or put the key into ssh-agent",
-		               k->label);
+		return err_set(
+			e, -EACCES,
+			"the key %s is encrypted and no passphrase is set: set one, "
+			"or put the key into ssh-agent",
+			k->label);
 	}
 	k->kind = KEY_LIBSSH2;
 	return 0;
@@ -261,7 +264,7 @@ static bool is_supported(const struct key *k)
 }
 
 int key_load(const char *path, const char *passphrase, struct key **ret_key,
-             struct err *e)
+	     struct err *e)
 {
 	cleanup_key struct key *k = key_new(KEY_LIBSSH2, path);
 	int result;
@@ -278,11 +281,12 @@ int key_load(const char *path, const char *passphrase, struct key **ret_key,
 		return result;
 	}
 	result = key_openssh_is(&k->file) ? load_openssh(k, passphrase, e)
-	                                  : load_pem(k, passphrase, e);
+					  : load_pem(k, passphrase, e);
 	if (result == 0 && !is_supported(k)) {
-		return err_set(e, -EINVAL, "the key %s is of the type %.*s, which libssh2 "
-		                           "does not have: use ed25519, ecdsa or rsa",
-		               path, (int)key_type(k).len, key_type(k).data);
+		return err_set(e, -EINVAL,
+			       "the key %s is of the type %.*s, which libssh2 "
+			       "does not have: use ed25519, ecdsa or rsa",
+			       path, (int)key_type(k).len, key_type(k).data);
 	}
 	if (k->kind != KEY_LIBSSH2) {
 		buf_wipe(&k->file);
@@ -294,7 +298,7 @@ int key_load(const char *path, const char *passphrase, struct key **ret_key,
 }
 
 int key_sign_rsa(const struct key *k, const void *data, size_t len,
-                 struct buf *ret_signature)
+		 struct buf *ret_signature)
 {
 	cleanup_digest EVP_MD_CTX *c = EVP_MD_CTX_new();
 	size_t size = (size_t)EVP_PKEY_get_size(k->pkey);

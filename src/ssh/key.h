@@ -17,11 +17,12 @@ enum key_kind {
 
 struct key {
 	enum key_kind kind;
-	char *label;     /* for messages: the file's path, or the agent's comment */
-	bool encrypted;  /* the file is */
-	struct buf blob; /* public half as on the wire; empty: libssh2 finds it in `file` */
+	char *label;	 /* for messages: the file's path, or the agent's comment */
+	bool encrypted;	 /* the file is */
+	struct buf blob; /* public half as on the wire; empty: libssh2 finds it in
+			    `file` */
 	struct buf file; /* KEY_LIBSSH2: the private key file, wiped at the end */
-	EVP_PKEY *pkey;  /* KEY_RSA */
+	EVP_PKEY *pkey;	 /* KEY_RSA */
 	struct key *next;
 };
 
@@ -35,14 +36,14 @@ static inline void key_freep(struct key **k)
 
 struct key *key_new(enum key_kind kind, const char *label);
 
-/* passphrase may be NULL. 0; or a negative errno with a sentence that names the file, and
- * ret_key then is NULL or a KEY_LOCKED one. */
+/* passphrase may be NULL. 0; or a negative errno with a sentence that names the file,
+ * and ret_key then is NULL or a KEY_LOCKED one. */
 int key_load(const char *path, const char *passphrase, struct key **ret_key,
-             struct err *e);
+	     struct err *e);
 
 /* The type of the public half, "ssh-ed25519"; empty when it is not known. */
 struct slice key_type(const struct key *k);
 bool key_is_rsa(const struct key *k);
 /* RSA with SHA-512 (RFC 8332) of the data: the bare signature. 0 or -EIO. */
 int key_sign_rsa(const struct key *k, const void *data, size_t len,
-                 struct buf *ret_signature);
+		 struct buf *ret_signature);

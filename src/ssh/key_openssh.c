@@ -49,12 +49,13 @@ static int decode(const struct buf *file, struct buf *ret_data)
 	return base64_decode(buf_text(&text), text.len, ret_data);
 }
 
-/* libssh2 takes the ciphers of its transport, so not the ones with a tag of their own. */
+/* libssh2 takes the ciphers of its transport, so not the ones with a tag of their own.
+ */
 static bool cipher_is_known(struct slice cipher)
 {
-	static const char *const known[] = { "none",       "aes128-ctr", "aes192-ctr",
-		                             "aes256-ctr", "aes128-cbc", "aes192-cbc",
-		                             "aes256-cbc" };
+	static const char *const known[] = { "none",	   "aes128-ctr", "aes192-ctr",
+					     "aes256-ctr", "aes128-cbc", "aes192-cbc",
+					     "aes256-cbc" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
 		if (slice_is(cipher, known[i])) {
@@ -101,13 +102,15 @@ static EVP_PKEY *make_rsa(const BIGNUM *n, const BIGNUM *e, const BIGNUM *d)
 	OSSL_PARAM *params = NULL;
 	EVP_PKEY *pkey = NULL;
 
-	if (build && context && OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n) &&
+	if (build && context &&
+	    OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n) &&
 	    OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e) &&
 	    OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_D, d)) {
 		params = OSSL_PARAM_BLD_to_param(build);
 	}
-	if (params && (EVP_PKEY_fromdata_init(context) <= 0 ||
-	               EVP_PKEY_fromdata(context, &pkey, EVP_PKEY_KEYPAIR, params) <= 0)) {
+	if (params &&
+	    (EVP_PKEY_fromdata_init(context) <= 0 ||
+	     EVP_PKEY_fromdata(context, &pkey, EVP_PKEY_KEYPAIR, params) <= 0)) {
 		pkey = NULL;
 	}
 	OSSL_PARAM_free(params);
@@ -152,7 +155,7 @@ int key_openssh_read(const struct buf *file, struct key_openssh *ret_form)
 	}
 	w = wire_of(data.data, data.len);
 	if (!slice_equal(wire_get_bytes(&w, sizeof(magic)),
-	                 (struct slice){ magic, sizeof(magic) })) {
+			 (struct slice){ magic, sizeof(magic) })) {
 		return -EINVAL;
 	}
 	cipher = wire_get_string(&w);

@@ -1,5 +1,6 @@
-/* OpenSSH's own format of private key files (PROTOCOL.key of OpenSSH). OpenSSL cannot read
- * it and libssh2 does not give its RSA keys away, so the unencrypted ones are read here. */
+/* OpenSSH's own format of private key files (PROTOCOL.key of OpenSSH). OpenSSL cannot
+ * read it and libssh2 does not give its RSA keys away, so the unencrypted ones are read
+ * here. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,10 +10,10 @@
 #include "util/buf.h"
 
 struct key_openssh {
-	struct buf blob;      /* the public half, which is never encrypted */
+	struct buf blob; /* the public half, which is never encrypted */
 	bool encrypted;
 	bool cipher_is_known; /* libssh2 1.10 can decrypt it */
-	EVP_PKEY *rsa;        /* of an unencrypted RSA key, else NULL */
+	EVP_PKEY *rsa;	      /* of an unencrypted RSA key, else NULL */
 };
 
 bool key_openssh_is(const struct buf *file);

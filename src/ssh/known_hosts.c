@@ -1,6 +1,5 @@
 #include "ssh/known_hosts.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,11 +20,14 @@ enum {
 	PORT_DEFAULT = 22,
 };
 
-/* What libssh2 1.10 has, the best first. ssh-rsa means SHA-1, which sshd has refused since
- * 8.8; an older one is still proved by the key that we know. */
+/* What libssh2 1.10 has, the best first. ssh-rsa means SHA-1, which sshd has refused
+ * since 8.8; an older one is still proved by the key that we know. */
 static const char *const types[] = {
-	"ssh-ed25519",         "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384",
-	"ecdsa-sha2-nistp521", "ssh-rsa",
+	"ssh-ed25519",
+	"ecdsa-sha2-nistp256",
+	"ecdsa-sha2-nistp384",
+	"ecdsa-sha2-nistp521",
+	"ssh-rsa",
 };
 
 void known_hosts_fini(struct known_hosts *k)
@@ -38,13 +40,18 @@ void known_hosts_fini(struct known_hosts *k)
 	*k = (struct known_hosts)KNOWN_HOSTS_INIT;
 }
 
+static char lower(char c)
+{
+	return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
 int known_hosts_name(const char *host, int port, struct buf *ret_name)
 {
 	if (port != PORT_DEFAULT) {
 		(void)buf_add_char(ret_name, '[');
 	}
 	for (; *host; host++) {
-		(void)buf_add_char(ret_name, (char)tolower((unsigned char)*host));
+		(void)buf_add_char(ret_name, lower(*host));
 	}
 	if (port != PORT_DEFAULT) {
 		(void)buf_printf(ret_name, "]:%d", port);
@@ -99,35 +106,34 @@ static bool hash_matches(struct slice pattern, const char *name)
 	cleanup_buf struct buf salt = BUF_INIT, want = BUF_INIT;
 	unsigned char have[EVP_MAX_MD_SIZE];
 	unsigned int have_len = 0;
-	const char *bar;
 	struct slice rest = { pattern.data + 3, pattern.len - 3 };
+	struct slice first = slice_cut(&rest, '|');
 
-	bar = memchr(rest.data, '|', rest.len);
-	if (!bar) {
-		return false;
-	}
-	if (base64_decode(rest.data, (size_t)(bar - rest.data), &salt) < 0 ||
-	    base64_decode(bar + 1, (size_t)(rest.data + rest.len - bar - 1), &want) < 0 ||
-	    salt.len != SHA1_LEN || want.len != SHA1_LEN) {
+	if (base64_decode(first.data, first.len, &salt) < 0 ||
+	    base64_decode(rest.data, rest.len, &want) < 0 || salt.len != SHA1_LEN ||
+	    want.len != SHA1_LEN) {
 		return false;
 	}
 	if (!HMAC(EVP_sha1(), salt.data, (int)salt.len, (const unsigned char *)name,
-	          strlen(name), have, &have_len)) {
+		  strlen(name), have, &have_len)) {
 		return false;
 	}
 	return have_len == SHA1_LEN && memcmp(have, want.data, SHA1_LEN) == 0;
 }
 
-/* '*' and '?' as ssh_config(5) has them; linear but for the last star (no recursion, so
- * that no pattern takes for ever). */
+/* '*' and '?' as ssh_config(5) has them; goes back to the last star only, so that no
+ * pattern takes for ever. */
 static bool pattern_matches(struct slice pattern, const char *name)
 {
 	size_t p = 0, star = SIZE_MAX;
 	const char *retry = NULL;
 
 	while (*name) {
-		char c = p < pattern.len ? (char)tolower((unsigned char)pattern.data[p]) : 0;
+		char c = '\0';
 
+		if (p < pattern.len) {
+			c = lower(pattern.data[p]);
+		}
 		if (c == '*') {
 			star = ++p;
 			retry = name;
@@ -156,19 +162,16 @@ static bool names_match(struct slice names, const char *name)
 		return hash_matches(names, name);
 	}
 	while (names.len > 0) {
-		const char *comma = memchr(names.data, ',', names.len);
-		size_t len = comma ? (size_t)(comma - names.data) : names.len;
-		struct slice pattern = { names.data, len };
+		struct slice pattern = slice_cut(&names, ',');
+		bool rules_out = pattern.len > 0 && pattern.data[0] == '!';
 
-		names.data += comma ? len + 1 : len;
-		names.len -= comma ? len + 1 : len;
-		if (pattern.len > 0 && pattern.data[0] == '!') {
-			pattern.data++;
-			pattern.len--;
-			if (pattern_matches(pattern, name)) {
+		if (rules_out) {
+			(void)slice_cut(&pattern, '!');
+		}
+		if (pattern_matches(pattern, name)) {
+			if (rules_out) {
 				return false;
 			}
-		} else if (pattern_matches(pattern, name)) {
 			found = true;
 		}
 	}
@@ -177,7 +180,7 @@ static bool names_match(struct slice names, const char *name)
 
 struct reader {
 	struct known_hosts *known;
-	const char *name;       /* with the port, where it is not 22 */
+	const char *name;	/* with the port, where it is not 22 */
 	const char *plain_name; /* NULL when that is the same */
 	size_t line;
 };
@@ -198,7 +201,7 @@ static int add_key(struct known_hosts *k, struct known_key key)
 
 /* The key of a line that names the host; nothing is added when it cannot be read. */
 static int read_key(const struct reader *r, struct known_key key, struct slice type,
-                    struct slice base64)
+		    struct slice base64)
 {
 	cleanup_buf struct buf blob = BUF_INIT;
 	int result;
@@ -253,11 +256,12 @@ static int read_line(const struct reader *r, struct slice line)
 }
 
 int known_hosts_parse(const char *text, size_t len, const char *host, int port,
-                      struct known_hosts *ret_known)
+		      struct known_hosts *ret_known)
 {
 	cleanup_buf struct buf name = BUF_INIT, plain = BUF_INIT;
 	cleanup_known_hosts struct known_hosts known = KNOWN_HOSTS_INIT;
 	struct reader r = { .known = &known };
+	struct slice rest = { text, len };
 
 	(void)known_hosts_name(host, port, &name);
 	(void)known_hosts_name(host, PORT_DEFAULT, &plain);
@@ -266,18 +270,14 @@ int known_hosts_parse(const char *text, size_t len, const char *host, int port,
 	}
 	r.name = buf_text(&name);
 	r.plain_name = port == PORT_DEFAULT ? NULL : buf_text(&plain);
-	while (len > 0) {
-		const char *end = memchr(text, '\n', len);
-		size_t n = end ? (size_t)(end - text) : len;
+	while (rest.len > 0) {
 		int result;
 
 		r.line++;
-		result = read_line(&r, (struct slice){ text, n });
+		result = read_line(&r, slice_cut(&rest, '\n'));
 		if (result < 0) {
 			return result;
 		}
-		text += end ? n + 1 : n;
-		len -= end ? n + 1 : n;
 	}
 	*ret_known = known;
 	known = (struct known_hosts)KNOWN_HOSTS_INIT;
@@ -285,24 +285,24 @@ int known_hosts_parse(const char *text, size_t len, const char *host, int port,
 }
 
 int known_hosts_load(const char *path, const char *host, int port,
-                     struct known_hosts *ret_known, struct err *e)
+		     struct known_hosts *ret_known, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 	int result = file_read(path, FILE_BYTES_MAX, &text);
 
 	if (result == 0 || result == -ENOENT) {
 		result = known_hosts_parse(buf_text(&text), text.len, host, port,
-		                           ret_known);
+					   ret_known);
 	}
 	if (result < 0) {
-		return err_set(e, result, "cannot read the known host keys in %s: %s", path,
-		               strerror(-result));
+		return err_set(e, result, "cannot read the known host keys in %s: %s",
+			       path, strerror(-result));
 	}
 	return 0;
 }
 
 enum known_verdict known_hosts_check(const struct known_hosts *k, struct slice blob,
-                                     const struct known_key **ret_key)
+				     const struct known_key **ret_key)
 {
 	struct slice type = known_hosts_blob_type(blob);
 	enum known_verdict verdict = KNOWN_UNKNOWN;
@@ -314,8 +314,8 @@ enum known_verdict known_hosts_check(const struct known_hosts *k, struct slice b
 		if (slice_equal(slice_of(&key->blob), blob)) {
 			verdict = key->revoked ? KNOWN_REVOKED : KNOWN_MATCH;
 			*ret_key = key;
-		} else if (verdict == KNOWN_UNKNOWN && !key->revoked && !key->any_port &&
-		           slice_is(type, key->type)) {
+		} else if (verdict == KNOWN_UNKNOWN && !key->revoked &&
+			   !key->any_port && slice_is(type, key->type)) {
 			verdict = KNOWN_CHANGED;
 			*ret_key = key;
 		}
@@ -409,7 +409,7 @@ static int append_line(int fd, const char *host, int port, struct slice blob)
 }
 
 int known_hosts_append(const char *path, const char *host, int port, struct slice blob,
-                       struct err *e)
+		       struct err *e)
 {
 	cleanup_close int fd =
 		open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
@@ -417,7 +417,7 @@ int known_hosts_append(const char *path, const char *host, int port, struct slic
 
 	if (result < 0) {
 		return err_set(e, result, "cannot add the new host key to %s: %s", path,
-		               strerror(-result));
+			       strerror(-result));
 	}
 	return 0;
 }

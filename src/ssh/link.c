@@ -1,13 +1,13 @@
 /* libssh2 keeps one half-sent packet a session, and every other sending call fails with
- * LIBSSH2_ERROR_BAD_USE until the very same call has been repeated and has finished: with
- * many channels over one socket that cannot be kept apart (even reading sends, when it
- * widens a window). So our send callback always takes the whole packet: it goes to the
- * kernel from our own buffer. libssh2 then never sees a full socket, and LIBSSH2_ERROR_EAGAIN
- * means that something has to come in first.
+ * LIBSSH2_ERROR_BAD_USE until the very same call has been repeated and has finished:
+ * with many channels over one socket that cannot be kept apart (even reading sends,
+ * when it widens a window). So our send callback always takes the whole packet: it goes
+ * to the kernel from our own buffer. libssh2 then never sees a full socket, and
+ * LIBSSH2_ERROR_EAGAIN means that something has to come in first.
  *
- * The receive callback gives out a bounded number of bytes a turn, because libssh2 reads on
- * until nothing is left: without a bound a host that floods us with packets or banner lines
- * would keep us there, past every deadline. */
+ * The receive callback gives out a bounded number of bytes a turn, because libssh2
+ * reads on until nothing is left: without a bound a host that floods us with packets or
+ * banner lines would keep us there, past every deadline. */
 #include "ssh/link.h"
 
 #include <errno.h>
@@ -19,7 +19,9 @@
 #include "util/clock.h"
 #include "util/mem.h"
 
-enum { STREAM_NONE = 99 }; /* of a channel: there is none such, so nothing is taken from it */
+enum {
+	STREAM_NONE = 99
+}; /* of a channel: there is none such, so nothing is taken from it */
 
 static void *on_alloc(size_t size, void **abstract)
 {
@@ -43,7 +45,7 @@ static void on_free(void *data, void **abstract)
 }
 
 static ssize_t on_send(libssh2_socket_t fd, const void *data, size_t len, int flags,
-                       void **abstract)
+		       void **abstract)
 {
 	struct link *l = *abstract;
 
@@ -72,7 +74,7 @@ static void note_received(struct link *l, const void *data, size_t len)
 }
 
 static ssize_t on_receive(libssh2_socket_t fd, void *data, size_t len, int flags,
-                          void **abstract)
+			  void **abstract)
 {
 	struct link *l = *abstract;
 	ssize_t n;
@@ -82,11 +84,12 @@ static ssize_t on_receive(libssh2_socket_t fd, void *data, size_t len, int flags
 	if (l->error) {
 		return l->error;
 	}
-	if (l->budget == 0) {
+	if (l->budget == 0 || l->is_dry) {
 		return -EAGAIN; /* poll() will say that there is more */
 	}
 	n = recv(l->fd, data, len < l->budget ? len : l->budget, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		l->is_dry = true;
 		return -EAGAIN;
 	}
 	if (n <= 0) {
@@ -98,9 +101,10 @@ static ssize_t on_receive(libssh2_socket_t fd, void *data, size_t len, int flags
 	return n;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): libssh2 wants seven */
 static void on_disconnect(LIBSSH2_SESSION *session, int reason, const char *message,
-                          int message_len, const char *language, int language_len,
-                          void **abstract)
+			  int message_len, const char *language, int language_len,
+			  void **abstract)
 {
 	struct link *l = *abstract;
 
@@ -129,11 +133,11 @@ int link_open(struct link *l, int fd, struct link_counters *counters)
 	}
 	libssh2_session_set_blocking(l->session, 0);
 	(void)libssh2_session_callback_set(l->session, LIBSSH2_CALLBACK_SEND,
-	                                   (void *)on_send);
+					   (void *)on_send);
 	(void)libssh2_session_callback_set(l->session, LIBSSH2_CALLBACK_RECV,
-	                                   (void *)on_receive);
+					   (void *)on_receive);
 	(void)libssh2_session_callback_set(l->session, LIBSSH2_CALLBACK_DISCONNECT,
-	                                   (void *)on_disconnect);
+					   (void *)on_disconnect);
 	return 0;
 }
 
@@ -160,13 +164,14 @@ void link_close(struct link *l)
 void link_refill(struct link *l)
 {
 	l->budget = LINK_BUDGET;
+	l->is_dry = false;
 }
 
 int link_flush(struct link *l)
 {
 	while (!l->error && link_out_len(l) > 0) {
 		ssize_t n = send(l->fd, l->out.data + l->out_sent, link_out_len(l),
-		                 MSG_DONTWAIT | MSG_NOSIGNAL);
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR) {
 			continue;
@@ -179,7 +184,7 @@ int link_flush(struct link *l)
 		}
 		l->out_sent += (size_t)n;
 		atomic_fetch_add_explicit(&l->counters->out, (uint64_t)n,
-		                          memory_order_relaxed);
+					  memory_order_relaxed);
 	}
 	/* Moved to the front only when little is left, so that each byte moves once. */
 	if (link_out_len(l) < l->out_sent) {
@@ -215,7 +220,7 @@ int link_check(struct link *l, int code)
 	if (code < 0 && code != LIBSSH2_ERROR_EAGAIN && !l->error) {
 		l->error = -EPROTO;
 		(void)snprintf(l->farewell, sizeof(l->farewell), "libssh2: %s (%d)",
-		               link_message(l), code);
+			       link_message(l), code);
 	}
 	return code;
 }
@@ -224,7 +229,8 @@ int link_pump(struct link *l, LIBSSH2_CHANNEL *channel)
 {
 	char byte;
 
-	return link_check(l, (int)libssh2_channel_read_ex(channel, STREAM_NONE, &byte, 1));
+	return link_check(l,
+			  (int)libssh2_channel_read_ex(channel, STREAM_NONE, &byte, 1));
 }
 
 const char *link_message(struct link *l)

@@ -45,8 +45,8 @@ static struct census take_census(const struct mux *m)
 		if (x->call) {
 			c.live++;
 		} else if (x->state == EXEC_ZOMBIE ||
-		           (x->state == EXEC_CLOSING &&
-		            now - x->closing_ms > CLOSING_MS)) {
+			   (x->state == EXEC_CLOSING &&
+			    now - x->closing_ms > CLOSING_MS)) {
 			c.zombies++;
 		}
 	}
@@ -75,7 +75,7 @@ static bool has_room(const struct mux *m)
 }
 
 static void give_back(struct remote_call *call, enum remote_fault fault, int code,
-                      const char *text)
+		      const char *text)
 {
 	struct err e = ERR_INIT;
 
@@ -90,11 +90,12 @@ static void add_exec(struct mux *m, struct exec *x)
 	while (*tail) {
 		tail = &(*tail)->next;
 	}
+	x->next = NULL;
 	*tail = x;
 }
 
-static void start_call(struct mux *m, LIBSSH2_CHANNEL *channel, struct remote_call *call,
-                       int64_t deadline_ms)
+static void start_call(struct mux *m, LIBSSH2_CHANNEL *channel,
+		       struct remote_call *call, int64_t deadline_ms)
 {
 	struct exec *x = exec_new(channel, call, deadline_ms);
 
@@ -106,8 +107,8 @@ static void start_call(struct mux *m, LIBSSH2_CHANNEL *channel, struct remote_ca
 	give_back(call, REMOTE_ABORTED, -ENOMEM, "no memory to run a command");
 }
 
-/* sshd has no place for another session (MaxSessions). Right after one was closed that may
- * be a matter of a moment; else the limit is what runs now. */
+/* sshd has no place for another session (MaxSessions). Right after one was closed that
+ * may be a matter of a moment; else the limit is what runs now. */
 static void note_refusal(struct mux *m, struct call_queue *queue)
 {
 	int64_t now = clock_ms();
@@ -125,14 +126,15 @@ static void note_refusal(struct mux *m, struct call_queue *queue)
 	if (call && m->refusals > REFUSALS_MAX) {
 		m->refusals = 0;
 		give_back(call, REMOTE_PROTOCOL, -EACCES,
-		          "the host refuses to open a session (MaxSessions 0, or no "
-		          "shell allowed)");
+			  "the host refuses to open a session (MaxSessions 0, or no "
+			  "shell allowed)");
 	} else if (call) {
 		call_queue_push_front(queue, call);
 	}
 }
 
-static void note_opened(struct mux *m, struct call_queue *queue, LIBSSH2_CHANNEL *channel)
+static void note_opened(struct mux *m, struct call_queue *queue,
+			LIBSSH2_CHANNEL *channel)
 {
 	struct remote_call *call = steal_ptr(&m->opening);
 	int64_t deadline_ms = m->opening_deadline_ms;
@@ -177,28 +179,34 @@ static bool open_step(struct mux *m, struct call_queue *queue)
 	return false;
 }
 
+static void use_spare(struct mux *m, struct remote_call *call)
+{
+	start_call(m, steal_ptr(&m->spare), call, clock_ms() + call->timeout_ms);
+}
+
+static void begin_opening(struct mux *m, struct remote_call *call)
+{
+	m->is_opening = true;
+	m->opening = call;
+	m->opening_deadline_ms = clock_ms() + call->timeout_ms;
+}
+
 static bool open_more(struct mux *m, struct call_queue *queue)
 {
-	bool moved = false;
+	bool moved = false, goes_on = true;
 
-	while (!m->link.error && (m->is_opening || (queue->first && has_room(m)))) {
-		if (!m->is_opening && m->spare) {
-			struct remote_call *call = call_queue_pop(queue);
-
-			start_call(m, steal_ptr(&m->spare), call,
-			           clock_ms() + call->timeout_ms);
+	while (goes_on && !m->link.error) {
+		if (m->is_opening) {
+			goes_on = open_step(m, queue);
+			moved |= goes_on;
+		} else if (!queue->first || !has_room(m)) {
+			goes_on = false;
+		} else if (m->spare) {
+			use_spare(m, call_queue_pop(queue));
 			moved = true;
-			continue;
+		} else {
+			begin_opening(m, call_queue_pop(queue));
 		}
-		if (!m->is_opening) {
-			m->is_opening = true;
-			m->opening = call_queue_pop(queue);
-			m->opening_deadline_ms = clock_ms() + m->opening->timeout_ms;
-		}
-		if (!open_step(m, queue)) {
-			break;
-		}
-		moved = true;
 	}
 	return moved;
 }
@@ -214,7 +222,18 @@ static void expire(struct mux *m)
 	}
 	if (m->opening && now >= m->opening_deadline_ms) {
 		give_back(steal_ptr(&m->opening), REMOTE_TIMEOUT, -ETIMEDOUT,
-		          "the host did not open a session in time; nothing was run");
+			  "the host did not open a session in time; nothing was run");
+	}
+}
+
+/* Another begins the next turn: the room for what is sent is shared, first come. */
+static void rotate(struct mux *m)
+{
+	struct exec *first = m->execs;
+
+	if (first && first->next) {
+		m->execs = first->next;
+		add_exec(m, first);
 	}
 }
 
@@ -225,6 +244,7 @@ static bool turn_all(struct mux *m)
 	for (struct exec *x = m->execs; x && !m->link.error; x = x->next) {
 		moved |= exec_turn(x, &m->link, m->scratch);
 	}
+	rotate(m);
 	return moved;
 }
 
@@ -254,14 +274,15 @@ static void reap(struct mux *m)
 
 static int64_t next_ping_ms(const struct mux *m)
 {
-	int64_t since = m->link.last_in_ms > m->ping_ms ? m->link.last_in_ms : m->ping_ms;
+	int64_t since =
+		m->link.last_in_ms > m->ping_ms ? m->link.last_in_ms : m->ping_ms;
 
 	return since + m->keepalive_ms;
 }
 
-/* A keepalive that the host must answer; the kernel's ACK alone proves nothing of sshd. The
- * silence counts only when we did ask: libssh2 sends none while the wall clock, by which it
- * spaces them, is being set back. */
+/* A keepalive that the host must answer; the kernel's ACK alone proves nothing of sshd.
+ * The silence counts only when we did ask: libssh2 sends none while the wall clock, by
+ * which it spaces them, is being set back. */
 static void keep_alive(struct mux *m)
 {
 	int64_t now = clock_ms(), silence = now - m->link.last_in_ms;
@@ -337,7 +358,8 @@ int64_t mux_deadline_ms(const struct mux *m)
 	for (const struct exec *x = m->execs; x; x = x->next) {
 		if (x->call) {
 			at = earlier(at, x->deadline_ms);
-		} else if (x->state == EXEC_CLOSING && x->closing_ms + CLOSING_MS > clock_ms()) {
+		} else if (x->state == EXEC_CLOSING &&
+			   x->closing_ms + CLOSING_MS > clock_ms()) {
 			at = earlier(at, x->closing_ms + CLOSING_MS + 1);
 		}
 	}
@@ -345,7 +367,7 @@ int64_t mux_deadline_ms(const struct mux *m)
 }
 
 void mux_end(struct mux *m, struct call_queue *queue, enum remote_fault fault,
-             const struct err *e)
+	     const struct err *e)
 {
 	struct exec *all = steal_ptr(&m->execs);
 

@@ -1,10 +1,11 @@
-/* A host's thread makes the connection when the first call comes, and then does nothing but
- * turns of the mux. While it connects no call runs, so connecting may wait, as long as
- * remote_free() can end the wait.
+/* A host's thread makes the connection when the first call comes, and then does nothing
+ * but turns of the mux. While it connects no call runs, so connecting may wait, as long
+ * as remote_free() can end the wait.
  *
- * After a failed attempt every call that waits is given back at once, with what went wrong:
- * who called knows better than we whether, and when, to try again. For the time of the
- * back-off new calls get the same answer without an attempt, unless they insist. */
+ * After a failed attempt every call that waits is given back at once, with what went
+ * wrong: who called knows better than we whether, and when, to try again. For the time
+ * of the back-off new calls get the same answer without an attempt, unless they insist.
+ */
 #include "ssh/remote.h"
 
 #include <errno.h>
@@ -24,7 +25,8 @@
 
 enum {
 	BACKOFF_MAX_S = 60,
-	BACKOFF_LOCKED_OUT_MS = 5000, /* at least, after a refused key or a bad host key */
+	BACKOFF_LOCKED_OUT_MS =
+		5000, /* at least, after a refused key or a bad host key */
 };
 
 struct remote {
@@ -41,10 +43,10 @@ struct remote {
 	struct call_queue queue;
 	struct connector connector;
 	struct mux mux;
-	unsigned failures;       /* to connect, in a row */
-	int64_t retry_ms;        /* the end of the back-off */
+	unsigned failures;	 /* to connect, in a row */
+	int64_t retry_ms;	 /* the end of the back-off */
 	enum remote_fault fault; /* of the last attempt ... */
-	struct err error;        /* ... and its sentence */
+	struct err error;	 /* ... and its sentence */
 };
 
 static void init_libssh2_once(void)
@@ -79,7 +81,7 @@ static void take_submitted(struct remote *r)
 }
 
 static void set_health(struct remote *r, bool connected, enum remote_fault fault,
-                       const char *text)
+		       const char *text)
 {
 	struct remote_health *h = &r->health;
 
@@ -94,8 +96,8 @@ static void set_health(struct remote *r, bool connected, enum remote_fault fault
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
-/* 2^n seconds, at most a minute, times 0.5 to 1, lest all hosts be tried at once after an
- * outage. */
+/* 2^n seconds, at most a minute, times 0.5 to 1, lest all hosts be tried at once after
+ * an outage. */
 static int64_t backoff_ms(unsigned failures, enum remote_fault fault)
 {
 	int64_t max_ms = (failures < 6 ? 1 << failures : BACKOFF_MAX_S) * (int64_t)1000;
@@ -121,7 +123,7 @@ static void note_failure(struct remote *r, enum remote_fault fault, const struct
 	r->fault = fault;
 	r->error = *e;
 	set_health(r, false, fault, e->text);
-	log_info("host %s: %s", r->config->name, e->text);
+	log_debug("host %s: %s", r->config->name, e->text); /* the calls carry it */
 	take_submitted(r);
 	call_finish_all(&r->queue, fault, e);
 }
@@ -136,8 +138,9 @@ static void attempt(struct remote *r)
 		return;
 	}
 	if (result != 0) {
-		note_failure(r, result > 0 ? (enum remote_fault)result : REMOTE_UNREACHABLE,
-		             &e);
+		note_failure(
+			r, result > 0 ? (enum remote_fault)result : REMOTE_UNREACHABLE,
+			&e);
 		return;
 	}
 	mux_begin(&r->mux, r->config->max_channels, r->config->keepalive_ms);
@@ -151,17 +154,17 @@ static void describe_loss(const struct remote *r, struct err *e)
 
 	if (l->error == -ETIMEDOUT && !*l->farewell) {
 		(void)err_set(e, -ECONNRESET,
-		              "the connection to %s was lost: nothing heard for %lld s",
-		              r->config->name,
-		              (long long)(clock_ms() - l->last_in_ms) / 1000);
+			      "the connection to %s was lost: nothing heard for %lld s",
+			      r->config->name,
+			      (long long)(clock_ms() - l->last_in_ms) / 1000);
 		return;
 	}
-	(void)err_set(e, -ECONNRESET, "the connection to %s was lost: %s", r->config->name,
-	              link_reason(l));
+	(void)err_set(e, -ECONNRESET, "the connection to %s was lost: %s",
+		      r->config->name, link_reason(l));
 }
 
-/* A connection that never carried a channel is as good as none: without the back-off a host
- * that lets us in and hangs up would be called again and again. */
+/* A connection that never carried a channel is as good as none: without the back-off a
+ * host that lets us in and hangs up would be called again and again. */
 static void lose(struct remote *r)
 {
 	bool was_of_use = r->mux.opened > 0;
@@ -182,7 +185,7 @@ static void renew(struct remote *r)
 	struct err e = ERR_INIT;
 
 	(void)err_set(&e, -ECONNRESET, "the connection to %s is made anew",
-	              r->config->name);
+		      r->config->name);
 	mux_end(&r->mux, &r->queue, REMOTE_LOST, &e);
 	set_health(r, false, REMOTE_OK, e.text);
 }
@@ -233,7 +236,7 @@ static void cancel_all(struct remote *r)
 	struct err e = ERR_INIT;
 
 	(void)err_set(&e, -ECANCELED, "the connection to %s is being closed",
-	              r->config->name);
+		      r->config->name);
 	if (link_is_open(&r->mux.link)) {
 		mux_end(&r->mux, &r->queue, REMOTE_CANCELLED, &e);
 	}
@@ -282,7 +285,7 @@ static struct remote *free_remote(struct remote *r)
 }
 
 int remote_new(const struct remote_config *config, struct remote **ret_remote,
-               struct err *e)
+	       struct err *e)
 {
 	struct remote *r = calloc(1, sizeof(*r));
 	int result;
@@ -296,9 +299,9 @@ int remote_new(const struct remote_config *config, struct remote **ret_remote,
 	call_queue_init(&r->submitted);
 	call_queue_init(&r->queue);
 	r->connector = (struct connector){ .config = config,
-		                           .counters = &r->counters,
-		                           .dial = { .config = config,
-		                                     .waiter = &r->waiter } };
+					   .counters = &r->counters,
+					   .dial = { .config = config,
+						     .waiter = &r->waiter } };
 	r->health.since_ms = clock_ms();
 	(void)snprintf(r->health.text, sizeof(r->health.text), "not connected yet");
 	result = waiter_init(&r->waiter);
@@ -308,7 +311,7 @@ int remote_new(const struct remote_config *config, struct remote **ret_remote,
 	if (result < 0) {
 		(void)free_remote(r);
 		return err_set(e, result, "cannot start the thread for the host %s: %s",
-		               config->name, strerror(-result));
+			       config->name, strerror(-result));
 	}
 	*ret_remote = r;
 	return 0;

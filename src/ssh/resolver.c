@@ -41,9 +41,10 @@ struct resolver *resolver_unref(struct resolver *r)
 
 static void *resolver_main(void *arg)
 {
-	/* Not AI_ADDRCONFIG: it would hide ::1 on a host without another IPv6 address. */
+	/* Not AI_ADDRCONFIG: it would hide ::1 on a host without another IPv6 address.
+	 */
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
-		                        .ai_flags = AI_NUMERICSERV };
+					.ai_flags = AI_NUMERICSERV };
 	struct resolver *r = arg;
 
 	r->failure = getaddrinfo(r->host, r->port, &hints, &r->list);
@@ -98,7 +99,7 @@ int resolver_start(const char *host, int port, struct resolver **ret_resolver)
 }
 
 int resolver_wait(struct resolver *r, struct waiter *w, int64_t deadline_ms,
-                  struct addrinfo **ret_list, int *ret_failure)
+		  struct addrinfo **ret_list, int *ret_failure)
 {
 	while (!r->done) {
 		int result = waiter_poll_one(w, r->done_fd, POLLIN, deadline_ms);

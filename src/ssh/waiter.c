@@ -60,8 +60,8 @@ int waiter_poll(struct waiter *w, struct pollfd *fds, size_t count, int64_t dead
 		all[i] = fds[i];
 	}
 	all[count] = (struct pollfd){ .fd = w->wake_fd, .events = POLLIN };
-	/* A deadline that has passed counts even when there is something to read: else who
-	 * sends without end could hold us for ever. */
+	/* A deadline that has passed counts even when there is something to read: else
+	 * who sends without end could hold us for ever. */
 	do {
 		n = w->stopped || wait_ms == 0 ? 0 : poll(all, count + 1, wait_ms);
 		wait_ms = remaining_ms(deadline_ms);

@@ -12,6 +12,17 @@ bool slice_equal(struct slice a, struct slice b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+struct slice slice_cut(struct slice *rest, char at)
+{
+	const char *end = rest->len > 0 ? memchr(rest->data, at, rest->len) : NULL;
+	size_t len = end ? (size_t)(end - rest->data) : rest->len;
+	struct slice head = { rest->data, len };
+
+	rest->data += end ? len + 1 : len;
+	rest->len -= end ? len + 1 : len;
+	return head;
+}
+
 struct slice wire_get_bytes(struct wire *w, size_t len)
 {
 	struct slice s = { NULL, 0 };
@@ -54,8 +65,8 @@ struct slice wire_get_string(struct wire *w)
 int wire_add_u32(struct buf *b, uint32_t value)
 {
 	unsigned char bytes[4] = { (unsigned char)(value >> 24),
-		                   (unsigned char)(value >> 16),
-		                   (unsigned char)(value >> 8), (unsigned char)value };
+				   (unsigned char)(value >> 16),
+				   (unsigned char)(value >> 8), (unsigned char)value };
 
 	return buf_add(b, bytes, sizeof(bytes));
 }

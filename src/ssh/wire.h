@@ -1,5 +1,5 @@
-/* The SSH wire format (RFC 4251, section 5): reading that never leaves its bytes, writing
- * into a buffer. */
+/* The SSH wire format (RFC 4251, section 5): reading that never leaves its bytes,
+ * writing into a buffer. */
 #pragma once
 
 #include <stdbool.h>
@@ -16,6 +16,9 @@ struct slice {
 
 bool slice_is(struct slice s, const char *text);
 bool slice_equal(struct slice a, struct slice b);
+/* Removes what stands in front of the first `at`, and that, from rest, and returns it;
+ * all of it when there is none. */
+struct slice slice_cut(struct slice *rest, char at);
 static inline struct slice slice_of(const struct buf *b)
 {
 	return (struct slice){ b->data, b->len };

@@ -69,7 +69,7 @@ int store_delete_file(struct store *s, int64_t id, struct err *e)
 
 /* Steps a query of at most one row and gives the reader back. */
 static int get_one(struct store *s, struct store_connection *c, sqlite3_stmt *row,
-                   struct store_file *ret)
+		   struct store_file *ret)
 {
 	int r = -EIO;
 
@@ -87,9 +87,10 @@ static int get_one(struct store *s, struct store_connection *c, sqlite3_stmt *ro
 	return r;
 }
 
-/* A reader with the statement prepared; *ret_row is NULL and nothing held on failure. */
+/* A reader with the statement prepared; *ret_row is NULL and nothing held on failure.
+ */
 static struct store_connection *query(struct store *s, enum store_sql which,
-                                      sqlite3_stmt **ret_row)
+				      sqlite3_stmt **ret_row)
 {
 	struct store_connection *c = store_reader_get(s);
 
@@ -113,7 +114,7 @@ int store_get_file(struct store *s, int64_t id, struct store_file *ret_file)
 }
 
 int store_find_file(struct store *s, int64_t job, int64_t parent, const char *name,
-                    struct store_file *ret_file)
+		    struct store_file *ret_file)
 {
 	sqlite3_stmt *row;
 	struct store_connection *c = query(s, SQL_FIND_FILE, &row);
@@ -128,7 +129,7 @@ int store_find_file(struct store *s, int64_t job, int64_t parent, const char *na
 }
 
 int store_list_files(struct store *s, int64_t job, int64_t parent, int64_t after,
-                     int (*each)(void *arg, const struct store_file *file), void *arg)
+		     int (*each)(void *arg, const struct store_file *file), void *arg)
 {
 	sqlite3_stmt *row;
 	struct store_connection *c = query(s, SQL_LIST_FILES, &row);

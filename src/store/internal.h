@@ -47,8 +47,8 @@ struct store {
 	int lock_fd;
 	int files_fd;
 	struct store_connection writer;
-	/* The thread that is in a transaction, 0: none. Its reads go through the writer, so
-	 * that it sees what it wrote. */
+	/* The thread that is in a transaction, 0: none. Its reads go through the
+	 * writer, so that it sees what it wrote. */
 	_Atomic pid_t writer_tid;
 	char *sql[STORE_SQL_COUNT]; /* the text of each statement */
 
@@ -58,7 +58,7 @@ struct store {
 
 /* The statement, reset and without values; NULL: e says why. */
 sqlite3_stmt *store_prepare(struct store *s, struct store_connection *c,
-                            enum store_sql which, struct err *e);
+			    enum store_sql which, struct err *e);
 /* Runs a statement that gives no row. */
 int store_run(struct store_connection *c, sqlite3_stmt *statement, struct err *e);
 /* SQLite's error as negative errno and sentence. */

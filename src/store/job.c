@@ -1,5 +1,5 @@
-/* Rows of jobs and attempts. One table says which column is which member; the statements,
- * the binding and the loading all walk it. */
+/* Rows of jobs and attempts. One table says which column is which member; the
+ * statements, the binding and the loading all walk it. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,9 +25,9 @@ struct column {
 	size_t offset; /* in struct job_record */
 };
 
-#define MEMBER(column, type, member)                                              \
-	{                                                                         \
-		(column), COLUMN_##type, offsetof(struct job_record, member)      \
+#define MEMBER(column, type, member)                                                   \
+	{                                                                              \
+		(column), COLUMN_##type, offsetof(struct job_record, member)           \
 	}
 
 /* id comes first: parameter 1 of every statement. */
@@ -86,7 +86,8 @@ static const struct column attempt_columns[] = {
 
 /* The transfers of an attempt are read only as a whole: one text, a line each, members
  * apart by tabs (names and URIs hold no control characters). */
-static int bind_transfers(sqlite3_stmt *statement, int index, const struct job_record *r)
+static int bind_transfers(sqlite3_stmt *statement, int index,
+			  const struct job_record *r)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 
@@ -94,18 +95,19 @@ static int bind_transfers(sqlite3_stmt *statement, int index, const struct job_r
 		const struct job_transfer *t = &r->transfers[i];
 
 		(void)buf_printf(&text, "%d\t%lld\t%lld\t%s\t%s\n", (int)t->state,
-		                 (long long)t->bytes, (long long)t->total, t->name,
-		                 t->uri);
+				 (long long)t->bytes, (long long)t->total, t->name,
+				 t->uri);
 	}
 	if (text.error) {
 		return text.error;
 	}
-	(void)sqlite3_bind_text(statement, index, buf_text(&text), -1, SQLITE_TRANSIENT);
+	(void)sqlite3_bind_text(statement, index, buf_text(&text), -1,
+				SQLITE_TRANSIENT);
 	return 0;
 }
 
 static int bind_column(sqlite3_stmt *statement, int index, const struct column *c,
-                       const struct job_record *r)
+		       const struct job_record *r)
 {
 	const char *member = (const char *)r + c->offset;
 
@@ -124,18 +126,18 @@ static int bind_column(sqlite3_stmt *statement, int index, const struct column *
 		break;
 	case COLUMN_TEXT:
 		(void)sqlite3_bind_text(statement, index, *(char *const *)member, -1,
-		                        SQLITE_STATIC);
+					SQLITE_STATIC);
 		break;
 	case COLUMN_KEY:
 		(void)sqlite3_bind_text(statement, index, member, -1, SQLITE_STATIC);
 		break;
 	case COLUMN_STATE:
 		(void)sqlite3_bind_text(statement, index, job_state_name(r->state), -1,
-		                        SQLITE_STATIC);
+					SQLITE_STATIC);
 		break;
 	case COLUMN_REASON:
-		(void)sqlite3_bind_text(statement, index, job_reason_name(r->reason), -1,
-		                        SQLITE_STATIC);
+		(void)sqlite3_bind_text(statement, index, job_reason_name(r->reason),
+					-1, SQLITE_STATIC);
 		break;
 	case COLUMN_TRANSFERS:
 		return bind_transfers(statement, index, r);
@@ -144,7 +146,7 @@ static int bind_column(sqlite3_stmt *statement, int index, const struct column *
 }
 
 static int bind_columns(sqlite3_stmt *statement, const struct column *columns, size_t n,
-                        const struct job_record *r)
+			const struct job_record *r)
 {
 	for (size_t i = 0; i < n; i++) {
 		int error = bind_column(statement, (int)i + 1, &columns[i], r);
@@ -217,7 +219,7 @@ static int load_text(sqlite3_stmt *row, int index, char **member)
 }
 
 static int load_column(sqlite3_stmt *row, int index, const struct column *c,
-                       struct job_record *r)
+		       struct job_record *r)
 {
 	char *member = (char *)r + c->offset;
 	int64_t number = sqlite3_column_int64(row, index);
@@ -258,7 +260,7 @@ static int load_column(sqlite3_stmt *row, int index, const struct column *c,
 
 /* "a, b, c" and as many parameters. */
 static void add_names(struct buf *b, const struct column *columns, size_t n,
-                      const char *prefix)
+		      const char *prefix)
 {
 	for (size_t i = 0; i < n; i++) {
 		(void)buf_printf(b, "%s%s%s", i ? ", " : "", prefix, columns[i].name);
@@ -272,8 +274,8 @@ static void add_parameters(struct buf *b, size_t n)
 	}
 }
 
-static char *make_insert(const char *verb, const char *table, const struct column *columns,
-                         size_t n)
+static char *make_insert(const char *verb, const char *table,
+			 const struct column *columns, size_t n)
 {
 	cleanup_buf struct buf b = BUF_INIT;
 
@@ -292,7 +294,7 @@ static char *make_update(void)
 	(void)buf_add_str(&b, "UPDATE job SET ");
 	for (size_t i = 1; i < ARRAY_SIZE(job_columns); i++) {
 		(void)buf_printf(&b, "%s%s = ?%zu", i > 1 ? ", " : "",
-		                 job_columns[i].name, i + 1);
+				 job_columns[i].name, i + 1);
 	}
 	(void)buf_add_str(&b, " WHERE id = ?1");
 	return buf_steal(&b);
@@ -307,7 +309,7 @@ static char *make_load(void)
 	(void)buf_add_str(&b, ", ");
 	add_names(&b, attempt_columns, ARRAY_SIZE(attempt_columns), "attempt.");
 	(void)buf_add_str(&b, " FROM job LEFT JOIN attempt ON attempt.job = job.id AND"
-	                      " attempt.n = job.attempt ORDER BY job.id");
+			      " attempt.n = job.attempt ORDER BY job.id");
 	return buf_steal(&b);
 }
 
@@ -316,14 +318,14 @@ int store_make_job_sql(struct store *s)
 	s->sql[SQL_ADD_JOB] =
 		make_insert("INSERT", "job", job_columns, ARRAY_SIZE(job_columns));
 	s->sql[SQL_PUT_JOB] = make_update();
-	s->sql[SQL_PUT_ATTEMPT] = make_insert("INSERT OR REPLACE", "attempt",
-	                                      attempt_columns,
-	                                      ARRAY_SIZE(attempt_columns));
+	s->sql[SQL_PUT_ATTEMPT] =
+		make_insert("INSERT OR REPLACE", "attempt", attempt_columns,
+			    ARRAY_SIZE(attempt_columns));
 	s->sql[SQL_LOAD_JOBS] = make_load();
 	return s->sql[SQL_ADD_JOB] && s->sql[SQL_PUT_JOB] && s->sql[SQL_PUT_ATTEMPT] &&
-	               s->sql[SQL_LOAD_JOBS]
-	       ? 0
-	       : -ENOMEM;
+			       s->sql[SQL_LOAD_JOBS]
+		       ? 0
+		       : -ENOMEM;
 }
 
 int store_add_job(struct store *s, struct job_record *record, struct err *e)
@@ -347,7 +349,7 @@ int store_add_job(struct store *s, struct job_record *record, struct err *e)
 }
 
 static int put_row(struct store *s, enum store_sql which, const struct column *columns,
-                   size_t n, const struct job_record *record, struct err *e)
+		   size_t n, const struct job_record *record, struct err *e)
 {
 	sqlite3_stmt *statement = store_prepare(s, &s->writer, which, e);
 	int r;
@@ -364,17 +366,18 @@ static int put_row(struct store *s, enum store_sql which, const struct column *c
 
 int store_put_job(struct store *s, const struct job_record *record, struct err *e)
 {
-	int r = put_row(s, SQL_PUT_JOB, job_columns, ARRAY_SIZE(job_columns), record, e);
+	int r = put_row(s, SQL_PUT_JOB, job_columns, ARRAY_SIZE(job_columns), record,
+			e);
 
 	if (r == 0 && record->attempt.n > 0) {
 		r = put_row(s, SQL_PUT_ATTEMPT, attempt_columns,
-		            ARRAY_SIZE(attempt_columns), record, e);
+			    ARRAY_SIZE(attempt_columns), record, e);
 	}
 	return r;
 }
 
 static int list_job_files(struct store *s, int64_t job, struct buf *ret_files,
-                          struct err *e)
+			  struct err *e)
 {
 	sqlite3_stmt *row = store_prepare(s, &s->writer, SQL_LIST_JOB_FILES, e);
 	int result;
@@ -395,7 +398,7 @@ static int list_job_files(struct store *s, int64_t job, struct buf *ret_files,
 int store_delete_job(struct store *s, int64_t job, struct buf *ret_files, struct err *e)
 {
 	static const enum store_sql verbs[] = {
-		SQL_DELETE_JOB,    SQL_DELETE_ATTEMPTS, SQL_DELETE_SPEC,
+		SQL_DELETE_JOB,	   SQL_DELETE_ATTEMPTS, SQL_DELETE_SPEC,
 		SQL_DELETE_CHUNKS, SQL_DELETE_FILES,
 	};
 	int r = list_job_files(s, job, ret_files, e);
@@ -431,7 +434,7 @@ static int load_row(sqlite3_stmt *row, struct job_record *r)
 }
 
 int store_load_jobs(struct store *s, int (*each)(void *arg, struct job_record *record),
-                    void *arg, struct err *e)
+		    void *arg, struct err *e)
 {
 	struct store_connection *c = &s->writer;
 	sqlite3_stmt *row = store_prepare(s, c, SQL_LOAD_JOBS, e);
@@ -446,7 +449,7 @@ int store_load_jobs(struct store *s, int (*each)(void *arg, struct job_record *r
 		r = record ? load_row(row, record) : -ENOMEM;
 		if (r < 0) {
 			err_set(e, r, "cannot read job %lld from the database: %s",
-			        (long long)sqlite3_column_int64(row, 0), strerror(-r));
+				(long long)sqlite3_column_int64(row, 0), strerror(-r));
 		} else {
 			r = each(arg, steal_ptr(&record));
 		}

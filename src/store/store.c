@@ -1,9 +1,9 @@
 /* Opening, locking, migrating; transactions; the pool of read connections.
  *
  * The writer is one connection in the engine's thread: SQLite never has two writers of
- * ours, and many changes go into one transaction. Durability: WAL with synchronous=FULL,
- * so a commit that returned survives a power cut. Readers see the last commit and are
- * never blocked by the writer. */
+ * ours, and many changes go into one transaction. Durability: WAL with
+ * synchronous=FULL, so a commit that returned survives a power cut. Readers see the
+ * last commit and are never blocked by the writer. */
 #include "store/internal.h"
 
 #include <errno.h>
@@ -29,7 +29,8 @@ static const char *const migrations[] = {
 	" exited INTEGER, ended INTEGER, changed INTEGER, log_written INTEGER,"
 	" transfer_written INTEGER, events_written INTEGER, outputs_written INTEGER,"
 	" cancel INTEGER, cancel_now INTEGER, exit_code INTEGER, log_size INTEGER,"
-	" transfer_size INTEGER, events_size INTEGER, outputs_size INTEGER, event_seq INTEGER,"
+	" transfer_size INTEGER, events_size INTEGER, outputs_size INTEGER, event_seq "
+	"INTEGER,"
 	" outputs_uri TEXT, outputs_count INTEGER, outputs_bytes INTEGER,"
 	" attempt INTEGER);"
 	"CREATE TABLE attempt("
@@ -65,8 +66,9 @@ static const struct {
 	{ SQL_LIST_JOB_FILES, "SELECT id FROM file WHERE job = ?1 AND is_dir = 0" },
 	{ SQL_PUT_SPEC, "INSERT OR REPLACE INTO spec(job, text) VALUES(?1, ?2)" },
 	{ SQL_GET_SPEC, "SELECT text FROM spec WHERE job = ?1" },
-	{ SQL_LAST_CHUNK, "SELECT id, off, data FROM chunk WHERE job = ?1 AND stream = ?2"
-	                  " ORDER BY off DESC LIMIT 1" },
+	{ SQL_LAST_CHUNK,
+	  "SELECT id, off, data FROM chunk WHERE job = ?1 AND stream = ?2"
+	  " ORDER BY off DESC LIMIT 1" },
 	{ SQL_ADD_CHUNK,
 	  "INSERT INTO chunk(job, stream, off, data) VALUES(?1, ?2, ?3, ?4)" },
 	{ SQL_PUT_CHUNK, "UPDATE chunk SET data = ?2 WHERE id = ?1" },
@@ -75,16 +77,18 @@ static const struct {
 	  " (SELECT max(off) FROM chunk WHERE job = ?1 AND stream = ?2 AND off <= ?3)"
 	  " AND off < ?4 ORDER BY off" },
 	{ SQL_ADD_FILE, "INSERT INTO file(job, parent, name, is_dir, mode, uid, gid)"
-	                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)" },
+			" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)" },
 	{ SQL_PUT_FILE, "UPDATE file SET parent = ?2, name = ?3, mode = ?4, uid = ?5,"
-	                " gid = ?6 WHERE id = ?1" },
+			" gid = ?6 WHERE id = ?1" },
 	{ SQL_DELETE_FILE, "DELETE FROM file WHERE id = ?1" },
 	{ SQL_GET_FILE, "SELECT id, job, parent, name, is_dir, mode, uid, gid FROM file"
-	                " WHERE id = ?1" },
-	{ SQL_FIND_FILE, "SELECT id, job, parent, name, is_dir, mode, uid, gid FROM file"
-	                 " WHERE job = ?1 AND parent = ?2 AND name = ?3" },
-	{ SQL_LIST_FILES, "SELECT id, job, parent, name, is_dir, mode, uid, gid FROM file"
-	                  " WHERE job = ?1 AND parent = ?2 AND id > ?3 ORDER BY id" },
+			" WHERE id = ?1" },
+	{ SQL_FIND_FILE,
+	  "SELECT id, job, parent, name, is_dir, mode, uid, gid FROM file"
+	  " WHERE job = ?1 AND parent = ?2 AND name = ?3" },
+	{ SQL_LIST_FILES,
+	  "SELECT id, job, parent, name, is_dir, mode, uid, gid FROM file"
+	  " WHERE job = ?1 AND parent = ?2 AND id > ?3 ORDER BY id" },
 };
 
 int store_error(const struct store_connection *c, struct err *e)
@@ -98,7 +102,7 @@ int store_error(const struct store_connection *c, struct err *e)
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		return err_set(e, -EAGAIN,
-		               "the job database is locked by another program");
+			       "the job database is locked by another program");
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return err_set(e, -EUCLEAN, "the job database is damaged: %s", text);
@@ -116,13 +120,13 @@ int store_error(const struct store_connection *c, struct err *e)
 }
 
 sqlite3_stmt *store_prepare(struct store *s, struct store_connection *c,
-                            enum store_sql which, struct err *e)
+			    enum store_sql which, struct err *e)
 {
 	sqlite3_stmt **statement = &c->statements[which];
 
 	if (!*statement &&
 	    sqlite3_prepare_v3(c->db, s->sql[which], -1, SQLITE_PREPARE_PERSISTENT,
-	                       statement, NULL) != SQLITE_OK) {
+			       statement, NULL) != SQLITE_OK) {
 		(void)store_error(c, e);
 		return NULL;
 	}
@@ -159,7 +163,7 @@ static void connection_close(struct store_connection *c)
 }
 
 static int connection_open(const char *path, int flags, struct store_connection *c,
-                           struct err *e)
+			   struct err *e)
 {
 	if (sqlite3_open_v2(path, &c->db, flags | SQLITE_OPEN_NOMUTEX, NULL) !=
 	    SQLITE_OK) {
@@ -194,7 +198,7 @@ static int migrate_one(struct store *s, int64_t version, struct err *e)
 		return r;
 	}
 	(void)snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %lld",
-	               (long long)version + 1);
+		       (long long)version + 1);
 	r = run_text(&s->writer, migrations[version], e);
 	if (r == 0) {
 		r = run_text(&s->writer, pragma, e);
@@ -216,10 +220,11 @@ static int migrate(struct store *s, struct err *e)
 		return store_error(&s->writer, e);
 	}
 	if (version > (int64_t)ARRAY_SIZE(migrations)) {
-		return err_set(e, -EPROTO,
-		               "%s was made by a newer jobfs (schema %lld, this one knows"
-		               " up to %zu)",
-		               s->path, (long long)version, ARRAY_SIZE(migrations));
+		return err_set(
+			e, -EPROTO,
+			"%s was made by a newer jobfs (schema %lld, this one knows"
+			" up to %zu)",
+			s->path, (long long)version, ARRAY_SIZE(migrations));
 	}
 	for (; version < (int64_t)ARRAY_SIZE(migrations); version++) {
 		int r = migrate_one(s, version, e);
@@ -250,8 +255,8 @@ static int take_lock(struct store *s, const char *state_dir, struct err *e)
 
 		pid[n > 0 ? n : 0] = '\0';
 		return err_set(e, -EBUSY,
-		               "another jobfs (process %s) uses the state directory %s",
-		               pid[0] ? pid : "unknown", state_dir);
+			       "another jobfs (process %s) uses the state directory %s",
+			       pid[0] ? pid : "unknown", state_dir);
 	}
 	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
 	/* for the sentence above only: the lock itself is flock's */
@@ -288,7 +293,7 @@ static int open_database(struct store *s, struct err *e)
 	int r;
 
 	r = connection_open(s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
-	                    &s->writer, e);
+			    &s->writer, e);
 	if (r < 0) {
 		return err_prefix(e, r, "cannot open %s", s->path);
 	}

@@ -1,6 +1,7 @@
-/* SQLite: the one place where state lives. One writer (the engine's thread), many readers
- * (any thread; each takes a read connection of a pool for the length of one call).
- * Contents of files/ are plain files below STATE_DIR/files, named by their id. */
+/* SQLite: the one place where state lives. One writer (the engine's thread), many
+ * readers (any thread; each takes a read connection of a pool for the length of one
+ * call). Contents of files/ are plain files below STATE_DIR/files, named by their id.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -19,7 +20,8 @@ struct store;
 int store_open(const char *state_dir, struct store **ret_store, struct err *e);
 struct store *store_close(struct store *s);
 
-/* --- the writer's side: the engine's thread only ------------------------------------ */
+/* --- the writer's side: the engine's thread only ------------------------------------
+ */
 
 int store_begin(struct store *s, struct err *e);
 int store_commit(struct store *s, struct err *e); /* durable when it returns 0 */
@@ -30,46 +32,51 @@ int store_add_job(struct store *s, struct job_record *record, struct err *e);
 int store_put_job(struct store *s, const struct job_record *record, struct err *e);
 /* With all that belongs to it, except the contents on disk: their ids are appended to
  * *ret_files as int64_t. */
-int store_delete_job(struct store *s, int64_t job, struct buf *ret_files, struct err *e);
+int store_delete_job(struct store *s, int64_t job, struct buf *ret_files,
+		     struct err *e);
 int store_put_spec(struct store *s, int64_t job, const char *text, size_t len,
-                   struct err *e);
+		   struct err *e);
 /* Appends at offset, which must be the stream's size: -ESTALE otherwise. job 0 is the
  * daemon's own events. */
 int store_append(struct store *s, int64_t job, enum job_stream stream, int64_t offset,
-                 const void *data, size_t len, struct err *e);
+		 const void *data, size_t len, struct err *e);
 
 /* A user's own file or directory. */
 enum { FILE_PARENT_JOB = 0, FILE_PARENT_FILES = 1, FILE_ID_FIRST = 16 };
 struct store_file {
-	int64_t id;     /* >= FILE_ID_FIRST, never used again */
+	int64_t id; /* >= FILE_ID_FIRST, never used again */
 	int64_t job;
-	int64_t parent; /* FILE_PARENT_JOB: beside spec.json; FILE_PARENT_FILES: in files/ */
+	int64_t parent; /* FILE_PARENT_JOB: beside spec.json; FILE_PARENT_FILES: in
+			   files/ */
 	bool is_dir;
 	mode_t mode; /* permission bits */
 	uid_t uid;
 	gid_t gid;
 	char name[256];
 };
-int store_add_file(struct store *s, struct store_file *file, struct err *e); /* -EEXIST */
+int store_add_file(struct store *s, struct store_file *file,
+		   struct err *e); /* -EEXIST */
 int store_put_file(struct store *s, const struct store_file *file, struct err *e);
 int store_delete_file(struct store *s, int64_t id, struct err *e);
 
-/* --- the readers' side: any thread --------------------------------------------------- */
+/* --- the readers' side: any thread ---------------------------------------------------
+ */
 
 /* All jobs in the order of their ids; each() takes over the reference. */
 int store_load_jobs(struct store *s, int (*each)(void *arg, struct job_record *record),
-                    void *arg, struct err *e);
+		    void *arg, struct err *e);
 int store_read_spec(struct store *s, int64_t job, struct buf *out);
 /* Up to len bytes from offset; fewer at the end. Bytes read or negative errno. */
 ssize_t store_read_stream(struct store *s, int64_t job, enum job_stream stream,
-                          int64_t offset, char *data, size_t len);
+			  int64_t offset, char *data, size_t len);
 int64_t store_stream_size(struct store *s, int64_t job, enum job_stream stream);
-int store_get_file(struct store *s, int64_t id, struct store_file *ret_file); /* -ENOENT */
+int store_get_file(struct store *s, int64_t id,
+		   struct store_file *ret_file); /* -ENOENT */
 int store_find_file(struct store *s, int64_t job, int64_t parent, const char *name,
-                    struct store_file *ret_file); /* -ENOENT */
+		    struct store_file *ret_file); /* -ENOENT */
 /* Children in the order of their ids, after id `after`; each() non-zero stops. */
 int store_list_files(struct store *s, int64_t job, int64_t parent, int64_t after,
-                     int (*each)(void *arg, const struct store_file *file), void *arg);
+		     int (*each)(void *arg, const struct store_file *file), void *arg);
 
 /* The directory of contents, open; borrowed until store_close(). The content of file id
  * is the plain file "<id>" in it. */

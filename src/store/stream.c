@@ -1,17 +1,18 @@
-/* Specs and append-only streams. A stream is a run of chunks without gaps; small appends
- * are merged into the last chunk, so that a slow log does not become a row a line. */
+/* Specs and append-only streams. A stream is a run of chunks without gaps; small
+ * appends are merged into the last chunk, so that a slow log does not become a row a
+ * line. */
 #include <errno.h>
 #include <string.h>
 
 #include "store/internal.h"
 
 enum {
-	CHUNK_MAX = 64 << 10,   /* bytes of one chunk */
+	CHUNK_MAX = 64 << 10,	/* bytes of one chunk */
 	CHUNK_MERGE = 16 << 10, /* a last chunk smaller than this is added to */
 };
 
 int store_put_spec(struct store *s, int64_t job, const char *text, size_t len,
-                   struct err *e)
+		   struct err *e)
 {
 	sqlite3_stmt *statement = store_prepare(s, &s->writer, SQL_PUT_SPEC, e);
 
@@ -34,7 +35,7 @@ int store_read_spec(struct store *s, int64_t job, struct buf *out)
 		switch (sqlite3_step(row)) {
 		case SQLITE_ROW:
 			r = buf_add(out, sqlite3_column_blob(row, 0),
-			            (size_t)sqlite3_column_bytes(row, 0));
+				    (size_t)sqlite3_column_bytes(row, 0));
 			break;
 		case SQLITE_DONE:
 			r = -ENOENT;
@@ -55,7 +56,7 @@ struct last_chunk {
 };
 
 static int find_last_chunk(struct store *s, int64_t job, enum job_stream stream,
-                           struct last_chunk *ret, struct err *e)
+			   struct last_chunk *ret, struct err *e)
 {
 	sqlite3_stmt *row = store_prepare(s, &s->writer, SQL_LAST_CHUNK, e);
 	int result, r = 0;
@@ -81,8 +82,8 @@ static int find_last_chunk(struct store *s, int64_t job, enum job_stream stream,
 	return r;
 }
 
-static int add_chunk(struct store *s, int64_t job, enum job_stream stream, int64_t offset,
-                     const char *data, size_t len, struct err *e)
+static int add_chunk(struct store *s, int64_t job, enum job_stream stream,
+		     int64_t offset, const char *data, size_t len, struct err *e)
 {
 	sqlite3_stmt *statement = store_prepare(s, &s->writer, SQL_ADD_CHUNK, e);
 
@@ -109,7 +110,7 @@ static int put_chunk(struct store *s, int64_t id, const struct buf *data, struct
 }
 
 static int append_chunks(struct store *s, int64_t job, enum job_stream stream,
-                         int64_t offset, const char *data, size_t len, struct err *e)
+			 int64_t offset, const char *data, size_t len, struct err *e)
 {
 	int r = 0;
 
@@ -125,7 +126,7 @@ static int append_chunks(struct store *s, int64_t job, enum job_stream stream,
 }
 
 int store_append(struct store *s, int64_t job, enum job_stream stream, int64_t offset,
-                 const void *data, size_t len, struct err *e)
+		 const void *data, size_t len, struct err *e)
 {
 	struct last_chunk last = { .id = 0 };
 	int r;
@@ -136,8 +137,8 @@ int store_append(struct store *s, int64_t job, enum job_stream stream, int64_t o
 	r = find_last_chunk(s, job, stream, &last, e);
 	if (r == 0 && last.end != offset) {
 		r = err_set(e, -ESTALE, "stream %d of job %lld ends at %lld, not %lld",
-		            (int)stream, (long long)job, (long long)last.end,
-		            (long long)offset);
+			    (int)stream, (long long)job, (long long)last.end,
+			    (long long)offset);
 	}
 	if (r == 0 && last.data.len > 0 && last.data.len + len <= CHUNK_MAX) {
 		r = buf_add(&last.data, data, len);
@@ -168,7 +169,7 @@ static size_t copy_chunk(sqlite3_stmt *row, int64_t offset, char *data, size_t l
 }
 
 ssize_t store_read_stream(struct store *s, int64_t job, enum job_stream stream,
-                          int64_t offset, char *data, size_t len)
+			  int64_t offset, char *data, size_t len)
 {
 	struct store_connection *c = store_reader_get(s);
 	sqlite3_stmt *row = c ? store_prepare(s, c, SQL_READ_CHUNKS, NULL) : NULL;
@@ -186,7 +187,8 @@ ssize_t store_read_stream(struct store *s, int64_t job, enum job_stream stream,
 	(void)sqlite3_bind_int64(row, 3, offset);
 	(void)sqlite3_bind_int64(row, 4, offset + (int64_t)len);
 	while ((result = sqlite3_step(row)) == SQLITE_ROW && done < len) {
-		done += copy_chunk(row, offset + (int64_t)done, data + done, len - done);
+		done += copy_chunk(row, offset + (int64_t)done, data + done,
+				   len - done);
 	}
 	(void)sqlite3_reset(row);
 	store_reader_put(s, c);

@@ -1,24 +1,27 @@
-/* A growing byte buffer with a maximum. A failure (no memory, maximum reached) sticks, so
- * that a run of appends needs one check at its end. */
+/* A growing byte buffer with a maximum. A failure (no memory, maximum reached) sticks,
+ * so that a run of appends needs one check at its end. */
 #pragma once
 
-#include <stdbool.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "util/mem.h"
 
 struct buf {
-	char *data;      /* NUL-terminated when not NULL; the NUL is not counted */
-	size_t len;      /* bytes */
+	char *data;	 /* NUL-terminated when not NULL; the NUL is not counted */
+	size_t len;	 /* bytes */
 	size_t capacity; /* bytes allocated */
-	size_t max;      /* bytes; 0 means BUF_MAX_DEFAULT */
-	int error;       /* 0, -ENOMEM or -EFBIG; sticks */
+	size_t max;	 /* bytes; 0 means BUF_MAX_DEFAULT */
+	int error;	 /* 0, -ENOMEM or -EFBIG; sticks */
 };
 
 enum { BUF_MAX_DEFAULT = 64 << 20 };
 
-#define BUF_INIT { .data = NULL }
+#define BUF_INIT                                                                       \
+	{                                                                              \
+		.data = NULL                                                           \
+	}
 
 void buf_fini(struct buf *b);
 #define cleanup_buf cleanup_(buf_fini)
@@ -40,7 +43,8 @@ char *buf_reserve(struct buf *b, size_t len);
 /* Drops the first len bytes. */
 void buf_consume(struct buf *b, size_t len);
 void buf_truncate(struct buf *b, size_t len);
-/* Gives away the bytes (the caller frees); NULL when b->error is set or on no memory. */
+/* Gives away the bytes (the caller frees); NULL when b->error is set or on no memory.
+ */
 char *buf_steal(struct buf *b);
 
 static inline const char *buf_text(const struct buf *b)

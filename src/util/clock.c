@@ -31,7 +31,7 @@ void clock_format(int64_t wall_ms, char ret_text[static CLOCK_TEXT_MAX])
 		return;
 	}
 	(void)snprintf(ret_text, CLOCK_TEXT_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
-	               (tm.tm_year + 1900) % 10000, (tm.tm_mon + 1) % 100,
-	               tm.tm_mday % 100, tm.tm_hour % 100, tm.tm_min % 100,
-	               tm.tm_sec % 100, (int)(wall_ms % 1000));
+		       (tm.tm_year + 1900) % 10000, (tm.tm_mon + 1) % 100,
+		       tm.tm_mday % 100, tm.tm_hour % 100, tm.tm_min % 100,
+		       tm.tm_sec % 100, (int)(wall_ms % 1000));
 }

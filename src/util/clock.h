@@ -1,5 +1,5 @@
-/* Two clocks: one for decisions, which no one can set and which counts suspended time, and
- * one for people. All times are int64_t milliseconds. */
+/* Two clocks: one for decisions, which no one can set and which counts suspended time,
+ * and one for people. All times are int64_t milliseconds. */
 #pragma once
 
 #include <stdint.h>

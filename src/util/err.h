@@ -6,11 +6,14 @@
 enum { ERR_TEXT_MAX = 2048 };
 
 struct err {
-	int code;                /* negative errno, 0 when unset */
+	int code;		 /* negative errno, 0 when unset */
 	char text[ERR_TEXT_MAX]; /* UTF-8, no newline at the end, never a secret */
 };
 
-#define ERR_INIT { .code = 0, .text = "" }
+#define ERR_INIT                                                                       \
+	{                                                                              \
+		.code = 0, .text = ""                                                  \
+	}
 
 /* Both return code, so that a caller can write: return err_set(e, -EIO, "...").
  * e may be NULL: then only the code travels. Text that is too long is cut. */

@@ -19,16 +19,16 @@ static inline void closep(const int *fd)
 	}
 }
 
-#define cleanup_free cleanup_(freep)
+#define cleanup_free  cleanup_(freep)
 #define cleanup_close cleanup_(closep)
 
 /* Gives away what *p owns: returns it and leaves NULL behind. */
-#define steal_ptr(p)                               \
-	({                                         \
-		__typeof__(p) steal_from_ = (p);   \
-		__typeof__(*p) stolen_ = *steal_from_; \
-		*steal_from_ = NULL;               \
-		stolen_;                           \
+#define steal_ptr(p)                                                                   \
+	({                                                                             \
+		__typeof__(p) steal_from_ = (p);                                       \
+		__typeof__(*p) stolen_ = *steal_from_;                                 \
+		*steal_from_ = NULL;                                                   \
+		stolen_;                                                               \
 	})
 
 static inline int steal_fd(int *fd)

@@ -49,7 +49,6 @@ no_process_with() { # NAME=VALUE in its environment
 ag() { # VERB ARGS…: the reply is in $T/reply, its code in CODE, text without NUL in TEXT
 	nonce_n=$((nonce_n + 1))
 	NONCE=n$BASHPID$nonce_n
-	# shellcheck disable=SC2086  # SH is "busybox sh"
 	$SH "$AGENT" "$1" "$NONCE" "${@:2}" >"$T/reply" 2>"$T/reply.err"
 	read_reply
 }
@@ -57,7 +56,6 @@ ag() { # VERB ARGS…: the reply is in $T/reply, its code in CODE, text without 
 ag_secrets() { # VERB ARGS…: SECRETS, then END
 	nonce_n=$((nonce_n + 1))
 	NONCE=n$BASHPID$nonce_n
-	# shellcheck disable=SC2086
 	printf '%sEND %s\n' "$SECRETS" "$NONCE" |
 		$SH "$AGENT" "$1" "$NONCE" "${@:2}" >"$T/reply" 2>"$T/reply.err"
 	read_reply
@@ -135,7 +133,7 @@ plan_text() { # BASE: offset of the first byte after the plan
 	printf '; }\nplan_program() { %s%s; }\n' "${PROGRAM[0]}" "$(quote "${PROGRAM[@]:1}")"
 }
 
-make_payload() { # $T/payload, SUM
+make_payload() { # $T/payload, PAYLOAD_SIZE, SUM
 	local text='' base=0 old=-1 i head
 	while [ $base != $old ]; do # the length of the plan depends on its numbers
 		old=$base
@@ -148,13 +146,14 @@ make_payload() { # $T/payload, SUM
 		cat "$T/plan"
 		for ((i = 0; i < ${#FILES[@]}; i += 3)); do cat "${FILES[i + 2]}"; done
 	} >"$T/payload"
+	PAYLOAD_SIZE=$(stat -c %s "$T/payload")
 	SUM=$(sha256sum <"$T/payload")
 	SUM=${SUM%% *}
 }
 
 put() { # ATT
 	make_payload
-	ag put "$1" "$(stat -c %s "$T/payload")" <"$T/payload"
+	ag put "$1" "$PAYLOAD_SIZE" <"$T/payload"
 	expect OK
 }
 
@@ -193,13 +192,15 @@ member_pids() { # ATT: processes with the program's mark
 
 no_members() { [ -z "$(member_pids "$1")" ]; }
 
-keeper_pids() { # ATT
-	local file pid words
-	for file in /proc/[0-9]*/cmdline; do
+agents() { # VERB ATT: pids of the agent's processes that do VERB
+	local file pid
+	for file in $(grep -lszxF -- "$2" /proc/[0-9]*/cmdline); do
 		pid=${file#/proc/} pid=${pid%/cmdline}
-		{ mapfile -d '' -t words <"$file"; } 2>/dev/null || continue
-		case " ${words[*]} " in *" _sec "*" $1 "*) gone "$pid" || echo "$pid" ;; esac
+		grep -qszxF -- "$1" "$file" && ! gone "$pid" && echo "$pid"
 	done
 }
 
+keeper_pids() { agents _sec "$1"; }
 no_keeper() { [ -z "$(keeper_pids "$1")" ]; }
+no_killer() { [ -z "$(agents _kill "$1")" ]; }
+no_timer() { [ -z "$(agents _timer "$1")" ]; }

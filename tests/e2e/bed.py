@@ -140,7 +140,10 @@ class Daemon:
     def is_up(self):
         if self.process.poll() is not None:
             raise AssertionError(f"jobfs ended: {self.log()}")
-        return (self.mount / ".jobfs").is_dir()
+        try:
+            return (self.mount / ".jobfs").is_dir()
+        except OSError:  # the mount that a killed daemon left behind
+            return False
 
     def kill(self):
         """As a crash: no cleaning up, the mount stays behind."""

@@ -6,7 +6,7 @@ from bed import run, wait_for
 
 
 def ctl(daemon, name, verb):
-    return run("sh", "-c", 'echo "$1" >"$2"', "sh", verb, daemon.job(name) / "ctl", check=False)
+    return run("bash", "-c", 'echo "$1" >"$2"', "bash", verb, daemon.job(name) / "ctl", check=False)
 
 
 def test_a_running_job_is_stopped_its_outputs_kept_and_nothing_survives(bed, daemon):
@@ -41,7 +41,8 @@ def test_a_queued_job_is_cancelled_before_it_ran(start):
     assert daemon.read("second", "log") == ""
 
 
-@pytest.mark.parametrize("verb,words", [("explode", b"Invalid argument"), ("", b"Invalid argument"),
+@pytest.mark.parametrize("verb,words", [("explode", b"Invalid argument"),
+                                        ("cancel please", b"Invalid argument"),
                                         ("hold", b"not supported")])
 def test_a_verb_that_is_none_is_refused(daemon, verb, words):
     daemon.submit("v", {"run": "sleep 1"})

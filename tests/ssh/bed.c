@@ -19,14 +19,14 @@
 enum { PATIENCE_MS = 60000 };
 
 /* CHECK of test.h, which only the file with the tests can include. */
-#define MUST(condition)                                                            \
-	do {                                                                       \
-		if (!(condition)) {                                                \
-			printf("Bail out! %s:%d: %s\n", __FILE__, __LINE__,        \
-			       #condition);                                        \
-			(void)fflush(stdout);                                      \
-			abort();                                                   \
-		}                                                                  \
+#define MUST(condition)                                                                \
+	do {                                                                           \
+		if (!(condition)) {                                                    \
+			printf("Bail out! %s:%d: %s\n", __FILE__, __LINE__,            \
+			       #condition);                                            \
+			(void)fflush(stdout);                                          \
+			abort();                                                       \
+		}                                                                      \
 	} while (0)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of `over` of every ticket */
@@ -52,7 +52,7 @@ static void *keep(void *p)
 const char *bed_path(enum bed bed, const char *file)
 {
 	static const char *const variables[] = { "SSH_BED_PLAIN", "SSH_BED_NARROW",
-		                                 "SSH_BED_REKEY" };
+						 "SSH_BED_REKEY" };
 	const char *dir = must(getenv(variables[bed]));
 	size_t len = strlen(dir) + strlen(file) + 2;
 	char *path = keep(malloc(len));
@@ -277,9 +277,9 @@ static void welcome(struct listener *l, struct crowd *c)
 		(void)close(fd);
 		return;
 	}
-	c->fds[c->count++] = (struct pollfd){
-		.fd = fd, .events = l->kind == LISTENER_FLOODS ? POLLOUT : 0
-	};
+	c->fds[c->count++] =
+		(struct pollfd){ .fd = fd,
+				 .events = l->kind == LISTENER_FLOODS ? POLLOUT : 0 };
 }
 
 static void talk(struct listener *l, struct crowd *c, int fd)
@@ -295,8 +295,8 @@ static void *listener_main(void *arg)
 {
 	struct listener *l = arg;
 	struct crowd c = { .fds = { { .fd = l->fd, .events = POLLIN },
-		                    { .fd = l->stop_fd, .events = POLLIN } },
-		           .count = 2 };
+				    { .fd = l->stop_fd, .events = POLLIN } },
+			   .count = 2 };
 
 	while (!c.fds[1].revents) {
 		MUST(poll(c.fds, c.count, l->kind == LISTENER_DRIPS ? 50 : -1) >= 0);
@@ -321,10 +321,10 @@ static void *listener_main(void *arg)
 }
 
 void listener_start(struct listener *l, enum listener_kind kind, const void *text,
-                    size_t len)
+		    size_t len)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET,
-		                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t a_len = sizeof(a);
 
 	*l = (struct listener){ .kind = kind, .text = text, .len = len };

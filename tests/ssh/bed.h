@@ -1,5 +1,6 @@
-/* What the tests of the ssh layer share: the sshds that tests/ssh/run has started, calls that
- * are waited for, data that proves itself, and listeners that only pretend to be an sshd. */
+/* What the tests of the ssh layer share: the sshds that tests/ssh/run has started,
+ * calls that are waited for, data that proves itself, and listeners that only pretend
+ * to be an sshd. */
 #pragma once
 
 #include <pthread.h>
@@ -10,7 +11,11 @@
 #include "ssh/remote.h"
 
 /* The sshds; each is a directory made by tests/bed/sshd. */
-enum bed { BED_PLAIN, BED_NARROW /* MaxSessions 4 */, BED_REKEY /* RekeyLimit 1M */ };
+enum bed {
+	BED_PLAIN,
+	BED_NARROW /* MaxSessions 4, MaxAuthTries 3 */,
+	BED_REKEY /* RekeyLimit 1M */
+};
 
 const char *bed_path(enum bed bed, const char *file); /* a file of it; kept for ever */
 int bed_port(enum bed bed);
@@ -27,9 +32,9 @@ struct ticket {
 	struct remote_call *call; /* NULL once taken away */
 	int64_t begun_ms, took_ms;
 	bool over;
-	uint64_t to_send, sent;   /* bytes of pattern() for stdin */
-	int input_error;          /* what read_more gives at the end of them */
-	struct ticket *then;      /* submitted by done() */
+	uint64_t to_send, sent; /* bytes of pattern() for stdin */
+	int input_error;	/* what read_more gives at the end of them */
+	struct ticket *then;	/* submitted by done() */
 	struct remote *remote;
 };
 
@@ -52,10 +57,10 @@ bool is_pattern(const struct buf *b, uint64_t len);
 
 enum listener_kind {
 	LISTENER_SILENT,
-	LISTENER_SAYS,   /* text, and then nothing more */
+	LISTENER_SAYS,	 /* text, and then nothing more */
 	LISTENER_CLOSES, /* after the text */
 	LISTENER_FLOODS, /* text, for ever */
-	LISTENER_DRIPS,  /* text, a byte every 50 ms, for ever */
+	LISTENER_DRIPS,	 /* text, a byte every 50 ms, for ever */
 };
 
 struct listener {
@@ -69,7 +74,7 @@ struct listener {
 };
 
 void listener_start(struct listener *l, enum listener_kind kind, const void *text,
-                    size_t len);
+		    size_t len);
 void listener_stop(struct listener *l);
 
 /* The whole file as text; free(). */

@@ -1,5 +1,6 @@
-/* From nothing to logged in, at a real sshd and at listeners that are none: keys, agents, host
- * keys, and what the user is told when it does not work. Started by tests/ssh/run. */
+/* From nothing to logged in, at a real sshd and at listeners that are none: keys,
+ * agents, host keys, and what the user is told when it does not work. Started by
+ * tests/ssh/run. */
 #include "test.h"
 
 #include <arpa/inet.h>
@@ -40,10 +41,10 @@ static struct addrinfo *join(struct addrinfo *a, struct addrinfo *b)
 }
 
 int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
-                struct addrinfo **ret_list)
+		struct addrinfo **ret_list)
 {
 	int (*real)(const char *, const char *, const struct addrinfo *,
-	            struct addrinfo **);
+		    struct addrinfo **);
 	struct addrinfo *second = NULL;
 	int result;
 
@@ -115,14 +116,15 @@ static void check_bad_key(const char *file, const char *passphrase, const char *
 TEST("a missing or wrong passphrase is told")
 {
 	static const char *const files[] = { "id_ed25519_enc", "id_ecdsa_enc",
-		                             "id_ecdsa_pem_enc", "id_rsa_enc" };
+					     "id_ecdsa_pem_enc", "id_rsa_enc" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		check_bad_key(files[i], NULL, "no passphrase is set");
 		check_bad_key(files[i], "", "no passphrase is set");
 		check_bad_key(files[i], "wrong", "the passphrase does not open");
 	}
-	check_bad_key("id_rsa_openssh_enc", "bed passphrase", "ssh-keygen -p -m PEM -f");
+	check_bad_key("id_rsa_openssh_enc", "bed passphrase",
+		      "ssh-keygen -p -m PEM -f");
 }
 
 TEST("a key file that is no good is told")
@@ -151,7 +153,7 @@ TEST("a bad key file does not hinder a good one")
 	struct remote_config c = bed_config(BED_PLAIN);
 
 	c.identities = bed_keys(BED_PLAIN, "id_none", "id_stranger1", "id_ed25519_enc",
-	                        "id_rsa_openssh", NULL);
+				"id_rsa_openssh", NULL);
 	CHECK_INT(fault_of(&c, NULL), REMOTE_OK);
 }
 
@@ -160,7 +162,8 @@ TEST("keys that the host does not take are listed")
 	struct remote_config c = bed_config(BED_PLAIN);
 	char text[2048];
 
-	c.identities = bed_keys(BED_PLAIN, "id_stranger1", "id_stranger2", "id_none", NULL);
+	c.identities =
+		bed_keys(BED_PLAIN, "id_stranger1", "id_stranger2", "id_none", NULL);
 	CHECK_INT(fault_of(&c, text), REMOTE_AUTH);
 	CHECK(has(text, "id_stranger1, ") && has(text, "id_stranger2"));
 	CHECK(has(text, "No such file"));
@@ -173,12 +176,24 @@ TEST("no more keys are tried than sshd puts up with")
 	struct remote_config c = bed_config(BED_PLAIN);
 	char text[2048];
 
-	c.identities = bed_keys(BED_PLAIN, "id_stranger1", "id_stranger2", "id_stranger3",
-	                        "id_stranger4", "id_stranger5", "id_stranger6",
-	                        "id_stranger7", NULL);
+	c.identities = bed_keys(BED_PLAIN, "id_stranger1", "id_stranger2",
+				"id_stranger3", "id_stranger4", "id_stranger5",
+				"id_stranger6", "id_stranger7", NULL);
 	CHECK_INT(fault_of(&c, text), REMOTE_AUTH);
 	CHECK(has(text, "2 more were not tried"));
 	CHECK(!strstr(text, "Too many"));
+}
+
+TEST("a host that hangs up after some keys is told apart from one that breaks off")
+{
+	struct remote_config c = bed_config(BED_NARROW); /* MaxAuthTries 3 */
+	char text[2048];
+
+	c.identities = bed_keys(BED_PLAIN, "id_stranger1", "id_stranger2",
+				"id_stranger3", "id_stranger4", NULL);
+	CHECK_INT(fault_of(&c, text), REMOTE_AUTH);
+	CHECK(has(text, "id_stranger2") &&
+	      has(text, "Too many authentication failures"));
 }
 
 TEST("an unknown user is refused like a wrong key")
@@ -241,7 +256,7 @@ TEST("an agent that is absent, empty or silent is told and does not hang")
 	CHECK(has(text, "holds no key"));
 	c = agent_config("silent");
 	(void)snprintf(a.sun_path, sizeof(a.sun_path), "%s.silent",
-	               getenv("SSH_BED_AGENT"));
+		       getenv("SSH_BED_AGENT"));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0);
 	CHECK(listen(fd, 4) == 0);
@@ -302,7 +317,8 @@ static bool log_says_closed(const char *text)
 	return strstr(text, "[preauth]") != NULL;
 }
 
-/* sshd writes "authenticating user" or the outcome as soon as somebody named himself. */
+/* sshd writes "authenticating user" or the outcome as soon as somebody named himself.
+ */
 static void check_nobody_named(size_t since)
 {
 	for (int i = 0; i < 500; i++) {
@@ -352,7 +368,7 @@ TEST("an unknown host key is shown, and nothing is sent to the host")
 	char *print = print_of("ssh_host_ed25519_key.print");
 
 	check_host_key(known_file("# nothing\n"),
-	               WORDS("is not in", "ssh-ed25519", print, "ssh-keyscan -H -p"));
+		       WORDS("is not in", "ssh-ed25519", print, "ssh-keyscan -H -p"));
 	check_host_key("/nonexistent/known_hosts", WORDS("is not in", print));
 	free(print);
 }
@@ -363,8 +379,9 @@ TEST("a changed host key is shown with both prints and the line")
 	char *other = print_of("id_stranger1.print");
 	char *key = public_key("id_stranger1.pub");
 
-	check_host_key(known_file("# a\n\n[127.0.0.1]:%d %s\n", bed_port(BED_PLAIN), key),
-	               WORDS("HAS CHANGED", host, other, "line 3", "ssh-keygen -R"));
+	check_host_key(
+		known_file("# a\n\n[127.0.0.1]:%d %s\n", bed_port(BED_PLAIN), key),
+		WORDS("HAS CHANGED", host, other, "line 3", "ssh-keygen -R"));
 	free(host);
 	free(other);
 	free(key);
@@ -376,9 +393,9 @@ TEST("a revoked host key is refused, whatever other lines say")
 	int port = bed_port(BED_PLAIN);
 
 	check_host_key(known_file("[127.0.0.1]:%d %s\n@revoked * %s\n", port, key, key),
-	               WORDS("@revoked", "line 2", "ssh-ed25519"));
+		       WORDS("@revoked", "line 2", "ssh-ed25519"));
 	check_host_key(known_file("@revoked [127.0.0.1]:%d %s\n", port, key),
-	               WORDS("@revoked"));
+		       WORDS("@revoked"));
 	free(key);
 }
 
@@ -397,12 +414,12 @@ TEST("known_hosts is read as ssh reads it")
 	int port = bed_port(BED_PLAIN);
 
 	check_known(bed_path(BED_PLAIN, "known_hosts.hashed"));
-	check_known(known_file("garbage\n|1|x|y ssh-ed25519 AAAA\n[127.0.0.1]:%d %s\n", port,
-	                       key));
+	check_known(known_file("garbage\n|1|x|y ssh-ed25519 AAAA\n[127.0.0.1]:%d %s\n",
+			       port, key));
 	check_known(known_file("elsewhere,[127.0.0.?]:%d %s", port, key));
 	check_known(known_file("127.0.0.1 %s comment\n", key));
 	check_known(known_file("@cert-authority * %s\n[127.0.0.1]:%d %s\n", other, port,
-	                       key));
+			       key));
 	/* The type that is known is the one that is asked for. */
 	check_known(known_file("[127.0.0.1]:%d %s\n", port, other));
 	free(key);
@@ -414,8 +431,8 @@ TEST("a host known by RSA only is told apart from a changed one")
 	char *ca = public_key("id_rsa.pub");
 
 	check_host_key(known_file("[127.0.0.1]:%d %s\n", bed_port(BED_PLAIN), ca),
-	               WORDS("offers host keys of the types", "by ssh-rsa only",
-	                     "ssh-keyscan"));
+		       WORDS("offers host keys of the types", "by ssh-rsa only",
+			     "ssh-keyscan"));
 	free(ca);
 }
 
@@ -430,7 +447,8 @@ TEST("accept-new adds an unknown key, once, and never a changed one")
 
 	c.accept_new = true;
 	c.known_hosts = known_file("no newline");
-	(void)snprintf(want, sizeof(want), "no newline\n[127.0.0.1]:%d %s\n", c.port, key);
+	(void)snprintf(want, sizeof(want), "no newline\n[127.0.0.1]:%d %s\n", c.port,
+		       key);
 	CHECK_INT(fault_of(&c, NULL), REMOTE_OK);
 	CHECK_INT(fault_of(&c, NULL), REMOTE_OK);
 	have = file_text(c.known_hosts);
@@ -471,7 +489,7 @@ TEST("a port where nobody listens refuses")
 	c.port = l.port;
 	CHECK_INT(fault_of(&c, text), REMOTE_REFUSED);
 	(void)snprintf(where, sizeof(where), "bed: 127.0.0.1:%d: Connection refused",
-	               l.port);
+		       l.port);
 	CHECK(has(text, where));
 }
 
@@ -506,7 +524,7 @@ TEST("IPv6 works")
 	struct remote_config c = bed_config(BED_PLAIN);
 	char *key = public_key("ssh_host_ed25519_key.pub");
 	struct sockaddr_in6 a = { .sin6_family = AF_INET6,
-		                  .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+				  .sin6_addr = IN6ADDR_LOOPBACK_INIT };
 	cleanup_close int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	char text[2048];
 
@@ -524,7 +542,7 @@ TEST("IPv6 works")
 }
 
 static void check_listener(enum listener_kind kind, const char *said,
-                           enum remote_fault fault, const char *word)
+			   enum remote_fault fault, const char *word)
 {
 	struct listener l;
 	struct remote_config c;
@@ -547,29 +565,32 @@ TEST("a listener that says nothing meets the deadline")
 
 TEST("what is not an SSH server is named")
 {
-	check_listener(LISTENER_CLOSES, "HTTP/1.1 400 Bad Request\r\n\r\n", REMOTE_PROTOCOL,
-	               "answers \"HTTP/1.1 400 Bad Request\": this is not an SSH server");
+	check_listener(
+		LISTENER_CLOSES, "HTTP/1.1 400 Bad Request\r\n\r\n", REMOTE_PROTOCOL,
+		"answers \"HTTP/1.1 400 Bad Request\": this is not an SSH server");
 	check_listener(LISTENER_SAYS, "220 ftp ready\r\n", REMOTE_PROTOCOL,
-	               "220 ftp ready");
-	check_listener(LISTENER_SAYS, "\x16\x03\x01\xff", REMOTE_PROTOCOL, "not an SSH");
+		       "220 ftp ready");
+	check_listener(LISTENER_SAYS, "\x16\x03\x01\xff", REMOTE_PROTOCOL,
+		       "not an SSH");
 }
 
 TEST("an sshd that takes no more connections is not called a stranger")
 {
 	check_listener(LISTENER_CLOSES, "Exceeded MaxStartups\r\n", REMOTE_UNREACHABLE,
-	               "MaxStartups");
+		       "MaxStartups");
 	check_listener(LISTENER_CLOSES, "", REMOTE_UNREACHABLE, "broke off");
-	check_listener(LISTENER_CLOSES, "SSH-2.0-x\r\n", REMOTE_UNREACHABLE, "broke off");
+	check_listener(LISTENER_CLOSES, "SSH-2.0-x\r\n", REMOTE_UNREACHABLE,
+		       "broke off");
 	check_listener(LISTENER_SAYS, "SSH-2.0-x\r\n", REMOTE_UNREACHABLE,
-	               "stopped answering");
+		       "stopped answering");
 }
 
 TEST("floods and drips before the handshake end with the deadline")
 {
-	check_listener(LISTENER_FLOODS, "welcome\r\nto\r\nmy\r\nhost\r\n", REMOTE_PROTOCOL,
-	               "welcome");
+	check_listener(LISTENER_FLOODS, "welcome\r\nto\r\nmy\r\nhost\r\n",
+		       REMOTE_PROTOCOL, "welcome");
 	check_listener(LISTENER_DRIPS, "SSH-2.0-slow", REMOTE_UNREACHABLE,
-	               "stopped answering");
+		       "stopped answering");
 }
 
 static void add_list(struct buf *b, const char *list)
@@ -578,11 +599,15 @@ static void add_list(struct buf *b, const char *list)
 }
 
 /* A version and SSH_MSG_KEXINIT. */
-static void make_greeting(struct buf *ret_text, const char *host_keys, const char *cipher)
+static void make_greeting(struct buf *ret_text, const char *host_keys,
+			  const char *cipher)
 {
 	struct buf payload = BUF_INIT;
 
-	CHECK(buf_add(&payload, "\x14" "0123456789abcdef", 17) == 0);
+	CHECK(buf_add(&payload,
+		      "\x14"
+		      "0123456789abcdef",
+		      17) == 0);
 	add_list(&payload, "curve25519-sha256");
 	add_list(&payload, host_keys);
 	add_list(&payload, cipher);
@@ -622,11 +647,12 @@ static void check_greeting(const char *host_keys, const char *cipher, const char
 
 TEST("a server without algorithms of ours is told what it lacks")
 {
-	check_greeting("rsa-sha2-512,rsa-sha2-256", "aes128-ctr",
-	               "offers only the host keys of the types rsa-sha2-512,rsa-sha2-256, "
-	               "which libssh2 cannot use");
+	check_greeting(
+		"rsa-sha2-512,rsa-sha2-256", "aes128-ctr",
+		"offers only the host keys of the types rsa-sha2-512,rsa-sha2-256, "
+		"which libssh2 cannot use");
 	check_greeting("ssh-ed25519", "chacha20-poly1305@openssh.com",
-	               "offers only the ciphers chacha20-poly1305@openssh.com");
+		       "offers only the ciphers chacha20-poly1305@openssh.com");
 }
 
 /* --- back-off --- */
@@ -679,7 +705,8 @@ TEST("a failed attempt gives back every call that waits")
 	}
 	CHECK_INT(l.accepted, 1);
 	remote_get_health(r, &h);
-	CHECK(!h.connected && h.fault == REMOTE_UNREACHABLE && has(h.text, "says nothing"));
+	CHECK(!h.connected && h.fault == REMOTE_UNREACHABLE &&
+	      has(h.text, "says nothing"));
 	(void)remote_free(r);
 	listener_stop(&l);
 }
@@ -735,16 +762,18 @@ TEST("remote_free does not wait for a look-up, a connection or a handshake")
 TEST("a full backlog meets the deadline of the connection")
 {
 	struct sockaddr_in a = { .sin_family = AF_INET,
-		                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(a);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), filler[4];
 	struct remote_config c = bed_config(BED_PLAIN);
 	char text[2048];
 
-	CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&a, len) == 0 && listen(fd, 0) == 0);
+	CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&a, len) == 0 &&
+	      listen(fd, 0) == 0);
 	CHECK(getsockname(fd, (struct sockaddr *)&a, &len) == 0);
 	for (size_t i = 0; i < ARRAY_SIZE(filler); i++) {
-		filler[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		filler[i] =
+			socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		CHECK(filler[i] >= 0);
 		(void)connect(filler[i], (struct sockaddr *)&a, len);
 	}

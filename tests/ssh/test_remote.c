@@ -1,5 +1,5 @@
-/* Calls over a real sshd: many at once, long streams, deadlines, the end of connections.
- * Started by tests/ssh/run. */
+/* Calls over a real sshd: many at once, long streams, deadlines, the end of
+ * connections. Started by tests/ssh/run. */
 #include "test.h"
 
 #include <errno.h>
@@ -86,7 +86,8 @@ TEST("two hundred calls at once share the four sessions of a narrow host")
 	check_all(tickets, ARRAY_SIZE(tickets));
 	remote_get_health(r, &h);
 	CHECK_INT(h.connects, 1);
-	printf("# 200 calls over MaxSessions 4: %lld ms\n", (long long)(clock_ms() - begun));
+	printf("# 200 calls over MaxSessions 4: %lld ms\n",
+	       (long long)(clock_ms() - begun));
 	(void)remote_free(r);
 }
 
@@ -118,8 +119,7 @@ TEST("a call given back may submit the next")
 
 		(void)snprintf(command, sizeof(command), "echo %zu", i);
 		ticket_init(&tickets[i], r, command);
-		tickets[i].then =
-			i + 1 < ARRAY_SIZE(tickets) ? &tickets[i + 1] : NULL;
+		tickets[i].then = i + 1 < ARRAY_SIZE(tickets) ? &tickets[i + 1] : NULL;
 	}
 	ticket_submit(&tickets[0]);
 	check_all(tickets, ARRAY_SIZE(tickets));
@@ -226,7 +226,7 @@ static int64_t median_us(struct remote *r, size_t count)
 		CHECK(prints(r, "true", ""));
 		(void)clock_gettime(CLOCK_MONOTONIC, &to);
 		all[i] = (to.tv_sec - from.tv_sec) * 1000000 +
-		         (to.tv_nsec - from.tv_nsec) / 1000;
+			 (to.tv_nsec - from.tv_nsec) / 1000;
 	}
 	qsort(all, count, sizeof(all[0]), compare);
 	return all[count / 2];
@@ -535,11 +535,11 @@ TEST("two hosts are served side by side")
 
 enum { SECRET_LEN = 48 };
 
-/* How often the secret, given inverted, stands in our memory. Never makes a plain copy, and
- * reads what the sanitizers do not like to be read. */
+/* How often the secret, given inverted, stands in our memory. Never makes a plain copy,
+ * and reads what the sanitizers do not like to be read. */
 __attribute__((noinline, no_sanitize_address, no_sanitize_thread)) static size_t
 count_in(const unsigned char *from, size_t len,
-                       const unsigned char inverted[SECRET_LEN])
+	 const unsigned char inverted[SECRET_LEN])
 {
 	size_t found = 0;
 
@@ -566,8 +566,8 @@ static size_t count_secret(const unsigned char inverted[SECRET_LEN])
 
 		if (sscanf(line, "%llx-%llx %7s", &from, &to, mode) == 3 &&
 		    has_prefix(mode, "rw") && to - from < (64 << 20)) {
-			found += count_in((const unsigned char *)(uintptr_t)from, to - from,
-			                  inverted);
+			found += count_in((const unsigned char *)(uintptr_t)from,
+					  to - from, inverted);
 		}
 	}
 	free(maps);
@@ -626,8 +626,8 @@ TEST("the figures")
 		(void)remote_free(r);
 	}
 	qsort(cold, ARRAY_SIZE(cold), sizeof(cold[0]), compare);
-	printf("# connect, log in, exec true: median of %zu: %lld ms\n", ARRAY_SIZE(cold),
-	       (long long)cold[ARRAY_SIZE(cold) / 2]);
+	printf("# connect, log in, exec true: median of %zu: %lld ms\n",
+	       ARRAY_SIZE(cold), (long long)cold[ARRAY_SIZE(cold) / 2]);
 }
 
 TEST_MAIN

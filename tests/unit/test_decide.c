@@ -40,13 +40,13 @@ static struct job_facts ended_job(int code, enum job_end end)
 	return f;
 }
 
-#define CHECK_STEP(facts, step) \
+#define CHECK_STEP(facts, step)                                                        \
 	CHECK_STR(job_step_name(job_next_step(facts)), job_step_name(step))
-#define CHECK_VERDICT(facts, want_state, want_reason)                             \
-	do {                                                                      \
-		struct job_verdict v_ = job_verdict(facts);                       \
-		CHECK_STR(job_state_name(v_.state), job_state_name(want_state));  \
-		CHECK_STR(job_reason_name(v_.reason), job_reason_name(want_reason)); \
+#define CHECK_VERDICT(facts, want_state, want_reason)                                  \
+	do {                                                                           \
+		struct job_verdict v_ = job_verdict(facts);                            \
+		CHECK_STR(job_state_name(v_.state), job_state_name(want_state));       \
+		CHECK_STR(job_reason_name(v_.reason), job_reason_name(want_reason));   \
 	} while (0)
 
 TEST("a job is prepared in order, and its attempt is committed before a packet leaves")
@@ -317,7 +317,8 @@ TEST("whatever the facts, nothing is launched twice and no success is a lie")
 
 		if (step == STEP_PUT || step == STEP_LAUNCH) {
 			CHECK(f.is_committed && f.is_polled && f.same_store &&
-			      f.host_is_ready && !f.is_claimed && !f.is_void && !f.cancel);
+			      f.host_is_ready && !f.is_claimed && !f.is_void &&
+			      !f.cancel);
 		}
 		if (step == STEP_FINISH && job_verdict(&f).state == JOB_SUCCEEDED) {
 			CHECK(f.exit.kind == EXIT_CODE);

@@ -6,7 +6,7 @@
 
 #define NONCE "0123456789abcdef"
 #define BEGIN "@@" NONCE " BEGIN\n"
-#define END "@@" NONCE " END OK\n"
+#define END   "@@" NONCE " END OK\n"
 
 static int open_text(const char *text, struct frame *frame)
 {
@@ -68,8 +68,8 @@ TEST("an answer to another call is no answer")
 	struct frame frame;
 
 	CHECK_INT(open_text("@@fedcba9876543210 BEGIN\n@@fedcba9876543210 END OK\n",
-	                    &frame),
-	          -ENOMSG);
+			    &frame),
+		  -ENOMSG);
 }
 
 TEST("a data block longer than the frame is malformed")
@@ -79,16 +79,18 @@ TEST("a data block longer than the frame is malformed")
 	CHECK_INT(open_text(BEGIN "data log 9999\nabc\n" END, &frame), -EBADMSG);
 	CHECK_INT(open_text(BEGIN "data log -1\nabc\n" END, &frame), -EBADMSG);
 	CHECK_INT(open_text(BEGIN "data log 99999999999999999999\n\n" END, &frame),
-	          -EBADMSG);
+		  -EBADMSG);
 	CHECK_INT(open_text(BEGIN "data log\n" END, &frame), -EBADMSG);
 }
 
 TEST("a number is all digits or none at all")
 {
-	static const char *const wrong[] = { "", "-1", "1x", " 1", "9999999999999999999" };
+	static const char *const wrong[] = { "", "-1", "1x", " 1",
+					     "9999999999999999999" };
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		struct frame_item item = { .value = wrong[i], .value_len = strlen(wrong[i]) };
+		struct frame_item item = { .value = wrong[i],
+					   .value_len = strlen(wrong[i]) };
 
 		CHECK_INT(frame_item_number(&item), -1);
 	}

@@ -6,7 +6,9 @@
 
 TEST("a listing that holds every output leaves none missing")
 {
-	static const char records[] = "3 b\0" "0 a/empty\0" "7 -x\0";
+	static const char records[] = "3 b\0"
+				      "0 a/empty\0"
+				      "7 -x\0";
 	cleanup_manifest struct manifest_list list;
 	size_t n;
 
@@ -24,7 +26,9 @@ TEST("a listing that holds every output leaves none missing")
 
 TEST("a wrong size and an absent key are missing")
 {
-	static const char records[] = "3 a\0" "4 b\0" "5 c\0";
+	static const char records[] = "3 a\0"
+				      "4 b\0"
+				      "5 c\0";
 	cleanup_manifest struct manifest_list list;
 	size_t n;
 
@@ -59,8 +63,13 @@ TEST("what is malformed is refused")
 		const char *text;
 		size_t len;
 	} wrong[] = {
-		{ "3 a", 3 }, { "x a", 4 }, { "3a", 3 }, { "3 ", 3 },
-		{ "-1 a", 5 }, { "", 1 }, { "99999999999999999999 a", 23 },
+		{ "3 a", 3 },
+		{ "x a", 4 },
+		{ "3a", 3 },
+		{ "3 ", 3 },
+		{ "-1 a", 5 },
+		{ "", 1 },
+		{ "99999999999999999999 a", 23 },
 	};
 	struct manifest_list list;
 

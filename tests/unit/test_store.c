@@ -9,7 +9,8 @@
 static char dir[64];
 static struct store *store;
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+static int remove_entry(const char *path, const struct stat *st, int type,
+			struct FTW *ftw)
 {
 	(void)st;
 	(void)type;
@@ -172,7 +173,9 @@ TEST("what was not committed was not written")
 /* A reader that starts anywhere and asks for any length sees the same bytes. */
 static void check_stream(int64_t job, const char *want, size_t len)
 {
-	static const size_t starts[] = { 0, 1, 4095, 16383, 16384, 65535, 65536, 99999 };
+	static const size_t starts[] = {
+		0, 1, 4095, 16383, 16384, 65535, 65536, 99999
+	};
 	static char data[300000];
 
 	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
@@ -181,8 +184,8 @@ static void check_stream(int64_t job, const char *want, size_t len)
 			size_t n = ask < left ? ask : left;
 
 			CHECK_INT(store_read_stream(store, job, STREAM_LOG,
-			                            (int64_t)starts[i], data, ask),
-			          n);
+						    (int64_t)starts[i], data, ask),
+				  n);
 			CHECK(memcmp(data, want + starts[i], n) == 0);
 		}
 	}
@@ -203,9 +206,9 @@ TEST("a stream is the sum of its appends, at every offset and length")
 	}
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		CHECK_INT(store_begin(store, &e), 0);
-		CHECK_INT(store_append(store, r->id, STREAM_LOG, (int64_t)len, bytes + len,
-		                       sizes[i], &e),
-		          0);
+		CHECK_INT(store_append(store, r->id, STREAM_LOG, (int64_t)len,
+				       bytes + len, sizes[i], &e),
+			  0);
 		CHECK_INT(store_commit(store, &e), 0);
 		len += sizes[i];
 		CHECK_INT(store_stream_size(store, r->id, STREAM_LOG), len);

@@ -98,7 +98,7 @@ case_a_failed_download_keeps_the_program_from_starting() {
 	is 'xfer 4' 'fail 1 0'
 	! grep -q '^exit' <<<"$TEXT" || fail "there is an exit"
 	[ ! -e "$HOME/ledger" ] || fail "it started"
-	grep -q 'nothing arrived from s3://b/nothing' "$J/${X}01/tlog" || fail "$(cat "$J/${X}01/tlog")"
+	grep -q 'nothing came from s3://b/nothing' "$J/${X}01/tlog" || fail "$(cat "$J/${X}01/tlog")"
 	must_soon no_keeper ${X}01
 	V[AWS]=/nonexistent/aws
 	INPUTS=(A object s3://b/k inputs/a)
@@ -285,7 +285,7 @@ case_an_output_directory_that_became_a_link_is_not_followed() {
 	PROGRAM=(shell 'echo x >a/b/out/x')
 	run_job ${X}03
 	printf '2 x\0' | cmp - "$J/${X}03/manifest" || fail "a deeper directory"
-	[ ! -e "$HOME/aws/none" ] && [ -f "$HOME/s3/b/out/x" ] || fail "not uploaded"
+	[ -f "$HOME/s3/b/out/x" ] || fail "not uploaded"
 }
 
 case_a_failed_upload_is_done_again() {

@@ -50,14 +50,6 @@ case_cancel_gives_the_grace_it_was_asked_for() {
 	must_soon no_killer ${X}02
 }
 
-no_killer() {
-	local file
-	for file in /proc/[0-9]*/cmdline; do
-		{ tr '\0' ' ' <"$file"; } 2>/dev/null | grep -q " _kill .* $1 " && return 1
-	done
-	return 0
-}
-
 case_cancel_during_download_ends_the_transfers() {
 	mkdir -p "$HOME/s3/b"
 	INPUTS=(A object s3://b/slow inputs/a B object s3://b/slow2 inputs/b)
@@ -296,7 +288,6 @@ case_a_broken_claim_sends_no_signal() {
 		printf '%s 1\n' "$pid" >"$J/$X$n/prog"
 		poll "$X$n"
 		case $(field alive) in 0 | rebooted) ;; *) fail "'${pid:0:20}': $TEXT" ;; esac
-		# shellcheck disable=SC2086
 		strace -f -qq --seccomp-bpf -o "$T/trace" -e trace=kill,tkill,tgkill,pidfd_send_signal \
 			$SH "$AGENT" cancel n1 "$X$n" 0 >"$T/o" 2>&1 </dev/null
 		must_soon no_killer "$X$n"

@@ -35,6 +35,12 @@ case_a_container_runs_the_program() {
 	ag ack "${X}01"
 	expect OK
 	[ ! -d "$(container "${X}01")" ] || fail "not removed by ack"
+	SETUP='' PROGRAM=(shell 'mkdir mnt')
+	run_job "${X}02"
+	mount -t tmpfs tmpfs "$J/${X}02/work/mnt" || fail "cannot mount"
+	ag ack "${X}02"
+	expect OK
+	[ ! -e "$J/${X}02/work" ] || fail "work is left"
 }
 
 case_what_fails_before_a_container_runs_is_a_failed_setup() {
@@ -57,7 +63,7 @@ case_what_fails_before_a_container_runs_is_a_failed_setup() {
 	SETUP=''
 	mkdir "$T/bin"
 	local tool
-	for tool in sh dash bash busybox mksh setsid sleep mkdir mkfifo rm mv ln cat head tail stat \
+	for tool in sh dash bash busybox mksh printf id setsid sleep mkdir mkfifo rm mv ln cat head tail stat \
 		sha256sum sync find chmod grep tr du cut date wc timeout touch sed iconv; do
 		ln -s "$(type -P $tool)" "$T/bin/$tool"
 	done

@@ -20,7 +20,6 @@ case_probe_tells_what_the_host_is() {
 	local i
 	rm -r "$HOME/.jobfs"
 	for i in {1..8}; do
-		# shellcheck disable=SC2086
 		$SH "$AGENT" probe "p$i" >"$T/p$i" &
 	done
 	wait
@@ -123,10 +122,12 @@ case_the_aws_cli_is_installed() {
 	[ "$(field path)" != "$path" ] || fail "the same directory again"
 	ag aws
 	[ "$(field path)" != "$path" ] || fail "not taken into use"
-	# other tools than unzip
+	# other tools than curl and unzip
+	local port=$((20000 + RANDOM % 20000))
+	busybox httpd -p 127.0.0.1:$port -h "$T" || fail "no httpd"
 	local tool
 	for tool in busybox python3; do
-		rm -rf "$T/bin"
+		rm -rf "${T:?}/bin"
 		mkdir "$T/bin"
 		ln -s /usr/bin/* "$T/bin/"
 		rm -f "$T/bin/unzip" "$T/bin/curl"
@@ -134,7 +135,7 @@ case_the_aws_cli_is_installed() {
 			rm -f "$T/bin/busybox"
 			case $SH in busybox*) continue ;; esac
 		}
-		PATH=$T/bin ag install < <(printf 'data %d\n' "$(stat -c %s "$T"/aws-*.zip)" && cat "$T"/aws-*.zip)
+		PATH=$T/bin ag install <<<"url http://127.0.0.1:$port/aws-{arch}.zip"
 		expect OK
 	done
 }

@@ -193,14 +193,6 @@ case_the_run_limit_ends_the_program_and_vanishes_with_it() {
 	must_soon no_timer ${X}03
 }
 
-no_timer() {
-	local file
-	for file in /proc/[0-9]*/cmdline; do
-		{ tr '\0' ' ' <"$file"; } 2>/dev/null | grep -q " _timer .* $1 " && return 1
-	done
-	return 0
-}
-
 case_what_the_program_leaves_behind_is_ended() {
 	V[GRACE]=1
 	PROGRAM=(shell 'setsid sleep 303 & (trap "" TERM; while :; do sleep 0.1; done) & echo started')
@@ -217,7 +209,7 @@ case_a_full_disk_does_not_cost_the_result() {
 	is end ok
 	poll ${X}02
 	make_payload
-	ag put ${X}02 "$(stat -c %s "$T/payload")" <"$T/payload"
+	ag put ${X}02 "$PAYLOAD_SIZE" <"$T/payload"
 	expect EDISK
 	ag cancel ${X}03 1 # nothing can be voided without room
 	expect EDISK

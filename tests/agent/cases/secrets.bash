@@ -64,7 +64,7 @@ case_secrets_are_in_the_environment_of_aws_only() {
 	launch ${X}01
 	must_soon aws_waits
 	scan 'during the download'
-	[ -n "$(environs | grep fake/aws)" ] || fail "not even aws has them"
+	environs | grep -q fake/aws || fail "not even aws has them"
 	touch "$HOME/go"
 	must_soon grep -qs started "$J/${X}01/log"
 	rm -f "$HOME/go" "$HOME"/aws/*
@@ -95,4 +95,28 @@ case_secrets_are_in_the_environment_of_aws_only() {
 	scan 'at the end'
 	grep -rlasFf "$T/pattern" "$HOME" && fail "on the disk"
 	return 0
+}
+
+# Every program that is started in a job's life, with its arguments and its environment.
+case_only_aws_is_ever_started_with_secrets() {
+	canaries
+	cat >"$T/aws" <<-'EOT'
+		#!/bin/bash
+		# builtins only: its children would inherit what it has
+		case $3 in s3:*) echo x >"$4" ;; esac
+	EOT
+	chmod +x "$T/aws"
+	V[AWS]=$T/aws V[DEST]=s3://b/out/
+	INPUTS=(A object s3://b/k inputs/a B prefix s3://b/e/ inputs/b)
+	SETUP='echo x >output/x'
+	put ${X}01
+	NONCE=traced
+	printf '%sEND traced\n' "$SECRETS" |
+		strace -f -qq -v -s 99999 -e trace=execve -o "$T/trace" \
+			$SH "$AGENT" launch traced ${X}01 "$SUM" >"$T/reply"
+	must_soon test -f "$J/${X}01/end"
+	grep -aFf "$T/pattern" "$T/trace" >"$T/hits"
+	[ "$(grep -c "execve(\"$T/aws\"" "$T/hits")" = 3 ] || fail "not even aws: $(cut -c1-200 "$T/hits")"
+	! grep -qv "execve(\"$T/aws\"" "$T/hits" || fail "$(grep -v "execve(\"$T/aws\"" "$T/hits" | cut -c1-200)"
+	! cut -d']' -f1 "$T/hits" | grep -aFf "$T/pattern" || fail "in the arguments"
 }
