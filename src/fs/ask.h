@@ -25,6 +25,7 @@ struct ask {
 	uint64_t version;
 	size_t len, at;
 	int64_t job, bytes;
+	pid_t process;
 	struct fuse_file_info fi;
 };
 

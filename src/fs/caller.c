@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "util/mem.h"
@@ -39,20 +38,11 @@ pid_t caller_process(pid_t thread)
 	return line ? (pid_t)strtol(line + strlen(field), NULL, 10) : 0;
 }
 
-bool caller_is_in_mkdir(pid_t thread)
+void caller_name(pid_t thread, char ret_name[static CALLER_NAME_MAX])
 {
-	char text[PROC_TEXT_MAX], *end;
-	long number;
+	char text[PROC_TEXT_MAX];
 
-	read_proc(thread, "syscall", text);
-	number = strtol(text, &end, 10); /* "running" for what does not wait */
-	if (end == text) {
-		return false;
-	}
-#ifdef SYS_mkdir /* not on newer architectures */
-	if (number == SYS_mkdir) {
-		return true;
-	}
-#endif
-	return number == SYS_mkdirat;
+	read_proc(thread, "comm", text);
+	text[strcspn(text, "\n")] = '\0';
+	(void)snprintf(ret_name, CALLER_NAME_MAX, "%.*s", CALLER_NAME_MAX - 1, text);
 }

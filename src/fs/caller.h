@@ -1,11 +1,12 @@
-/* What /proc says of the process behind a request. Reading it never waits. */
+/* What /proc says of the process behind a request. Only what the kernel itself keeps is
+ * read: reading a process's memory (its arguments, say) could wait for that process. */
 #pragma once
 
-#include <stdbool.h>
 #include <sys/types.h>
+
+enum { CALLER_NAME_MAX = 32 };
 
 /* The process of a thread; 0 when it cannot be known (another pid namespace, gone). */
 pid_t caller_process(pid_t thread);
-/* Is the thread inside mkdir(2)? False too when that is hidden from us (the daemon is not
- * root and Yama is on). */
-bool caller_is_in_mkdir(pid_t thread);
+/* The name of its program, "" when it cannot be known. */
+void caller_name(pid_t thread, char ret_name[static CALLER_NAME_MAX]);

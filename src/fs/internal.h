@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "fs/draft.h"
 #include "fs/handle.h"
+#include "fs/makers.h"
 #include "fs/usage.h"
 #include "store/store.h"
 
@@ -28,6 +29,7 @@ struct fs {
 	struct draft_table drafts;
 	struct handle_table handles;
 	struct usage_table usage;
+	struct makers makers;
 };
 
 static inline struct fs *fs_of(fuse_req_t req)

@@ -35,7 +35,10 @@ static int get_row(struct object *o, const struct ino_parts *p)
 	}
 	if (p->scope == INO_JOB) {
 		o->record = engine_get_job(o->fs->engine, p->id);
-		return o->record && object_exists(o) ? 0 : -ESTALE;
+		if (!o->record) {
+			return -ENOENT;
+		}
+		return object_exists(o) ? 0 : -ESTALE;
 	}
 	return 0;
 }
@@ -48,7 +51,7 @@ static int adopt_file(struct object *o, const struct store_file *file)
 	if (!o->record) {
 		o->record = engine_get_job(o->fs->engine, file->job);
 	}
-	return o->record ? 0 : -ESTALE;
+	return o->record ? 0 : -ENOENT;
 }
 
 static int get_file(struct object *o, int64_t id)
@@ -56,10 +59,7 @@ static int get_file(struct object *o, int64_t id)
 	struct store_file file;
 	int r = store_get_file(o->fs->store, id, &file);
 
-	if (r < 0) {
-		return r == -ENOENT ? -ESTALE : r;
-	}
-	return adopt_file(o, &file);
+	return r < 0 ? r : adopt_file(o, &file);
 }
 
 int object_get(struct fs *fs, uint64_t ino, struct object *ret)
@@ -86,11 +86,11 @@ int object_get_open(struct fs *fs, uint64_t ino, struct object *ret)
 	struct ino_parts p;
 	int r = object_get(fs, ino, ret);
 
-	if (r != -ESTALE || ino_parse(ino, &p) < 0 || p.scope != INO_FILE) {
+	if (r != -ENOENT || ino_parse(ino, &p) < 0 || p.scope != INO_FILE) {
 		return r;
 	}
 	h = handle_find_file(&fs->handles, p.id);
-	r = h ? adopt_file(&o, &h->file) : -ESTALE;
+	r = h ? adopt_file(&o, &h->file) : -ENOENT;
 	if (r == 0) {
 		*ret = o;
 	}
@@ -242,10 +242,4 @@ int object_has_files(const struct object *dir)
 	                         note_child, &has_files);
 
 	return r < 0 ? r : has_files;
-}
-
-bool object_can_be_made_again(const struct object *o)
-{
-	return o->node->id == NODE_FILES && node_is_writable(o->record, true) &&
-	       object_has_files(o) == 0;
 }

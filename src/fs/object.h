@@ -22,7 +22,8 @@ struct object {
 void object_fini(struct object *o);
 #define cleanup_object cleanup_(object_fini)
 
-/* -ESTALE: nothing has this number (any more). The kernel then looks the name up again. */
+/* -ENOENT: it was removed. -ESTALE: it is a file that comes and goes by itself (`error`), and
+ * is not there now; the kernel, which may know the name from before, looks it up again. */
 int object_get(struct fs *fs, uint64_t ino, struct object *ret);
 /* By name; no permission is checked. -ENOENT, -ENOTDIR, -ENAMETOOLONG. */
 int object_find(const struct object *dir, const char *name, struct object *ret);
@@ -52,10 +53,6 @@ int object_list(const struct object *dir, uint64_t after, object_each_fn *each, 
 
 /* spec.json, files/ and what is in it, once the job was accepted: read-only for all. */
 bool object_is_sealed(const struct object *o);
-/* files/ as long as nothing is in it. cp -r of a whole job makes the job's directory and then
- * insists on making files/ itself; so mkdir(2), and only mkdir(2), is told that it is not
- * there yet, and succeeds. */
-bool object_can_be_made_again(const struct object *o);
 mode_t object_mode(const struct object *o); /* as it is shown, with the type */
 uid_t object_uid(const struct object *o);
 gid_t object_gid(const struct object *o);

@@ -220,8 +220,6 @@ static int check_ancestors(const struct object *o, fuse_req_t req)
 				                          .mode = dir.mode };
 
 			r = access_check(req, &subject, X_OK);
-		} else if (r == -ENOENT) {
-			r = -ESTALE;
 		}
 	}
 	return r;

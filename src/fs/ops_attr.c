@@ -6,7 +6,6 @@
 
 #include "fs/access.h"
 #include "fs/ask.h"
-#include "fs/caller.h"
 #include "fs/object.h"
 #include "fs/ops.h"
 #include "fs/spec_file.h"
@@ -28,8 +27,8 @@ static int do_lookup(fuse_req_t req, uint64_t parent, const char *name)
 
 	r = r < 0 ? r : object_check(&dir, req, X_OK);
 	r = r < 0 ? r : object_find(&dir, name, &o);
-	if (r == 0 && object_can_be_made_again(&o) &&
-	    caller_is_in_mkdir(fuse_req_ctx(req)->pid)) {
+	if (r == 0 && o.node->id == NODE_FILES &&
+	    makers_expects(&o.fs->makers, o.record->id, fuse_req_ctx(req)->pid)) {
 		r = -ENOENT;
 	}
 	return r < 0 ? r : reply_entry(req, &o);

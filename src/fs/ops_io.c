@@ -149,7 +149,7 @@ static int check_unsealed(struct fs *fs, const struct handle *h)
 	}
 	record = engine_get_job(fs->engine, h->job);
 	if (!record) {
-		return -ESTALE;
+		return -ENOENT;
 	}
 	return node_is_writable(record, true) ? 0 : -EPERM;
 }

@@ -81,6 +81,7 @@ static void reply_made_job(struct ask *ask, int result, int64_t id)
 {
 	if (result == 0) {
 		ask->ino = ino_job(id, NODE_JOB);
+		makers_add(&ask->fs->makers, id, ask->process);
 	}
 	ask_reply_entry(ask, result, id);
 }
@@ -107,19 +108,20 @@ static int make_job(fuse_req_t req, const struct object *root, const char *name,
 	if (!ask) {
 		return -ENOMEM;
 	}
+	ask->process = makers_process(ctx->pid);
 	engine_make_job(root->fs->engine, name, &owner, ask_answered, ask);
 	return 0;
 }
 
-static int make_again(fuse_req_t req, const struct object *dir, const char *name)
+/* files/, by whoever was told that it is not there. */
+static int make_files(fuse_req_t req, const struct object *job)
 {
-	cleanup_object struct object o = OBJECT_INIT;
-	int r = object_find(dir, name, &o);
+	cleanup_object struct object o = object_of_row(job, node_get(NODE_FILES));
 
-	r = r < 0 ? r : object_check(dir, req, W_OK);
-	if (r < 0 || !object_can_be_made_again(&o)) {
-		return r < 0 ? r : -EEXIST;
+	if (!makers_expects(&job->fs->makers, job->record->id, fuse_req_ctx(req)->pid)) {
+		return -EEXIST;
 	}
+	makers_remove(&job->fs->makers, job->record->id);
 	return reply_entry(req, &o);
 }
 
@@ -129,8 +131,8 @@ static int do_mkdir(fuse_req_t req, uint64_t parent, const char *name, mode_t mo
 	int r = object_get(fs_of(req), parent, &dir);
 
 	r = r < 0 ? r : make_check(req, &dir, name, true);
-	if (r == -EEXIST) {
-		return make_again(req, &dir, name);
+	if (r == -EEXIST && node_find(dir.node->id, name) == node_get(NODE_FILES)) {
+		return make_files(req, &dir);
 	}
 	if (r < 0) {
 		return r;

@@ -67,7 +67,7 @@ static int open_content(struct fs *fs, const struct store_file *file, uint64_t i
 	h->is_in_files = file->parent != FILE_PARENT_JOB;
 	h->fd = userfile_open(fs, file->id, (wanted(fi->flags) & W_OK) ? O_RDWR : O_RDONLY);
 	if (h->fd < 0) {
-		return h->fd == -ENOENT ? -ESTALE : h->fd;
+		return h->fd;
 	}
 	if (fi->flags & O_TRUNC) {
 		r = userfile_truncate(fs, h->job, h->fd, 0);

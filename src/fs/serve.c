@@ -103,6 +103,7 @@ static struct fs *fs_new(struct engine *engine)
 	draft_table_init(&fs->drafts);
 	handle_table_init(&fs->handles);
 	usage_init(&fs->usage, fs->store, fs->conf->limits.files_bytes);
+	makers_init(&fs->makers);
 	return fs;
 }
 
@@ -186,6 +187,7 @@ struct fs *fs_unmount(struct fs *fs)
 	handle_table_fini(&fs->handles);
 	draft_table_fini(&fs->drafts);
 	usage_fini(&fs->usage);
+	makers_fini(&fs->makers);
 	closep(&fs->exit_fd);
 	free(fs->mountpoint);
 	free(fs);

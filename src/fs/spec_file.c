@@ -146,7 +146,7 @@ static int check_open(struct fs *fs, int64_t job)
 	cleanup_record struct job_record *record = engine_get_job(fs->engine, job);
 
 	if (!record) {
-		return -ESTALE;
+		return -ENOENT;
 	}
 	return record->is_accepted ? -EPERM : 0;
 }

@@ -27,7 +27,7 @@ static int stat_open(struct fs *fs, int64_t file, struct stat *ret)
 	cleanup_handle struct handle *h = handle_find_file(&fs->handles, file);
 
 	if (!h) {
-		return -ESTALE;
+		return -ENOENT;
 	}
 	return fstat(h->fd, ret) < 0 ? -errno : 0;
 }
@@ -77,7 +77,7 @@ static int set_times_open(struct fs *fs, int64_t file, const struct timespec tim
 	cleanup_handle struct handle *h = handle_find_file(&fs->handles, file);
 
 	if (!h) {
-		return -ESTALE;
+		return -ENOENT;
 	}
 	return futimens(h->fd, times) < 0 ? -errno : 0;
 }

@@ -7,7 +7,7 @@
 
 /* flags as for open(2); the caller closes. -ENOENT, ... */
 int userfile_open(struct fs *fs, int64_t file, int flags);
-/* Of the content, even if it was removed but somebody has it open. -ESTALE. */
+/* Of the content, even if it was removed but somebody has it open. -ENOENT. */
 int userfile_stat(struct fs *fs, int64_t file, struct stat *ret);
 /* Within the limit of the job's files: -EDQUOT. */
 int userfile_truncate(struct fs *fs, int64_t job, int fd, int64_t size);

@@ -168,12 +168,13 @@ static bool names_match(struct slice names, const char *name)
 		if (rules_out) {
 			(void)slice_cut(&pattern, '!');
 		}
-		if (pattern_matches(pattern, name)) {
-			if (rules_out) {
-				return false;
-			}
-			found = true;
+		if (!pattern_matches(pattern, name)) {
+			continue;
 		}
+		if (rules_out) {
+			return false;
+		}
+		found = true;
 	}
 	return found;
 }

@@ -199,13 +199,13 @@ static bool open_more(struct mux *m, struct call_queue *queue)
 		if (m->is_opening) {
 			goes_on = open_step(m, queue);
 			moved |= goes_on;
-		} else if (!queue->first || !has_room(m)) {
-			goes_on = false;
-		} else if (m->spare) {
+		} else if (queue->first && m->spare) {
 			use_spare(m, call_queue_pop(queue));
 			moved = true;
-		} else {
+		} else if (queue->first && has_room(m)) {
 			begin_opening(m, call_queue_pop(queue));
+		} else {
+			goes_on = false;
 		}
 	}
 	return moved;

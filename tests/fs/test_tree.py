@@ -52,7 +52,7 @@ def sizes(m):
             same((name, os.stat(file).st_size), (name, len(open(file, "rb").read())))
             n += 1
     assert n > 20, n
-    same(shell("tar -cf /dev/null --exclude=ctl .", J=m.path)[0], 0)
+    same(shell(f"tar -C {m.path} -cf - . | cat > /dev/null"), (0, ""))
 
 
 @case("status is one word, status.json one object, progress for people")
@@ -147,7 +147,7 @@ def read_only(m):
         same(result(os.symlink, "x", f"{d}/link"), "EPERM")
         same(result(os.link, f"{job}/x", f"{d}/link"), "EPERM")
         same(result(os.mkfifo, f"{d}/fifo"), "EPERM")
-    same(result(os.setxattr, f"{job}/x", "user.a", b"b"), "EOPNOTSUPP")
+    same(result(os.setxattr, f"{job}/x", "user.a", b"b"), "ENOTSUP")
 
 
 @case("inode numbers are the same after a restart, and so is all that is there")

@@ -13,7 +13,7 @@
 #include "util/clock.h"
 #include "util/mem.h"
 
-enum { MEGA = 1 << 20 };
+#define MEGA (UINT64_C(1) << 20)
 
 TEST("what a command prints comes back")
 {
@@ -145,7 +145,7 @@ static void check_echo(enum bed bed, uint64_t bytes)
 	CHECK(is_pattern(&one.call->output, bytes));
 	CHECK(is_pattern(&two.call->output, bytes));
 	printf("# %llu MB there and back, twice at once: %lld ms\n",
-	       (unsigned long long)bytes / MEGA, (long long)one.took_ms);
+	       (unsigned long long)(bytes / MEGA), (long long)one.took_ms);
 	(void)remote_free(r);
 }
 
@@ -465,6 +465,92 @@ TEST("a call that runs in a frozen sshd is lost by three keepalives")
 	CHECK(has(t.call->error.text, "nothing heard for"));
 	printf("# a frozen sshd: lost after %lld ms\n", (long long)t.took_ms);
 	CHECK(t.took_ms >= 5900 && t.took_ms < 7500);
+	(void)remote_free(r);
+}
+
+TEST("a connection that ends while nobody calls is noticed, and no call is lost")
+{
+	struct remote_config c = bed_config(BED_PLAIN);
+	struct remote *r = open_remote(&c);
+	struct remote_health h;
+
+	CHECK(kill(session_pid(r), SIGKILL) == 0);
+	for (int i = 0; i < 500; i++) {
+		remote_get_health(r, &h);
+		if (!h.connected) {
+			break;
+		}
+		(void)usleep(10000);
+	}
+	CHECK(!h.connected && h.fault == REMOTE_LOST && has(h.text, "lost"));
+	CHECK(prints(r, "echo again", "again\n"));
+	(void)remote_free(r);
+}
+
+static double cpu_seconds(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+TEST("waiting takes no time of the processor")
+{
+	struct remote_config c = bed_config(BED_PLAIN);
+	struct remote *r = open_remote(&c);
+	cleanup_ticket struct ticket t;
+	double begun;
+
+	CHECK(prints(r, "true", ""));
+	ticket_init(&t, r, "exec sleep 20"); /* a zombie is waited for as well */
+	t.call->timeout_ms = 100;
+	ticket_run(&t);
+	begun = cpu_seconds();
+	CHECK(prints(r, "sleep 1; echo a; sleep 1", "a\n"));
+	printf("# two seconds of waiting: %.1f ms of CPU\n",
+	       (cpu_seconds() - begun) * 1e3);
+	CHECK(cpu_seconds() - begun < 0.1);
+	(void)remote_free(r);
+}
+
+TEST("a command that does not read holds up nobody")
+{
+	struct remote_config c = bed_config(BED_PLAIN);
+	struct remote *r = open_remote(&c);
+	cleanup_ticket struct ticket slow, good;
+	int64_t begun = clock_ms();
+
+	ticket_init(&slow, r, "sleep 2; wc -c");
+	ticket_feed(&slow, 20 * MEGA);
+	ticket_submit(&slow);
+	ticket_init(&good, r, "wc -c");
+	ticket_feed(&good, 5 * MEGA);
+	ticket_run(&good);
+	CHECK_STR(buf_text(&good.call->output), "5242880\n");
+	CHECK(clock_ms() - begun < 2000);
+	ticket_wait(&slow);
+	CHECK_STR(buf_text(&slow.call->output), "20971520\n");
+	(void)remote_free(r);
+}
+
+TEST("one abandoned command does not block a host with one channel")
+{
+	struct remote_config c = bed_config(BED_PLAIN);
+	struct remote *r;
+	cleanup_ticket struct ticket hang, next;
+
+	c.max_channels = 1;
+	r = open_remote(&c);
+	ticket_init(&hang, r, "sleep 20");
+	hang.call->timeout_ms = 500;
+	ticket_submit(&hang);
+	ticket_init(&next, r, "echo next");
+	ticket_run(&next);
+	CHECK_STR(buf_text(&next.call->output), "next\n");
+	CHECK(next.took_ms < 5000);
+	ticket_wait(&hang);
+	CHECK_INT(hang.call->fault, REMOTE_TIMEOUT);
 	(void)remote_free(r);
 }
 

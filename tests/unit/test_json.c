@@ -460,6 +460,26 @@ TEST("the place counts lines and bytes from 1")
 	CHECK(line == 3 && column == 3);
 }
 
+TEST("foreign text is shown quoted, cut and harmless")
+{
+	char shown[SHOW_MAX], name[80];
+
+	show_text("", 0, shown);
+	CHECK_STR(shown, "\"\"");
+	show_text("a\"\\\xff\xc3", 5, shown);
+	CHECK_STR(shown, "\"a\\\"\\\\\\xff\\xc3\"");
+	show_text("\n\t\r\x1b\x7f\0", 6, shown);
+	CHECK_STR(shown, "\"\\n\\t\\u000d\\u001b\\u007f\\u0000\"");
+	show_text("\xc2\x85\xd8\x9c\xe2\x80\x8f\xe2\x81\xa6", 10, shown);
+	CHECK_STR(shown, "\"\\u0085\\u061c\\u200f\\u2066\"");
+	memset(name, 'n', sizeof(name));
+	show_text(name, sizeof(name), shown);
+	CHECK_INT(strlen(shown), SHOW_MAX - 1);
+	CHECK(has_suffix(shown, "n...\""));
+	name[sizeof(name) - 1] = '\0';
+	CHECK(show_distance(name, "n") > 1000);
+}
+
 TEST("names are near when few letters differ")
 {
 	CHECK_INT(show_distance("inputs", "inputs"), 0);

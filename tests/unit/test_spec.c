@@ -246,6 +246,26 @@ TEST("at most 20 problems are told, and the others are counted")
 	CHECK_STR(e.text, buf_text(&lines));
 }
 
+/* What is noted last (the neither-nor of the document) stands first. */
+TEST("a problem that is found late has its place before the others")
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	struct spec *spec = NULL;
+	struct err e = ERR_INIT;
+
+	(void)buf_add_str(&text, "{\"a0\":0");
+	for (int i = 1; i < 50; i++) {
+		(void)buf_printf(&text, ",\n\"a%d\":0", i);
+	}
+	(void)buf_add_str(&text, "}");
+	CHECK_INT(spec_parse(text.data, text.len, &spec_context, &spec, &e), -EINVAL);
+	CHECK(has_prefix(e.text, "spec.json:1:1: $: neither \"script\" nor \"run\"; "));
+	CHECK(strstr(e.text,
+		     "\nspec.json:1:2: $.a0: unknown key \"a0\"; expected one of: "));
+	CHECK(strstr(e.text, "\nspec.json:2:1: $.a1: "));
+	CHECK(strstr(e.text, "\n(and "));
+}
+
 TEST("lines that do not fit are counted, not cut")
 {
 	cleanup_buf struct buf text = BUF_INIT;

@@ -220,7 +220,7 @@ TEST("an environment variable fits into what the kernel passes")
 
 TEST("labels are short lines")
 {
-	cleanup_buf struct buf text = BUF_INIT, lines = BUF_INIT;
+	cleanup_buf struct buf text = BUF_INIT;
 	static const struct members rows[] = {
 		{ "\"labels\": {\"\": \"\"}", "12: $.labels[\"\"]: found a name of 0 "
 					      "bytes; expected a label's name of 1 to "

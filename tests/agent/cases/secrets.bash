@@ -103,7 +103,7 @@ case_only_aws_is_ever_started_with_secrets() {
 	cat >"$T/aws" <<-'EOT'
 		#!/bin/bash
 		# builtins only: its children would inherit what it has
-		case $3 in s3:*) echo x >"$4" ;; esac
+		case "$3 $4" in s3:*) echo x >"$4" ;; '--recursive s3:'*) echo x >"$5/x" ;; esac
 	EOT
 	chmod +x "$T/aws"
 	V[AWS]=$T/aws V[DEST]=s3://b/out/
