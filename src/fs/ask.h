@@ -24,7 +24,7 @@ struct ask {
 	uint64_t ino;
 	uint64_t version;
 	size_t len, at;
-	int64_t job, bytes;
+	int64_t job, file, bytes;
 	pid_t process;
 	struct fuse_file_info fi;
 };

@@ -94,3 +94,24 @@ struct handle *handle_find_file(struct handle_table *table, int64_t file)
 	(void)pthread_mutex_unlock(&table->lock);
 	return h;
 }
+
+static bool is_writer(const struct handle *h, int64_t job)
+{
+	return h->job == job && h->is_in_files && h->may_write;
+}
+
+bool handle_is_job_written(struct handle_table *table, int64_t job)
+{
+	bool found = false;
+
+	(void)pthread_mutex_lock(&table->lock);
+	for (int i = 0; i < HANDLE_BUCKETS && !found; i++) {
+		struct handle *h;
+
+		LIST_FOREACH(h, &table->buckets[i], link) {
+			found = found || is_writer(h, job);
+		}
+	}
+	(void)pthread_mutex_unlock(&table->lock);
+	return found;
+}

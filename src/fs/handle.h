@@ -43,6 +43,7 @@ struct handle {
 	int fd; /* HANDLE_FILE: the content; -1 */
 	struct store_file file; /* as it was when it was opened */
 	bool is_in_files;
+	bool may_write;
 	atomic_bool was_written; /* since open */
 	LIST_ENTRY(handle) link; /* in the table */
 };
@@ -64,6 +65,8 @@ void handle_unrefp(struct handle **handle);
 /* Makes a HANDLE_FILE findable, until handle_forget(). */
 void handle_publish(struct handle_table *table, struct handle *handle);
 void handle_forget(struct handle_table *table, struct handle *handle);
+/* Has anybody a file in files/ of the job open for writing? */
+bool handle_is_job_written(struct handle_table *table, int64_t job);
 /* A reference to any handle of that file, or NULL. */
 struct handle *handle_find_file(struct handle_table *table, int64_t file);
 

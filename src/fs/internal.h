@@ -13,6 +13,8 @@
 #include "fs/usage.h"
 #include "store/store.h"
 
+enum { CONSUMED_MAX = 64 };
+
 struct fs {
 	struct engine *engine;
 	struct store *store;
@@ -30,6 +32,9 @@ struct fs {
 	struct handle_table handles;
 	struct usage_table usage;
 	struct makers makers;
+	/* Files that became spec.json lately (object_consumed()), a ring. */
+	_Atomic int64_t consumed[CONSUMED_MAX];
+	_Atomic unsigned n_consumed;
 };
 
 static inline struct fs *fs_of(fuse_req_t req)

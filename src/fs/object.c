@@ -54,11 +54,29 @@ static int adopt_file(struct object *o, const struct store_file *file)
 	return o->record ? 0 : -ENOENT;
 }
 
+void object_consumed(struct fs *fs, int64_t file)
+{
+	fs->consumed[fs->n_consumed++ % CONSUMED_MAX] = file;
+}
+
+static bool was_consumed(const struct fs *fs, int64_t file)
+{
+	for (int i = 0; i < CONSUMED_MAX; i++) {
+		if (fs->consumed[i] == file) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static int get_file(struct object *o, int64_t id)
 {
 	struct store_file file;
 	int r = store_get_file(o->fs->store, id, &file);
 
+	if (r == -ENOENT && was_consumed(o->fs, id)) {
+		return -ESTALE;
+	}
 	return r < 0 ? r : adopt_file(o, &file);
 }
 
@@ -86,11 +104,14 @@ int object_get_open(struct fs *fs, uint64_t ino, struct object *ret)
 	struct ino_parts p;
 	int r = object_get(fs, ino, ret);
 
-	if (r != -ENOENT || ino_parse(ino, &p) < 0 || p.scope != INO_FILE) {
+	if ((r != -ENOENT && r != -ESTALE) || ino_parse(ino, &p) < 0 || p.scope != INO_FILE) {
 		return r;
 	}
 	h = handle_find_file(&fs->handles, p.id);
-	r = h ? adopt_file(&o, &h->file) : -ENOENT;
+	if (!h) {
+		return r;
+	}
+	r = adopt_file(&o, &h->file);
 	if (r == 0) {
 		*ret = o;
 	}

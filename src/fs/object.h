@@ -25,6 +25,9 @@ void object_fini(struct object *o);
 /* -ENOENT: it was removed. -ESTALE: it is a file that comes and goes by itself (`error`), and
  * is not there now; the kernel, which may know the name from before, looks it up again. */
 int object_get(struct fs *fs, uint64_t ino, struct object *ret);
+/* The file became spec.json by a rename: for a moment the kernel knows spec.json by the
+ * number of the file, and must be told that it is stale, not gone. */
+void object_consumed(struct fs *fs, int64_t file);
 /* By name; no permission is checked. -ENOENT, -ENOTDIR, -ENAMETOOLONG. */
 int object_find(const struct object *dir, const char *name, struct object *ret);
 /* What is open may be gone: then it is what the handle remembers. */

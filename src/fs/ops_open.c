@@ -65,7 +65,8 @@ static int open_content(struct fs *fs, const struct store_file *file, uint64_t i
 	}
 	h->file = *file;
 	h->is_in_files = file->parent != FILE_PARENT_JOB;
-	h->fd = userfile_open(fs, file->id, (wanted(fi->flags) & W_OK) ? O_RDWR : O_RDONLY);
+	h->may_write = wanted(fi->flags) & W_OK;
+	h->fd = userfile_open(fs, file->id, h->may_write ? O_RDWR : O_RDONLY);
 	if (h->fd < 0) {
 		return h->fd;
 	}
@@ -126,7 +127,9 @@ static void close_handle(struct fs *fs, struct handle *h)
 		spec_release(fs, h);
 	} else if (h->kind == HANDLE_FILE) {
 		handle_forget(&fs->handles, h);
-		if (h->was_written && h->is_in_files) {
+		/* a job that waits for its files must not go while one is half written */
+		if (h->was_written && h->is_in_files &&
+		    !handle_is_job_written(&fs->handles, h->job)) {
 			engine_file_closed(fs->engine, h->job);
 		}
 	}

@@ -240,17 +240,30 @@ int spec_make(fuse_req_t req, const struct object *o)
 
 /* --- renaming ----------------------------------------------------------------------------- */
 
+static void reply_replace(struct ask *ask, int result, int64_t id)
+{
+	if (result == 0) {
+		object_consumed(ask->fs, ask->file);
+	}
+	ask_reply_freed(ask, result, id);
+}
+
 int spec_replace(fuse_req_t req, const struct object *o, int64_t file)
 {
+	struct stat st = { .st_size = 0 };
 	struct ask *ask;
 
 	if (o->record->is_accepted) {
 		return -EPERM;
 	}
-	ask = ask_new(o->fs, req, ask_reply_done);
+	ask = ask_new(o->fs, req, reply_replace);
 	if (!ask) {
 		return -ENOMEM;
 	}
+	(void)userfile_stat(o->fs, file, &st);
+	ask->job = o->record->id;
+	ask->file = file;
+	ask->bytes = st.st_size;
 	engine_save_spec_file(o->fs->engine, o->record->id, file, ask_answered, ask);
 	return 0;
 }

@@ -5,7 +5,7 @@ import os
 import random
 import shutil
 
-from mount import RIGHT, case, read, result, same, shell, state, status, write
+from mount import RIGHT, case, read, result, same, shell, state, status, wait, write
 
 SCRIPT = '{ "script": "train.sh" }'
 
@@ -159,10 +159,14 @@ def waits(m):
     os.mkdir(f"{job}/files/lib")
     write(f"{job}/files/lib/x", "x")
     same(status(job)["reason"], "WaitingForFiles")
-    write(f"{job}/files/train.sh", "echo\n")
-    for _ in range(500):
-        if status(job)["reason"] != "WaitingForFiles":
-            break
+    other = os.open(f"{job}/files/other", os.O_CREAT | os.O_WRONLY)
+    script = os.open(f"{job}/files/train.sh", os.O_CREAT | os.O_WRONLY)
+    os.write(script, b"echo")
+    os.close(other)
+    same(status(job)["reason"], "WaitingForFiles")
+    os.write(script, b"\n")
+    os.close(script)
+    wait(lambda: status(job)["reason"] != "WaitingForFiles")
     same(result(write, f"{job}/files/more", "x"), "EPERM")
     same(read(f"{job}/files/train.sh"), "echo\n")
 
