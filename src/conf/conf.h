@@ -62,7 +62,6 @@ struct conf {
 	} aws;
 	struct {
 		int64_t files_bytes;	  /* of files/ of one job */
-		int64_t log_bytes;	  /* of one log of one job in the store */
 		int64_t poll_interval_ms; /* how old news from a host may be */
 		/* how long a job that has not started waits for its host ... */
 		int64_t connect_patience_ms;

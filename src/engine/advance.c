@@ -468,22 +468,49 @@ static void step_upload(struct engine *e, struct job *job)
 	}
 }
 
+/* Links, sockets and the like are no outputs; the timeline names the first of them. */
+static void note_skipped(struct engine *e, struct job *job,
+			 const struct frame_item *item)
+{
+	const char *end = item->value + item->value_len;
+	char first[256];
+	size_t n = 0;
+
+	for (const char *p = item->value; p < end; p++) {
+		n += *p == '\0';
+	}
+	if (n > 0) {
+		frame_item_text(item, first, sizeof(first));
+		(void)job_event(e, job, "skipped",
+				"%zu entries of the output directory are not uploaded, "
+				"the first is a %s",
+				n, first);
+	}
+}
+
 static void handle_manifest(struct engine *e, struct host *host, struct job *job,
 			    struct call_reply *reply)
 {
+	struct buf *records;
 	struct frame_item item;
 
 	if (!job || !reply_is(reply, "OK")) {
 		verb_failed(e, host, job, "list the outputs of", reply);
 		return;
 	}
-	buf_truncate(&job->run->manifest.records, 0);
-	job->run->manifest.records.max = MANIFEST_MAX;
+	records = &job->run->manifest;
+	buf_truncate(records, 0);
+	records->max = MANIFEST_MAX;
 	while (frame_next(&reply->frame, &item)) {
 		if (item.is_data && frame_item_is(&item, "manifest")) {
-			(void)buf_add(&job->run->manifest.records, item.value,
-				      item.value_len);
+			(void)buf_add(records, item.value, item.value_len);
+		} else if (item.is_data && frame_item_is(&item, "skipped")) {
+			note_skipped(e, job, &item);
 		}
+	}
+	if (records->error) {
+		engine_fail_turn(e, records->error, NULL);
+		return;
 	}
 	job_step_done(job);
 	job->run->has_manifest = true;

@@ -21,9 +21,9 @@ struct inspect_task {
 	/* inputs */
 	int64_t *bytes;
 	/* outputs */
-	const char *destination;	 /* borrowed from the run */
-	const struct manifest *manifest; /* the same */
-	struct buf lines;		 /* outputs.jsonl */
+	const char *destination;    /* borrowed from the run */
+	const struct buf *manifest; /* the same */
+	struct buf lines;	    /* outputs.jsonl */
 	int64_t count, total;
 };
 
@@ -302,8 +302,7 @@ static int check_outputs(struct inspect_task *t, struct s3_client *s3)
 	bucket = split_uri(t->destination, &prefix);
 	place.bucket = bucket;
 	scan.prefix_len = strlen(prefix);
-	r = manifest_parse(t->manifest->records.data, t->manifest->records.len,
-			   &scan.list);
+	r = manifest_parse(buf_text(t->manifest), t->manifest->len, &scan.list);
 	if (r < 0 || !bucket) {
 		t->reason = REASON_INTERNAL;
 		return err_set(&t->error, r < 0 ? r : -ENOMEM,

@@ -69,12 +69,7 @@ struct workers *workers_stop(struct workers *w);
 /* --- jobs
  * --------------------------------------------------------------------------------- */
 
-struct payload;		    /* what is sent to the host, engine/payload.c */
-struct manifest {	    /* what the host says that it uploaded */
-	struct buf records; /* "SIZE PATH\0" */
-	struct buf skipped; /* "KIND PATH\0" */
-};
-
+struct payload; /* what is sent to the host, engine/payload.c */
 /* What is known of an active job and need not survive: it is learned again. */
 struct run {
 	struct spec *spec;
@@ -98,7 +93,7 @@ struct run {
 	int64_t host_log, host_transfer; /* sizes of the logs on the host */
 	bool upload_sent;
 	bool has_manifest;
-	struct manifest manifest;
+	struct buf manifest; /* what the host uploaded: "SIZE PATH\0" */
 };
 
 struct job {

@@ -16,8 +16,7 @@ static struct run *run_free(struct run *run)
 	(void)payload_free(run->payload);
 	free(run->destination);
 	free(run->input_bytes);
-	buf_fini(&run->manifest.records);
-	buf_fini(&run->manifest.skipped);
+	buf_fini(&run->manifest);
 	free(run);
 	return NULL;
 }

@@ -1,12 +1,10 @@
 #include "fs/access.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <unistd.h>
 
+#include "fs/caller.h"
 #include "util/mem.h"
-
-enum { GROUPS_FIRST = 64 };
 
 static bool is_member(gid_t gid, gid_t own, const struct access_groups *groups)
 {
@@ -27,7 +25,7 @@ static bool class_allows(mode_t mode, int shift, int mask)
 }
 
 bool access_allows(const struct access_subject *subject, uid_t uid, gid_t gid,
-                   const struct access_groups *groups, int mask)
+		   const struct access_groups *groups, int mask)
 {
 	if (uid == 0) {
 		return true;
@@ -42,37 +40,12 @@ bool access_allows(const struct access_subject *subject, uid_t uid, gid_t gid,
 }
 
 /* Groups are read from /proc, which costs more than all the rest of a request. */
-static bool needs_groups(const struct access_subject *subject, const struct fuse_ctx *ctx,
-                         int mask)
+static bool needs_groups(const struct access_subject *subject,
+			 const struct fuse_ctx *ctx, int mask)
 {
 	return ctx->uid != 0 && ctx->uid != subject->uid && ctx->gid != subject->gid &&
 	       class_allows(subject->mode, 3, mask) !=
 		       class_allows(subject->mode, 0, mask);
-}
-
-/* Supplementary groups of the caller; none when they cannot be read. The caller frees. */
-static gid_t *read_groups(fuse_req_t req, size_t *ret_n)
-{
-	int size = GROUPS_FIRST;
-	gid_t *list = NULL;
-
-	*ret_n = 0;
-	for (int i = 0; i < 2; i++) {
-		gid_t *more = reallocarray(list, (size_t)size, sizeof(*list));
-		int n;
-
-		if (!more) {
-			break;
-		}
-		list = more;
-		n = fuse_req_getgroups(req, size, list);
-		if (n <= size) {
-			*ret_n = n > 0 ? (size_t)n : 0;
-			break;
-		}
-		size = n;
-	}
-	return list;
 }
 
 int access_check(fuse_req_t req, const struct access_subject *subject, int mask)
@@ -82,7 +55,7 @@ int access_check(fuse_req_t req, const struct access_subject *subject, int mask)
 	cleanup_free gid_t *list = NULL;
 
 	if (needs_groups(subject, ctx, mask)) {
-		list = read_groups(req, &groups.n);
+		groups.n = caller_groups(ctx->pid, &list);
 		groups.list = list;
 	}
 	return access_allows(subject, ctx->uid, ctx->gid, &groups, mask) ? 0 : -EACCES;
@@ -104,7 +77,7 @@ bool access_has_group(fuse_req_t req, gid_t gid)
 	if (ctx->uid == 0 || ctx->gid == gid) {
 		return true;
 	}
-	list = read_groups(req, &groups.n);
+	groups.n = caller_groups(ctx->pid, &list);
 	groups.list = list;
 	return is_member(gid, ctx->gid, &groups);
 }

@@ -1,5 +1,5 @@
-/* Who may do what: the one place where modes are compared with callers. The kernel does not
- * check (no default_permissions), so every handler asks here. */
+/* Who may do what: the one place where modes are compared with callers. The kernel does
+ * not check (no default_permissions), so every handler asks here. */
 #pragma once
 
 #include <fuse3/fuse_lowlevel.h>
@@ -20,7 +20,7 @@ struct access_groups { /* of the caller, besides his own */
 
 /* mask: R_OK, W_OK, X_OK or 0, as for access(2). Root may everything. Pure. */
 bool access_allows(const struct access_subject *subject, uid_t uid, gid_t gid,
-                   const struct access_groups *groups, int mask);
+		   const struct access_groups *groups, int mask);
 
 /* The same for the caller of the request. 0 or -EACCES. */
 int access_check(fuse_req_t req, const struct access_subject *subject, int mask);

@@ -4,10 +4,11 @@
 
 #include "fs/object.h"
 
-/* Names that are there are looked up again after a second: a job or file can only vanish
- * by a request of the kernel, which then knows; `error` and the like also by themselves,
- * and whoever comes by a stale name is told ESTALE, at which the kernel looks it up again.
- * That a name is not there is never cached: exit_code appears by itself. */
+/* Names that are there are looked up again after a second: a job or file can only
+ * vanish by a request of the kernel, which then knows; `error` and the like also by
+ * themselves, and whoever comes by a stale name is told ESTALE, at which the kernel
+ * looks it up again. That a name is not there is never cached: exit_code appears by
+ * itself. */
 #define ENTRY_TIMEOUT_S 1.0
 
 struct ask *ask_new(struct fs *fs, fuse_req_t req, ask_reply_fn *reply)
@@ -95,8 +96,8 @@ void ask_reply_entry(struct ask *ask, int result, int64_t id)
 	}
 }
 
-/* Files beside spec.json are about to be renamed onto it, and spec.json may be renamed away:
- * their names then mean another inode at once. */
+/* Files beside spec.json are about to be renamed onto it, and spec.json may be renamed
+ * away: their names then mean another inode at once. */
 static bool may_become_another(const struct object *o)
 {
 	return o->node->content == CONTENT_SPEC ||

@@ -1,8 +1,10 @@
-/* Requests of the kernel that the engine answers. The handler's thread does not wait: what
- * the reply needs is put aside here, and the engine's thread replies after the commit.
+/* Requests of the kernel that the engine answers. The handler's thread does not wait:
+ * what the reply needs is put aside here, and the engine's thread replies after the
+ * commit.
  *
- * Who makes an ask gives it to exactly one engine_...() call together with ask_answered, and
- * does not touch it any more: the answer may come before that call returns. */
+ * Who makes an ask gives it to exactly one engine_...() call together with
+ * ask_answered, and does not touch it any more: the answer may come before that call
+ * returns. */
 #pragma once
 
 #include "fs/internal.h"
@@ -34,8 +36,8 @@ struct ask *ask_new(struct fs *fs, fuse_req_t req, ask_reply_fn *reply);
 struct ask *ask_free(struct ask *ask);
 engine_reply_fn ask_answered;
 
-/* Usual replies: 0 or an error; the same, and ask->bytes of ask->job are free again; the
- * attributes or the entry of ask->ino. */
+/* Usual replies: 0 or an error; the same, and ask->bytes of ask->job are free again;
+ * the attributes or the entry of ask->ino. */
 ask_reply_fn ask_reply_done;
 ask_reply_fn ask_reply_freed;
 ask_reply_fn ask_reply_attr;
@@ -45,7 +47,8 @@ ask_reply_fn ask_reply_entry;
  * tried again. Positive errno, 0. */
 int ask_errno(int result);
 
-/* --- replies to the kernel, with the timeouts that hold for all ------------------------ */
+/* --- replies to the kernel, with the timeouts that hold for all
+ * ------------------------ */
 
 /* Attributes are never cached: states and sizes change without a request, and there is
  * nobody yet who tells the kernel. */

@@ -1,48 +1,84 @@
 #include "fs/caller.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "util/buf.h"
 #include "util/mem.h"
 
-enum { PROC_TEXT_MAX = 1024 };
+/* Room for the 65536 groups that a process can have. */
+enum { PROC_TEXT_MAX = 1 << 20, PROC_READ = 4096 };
 
-/* The beginning of /proc/THREAD/NAME, "" when it cannot be read. */
-static void read_proc(pid_t thread, const char *name, char ret_text[static PROC_TEXT_MAX])
+/* /proc/THREAD/NAME; nothing when it cannot be read. */
+static void read_proc(pid_t thread, const char *name, struct buf *out)
 {
 	char path[48];
 	cleanup_close int fd = -1;
-	ssize_t n = -1;
+	ssize_t n = 0;
 
+	if (thread <= 0) {
+		return;
+	}
 	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)thread, name);
-	if (thread > 0) {
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-	}
-	if (fd >= 0) {
-		n = read(fd, ret_text, PROC_TEXT_MAX - 1);
-	}
-	ret_text[n > 0 ? n : 0] = '\0';
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	out->max = PROC_TEXT_MAX;
+	do {
+		char *room = buf_reserve(out, PROC_READ);
+
+		n = fd >= 0 && room ? read(fd, room, PROC_READ) : 0;
+		if (n > 0) {
+			out->len += (size_t)n;
+			out->data[out->len] = '\0';
+		}
+	} while (n > 0);
+}
+
+/* What stands behind "FIELD:" of its status, "" when there is none. */
+static const char *read_status(pid_t thread, const char *field, struct buf *text)
+{
+	const char *line;
+
+	read_proc(thread, "status", text);
+	line = strstr(buf_text(text), field);
+	return line ? line + strlen(field) : "";
 }
 
 pid_t caller_process(pid_t thread)
 {
-	static const char field[] = "\nTgid:";
-	char text[PROC_TEXT_MAX];
-	const char *line;
+	cleanup_buf struct buf text = BUF_INIT;
 
-	read_proc(thread, "status", text);
-	line = strstr(text, field);
-	return line ? (pid_t)strtol(line + strlen(field), NULL, 10) : 0;
+	return (pid_t)strtol(read_status(thread, "\nTgid:", &text), NULL, 10);
 }
 
 void caller_name(pid_t thread, char ret_name[static CALLER_NAME_MAX])
 {
-	char text[PROC_TEXT_MAX];
+	cleanup_buf struct buf text = BUF_INIT;
 
-	read_proc(thread, "comm", text);
-	text[strcspn(text, "\n")] = '\0';
-	(void)snprintf(ret_name, CALLER_NAME_MAX, "%.*s", CALLER_NAME_MAX - 1, text);
+	read_proc(thread, "comm", &text);
+	(void)snprintf(ret_name, CALLER_NAME_MAX, "%.*s",
+		       (int)strcspn(buf_text(&text), "\n"), buf_text(&text));
+}
+
+size_t caller_groups(pid_t thread, gid_t **ret_list)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	cleanup_buf struct buf list = BUF_INIT;
+	const char *at = read_status(thread, "\nGroups:", &text);
+	size_t n;
+
+	for (at += strspn(at, " \t"); isdigit((unsigned char)*at);
+	     at += strspn(at, " \t")) {
+		char *end;
+		gid_t gid = (gid_t)strtoul(at, &end, 10);
+
+		(void)buf_add(&list, &gid, sizeof(gid));
+		at = end;
+	}
+	n = list.error ? 0 : list.len / sizeof(gid_t);
+	*ret_list = (gid_t *)(void *)buf_steal(&list);
+	return *ret_list ? n : 0;
 }

@@ -7,8 +7,8 @@
 #include "job/spec.h"
 #include "util/clock.h"
 
-/* Whether a document is closed is looked at after every write as long as it is short; when
- * it is long, only if it ends like one, so that dd bs=1 is not quadratic. */
+/* Whether a document is closed is looked at after every write as long as it is short;
+ * when it is long, only if it ends like one, so that dd bs=1 is not quadratic. */
 enum { SHAPE_ALWAYS_MAX = 4096 };
 
 struct draft {
@@ -21,7 +21,7 @@ struct draft {
 	unsigned writers;     /* handles */
 	struct buf text;
 	uint64_t version;  /* counts changes of the text */
-	uint64_t saved;    /* the last version that was given to the engine */
+	uint64_t saved;	   /* the last version that was given to the engine */
 	uint64_t accepted; /* the version that became the job, 0: none */
 	int64_t changed_ms;
 };
@@ -57,7 +57,8 @@ static struct draft *find_locked(struct draft_table *table, int64_t job)
 {
 	struct draft *d;
 
-	LIST_FOREACH(d, &table->list, link) {
+	LIST_FOREACH(d, &table->list, link)
+	{
 		if (d->job == job) {
 			d->refs++;
 			return d;
@@ -95,10 +96,10 @@ static struct draft *draft_new(struct draft_table *table, int64_t job, struct bu
 	return d;
 }
 
-/* The draft, or a new one with the text; NULL when another draft came and went since the
- * text was read: then the text may be older than what that one saved. */
+/* The draft, or a new one with the text; NULL when another draft came and went since
+ * the text was read: then the text may be older than what that one saved. */
 static struct draft *find_or_add(struct draft_table *table, uint64_t drops,
-                                 struct draft **fresh)
+				 struct draft **fresh)
 {
 	struct draft *d;
 
@@ -123,8 +124,8 @@ static uint64_t count_drops(struct draft_table *table)
 }
 
 int draft_get(struct draft_table *table, int64_t job,
-              int (*load)(void *arg, int64_t job, struct buf *out), void *arg,
-              struct draft **ret_draft)
+	      int (*load)(void *arg, int64_t job, struct buf *out), void *arg,
+	      struct draft **ret_draft)
 {
 	struct draft *d = draft_find(table, job);
 
@@ -247,7 +248,7 @@ static bool is_whole(const struct buf *text)
 }
 
 static int write_locked(struct draft *d, const char *data, size_t len, int64_t offset,
-                        struct buf *out)
+			struct buf *out)
 {
 	size_t at = offset < 0 ? d->text.len : (size_t)offset;
 	int r;
@@ -287,7 +288,7 @@ static int resize_locked(struct draft *d, int64_t size)
 /* Here it ends. */
 
 int draft_write(struct draft *d, const char *data, size_t len, int64_t offset,
-                struct buf *out)
+		struct buf *out)
 {
 	int r;
 

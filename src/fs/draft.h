@@ -1,6 +1,6 @@
-/* Drafts: the text of a spec.json while somebody has it open for writing. All who have it
- * open share one text, as they would share a file. It is kept until the last of them has
- * closed it and the last save was answered; then the store has it. */
+/* Drafts: the text of a spec.json while somebody has it open for writing. All who have
+ * it open share one text, as they would share a file. It is kept until the last of them
+ * has closed it and the last save was answered; then the store has it. */
 #pragma once
 
 #include <pthread.h>
@@ -12,9 +12,9 @@
 
 struct draft;
 struct draft_table {
-	pthread_mutex_t lock; /* held over memory only */
+	pthread_mutex_t lock;	 /* held over memory only */
 	LIST_HEAD(, draft) list; /* guarded by lock, as the next */
-	uint64_t drops; /* drafts that went since the start */
+	uint64_t drops;		 /* drafts that went since the start */
 };
 
 void draft_table_init(struct draft_table *table);
@@ -25,8 +25,8 @@ struct draft *draft_find(struct draft_table *table, int64_t job);
 /* A reference to the job's draft, made from what load() appends if there is none yet.
  * 0, -ENOMEM, or what load() failed with. */
 int draft_get(struct draft_table *table, int64_t job,
-              int (*load)(void *arg, int64_t job, struct buf *out), void *arg,
-              struct draft **ret_draft);
+	      int (*load)(void *arg, int64_t job, struct buf *out), void *arg,
+	      struct draft **ret_draft);
 struct draft *draft_ref(struct draft *draft);
 struct draft *draft_unref(struct draft *draft); /* NULL is fine */
 void draft_unrefp(struct draft **draft);
@@ -34,14 +34,15 @@ void draft_unrefp(struct draft **draft);
 
 /* Somebody opened it for writing. */
 void draft_attach(struct draft *draft);
-/* One of them closed it. True: he was the last, and there is text that was never saved. */
+/* One of them closed it. True: he was the last, and there is text that was never saved.
+ */
 bool draft_detach(struct draft *draft);
 
 enum { DRAFT_IS_WHOLE = 1 };
 /* Writes at offset (-1: at the end). 0: more is needed; DRAFT_IS_WHOLE: the document is
  * closed, *out holds a copy of it, to be checked. -EFBIG, -ENOMEM. */
 int draft_write(struct draft *draft, const char *data, size_t len, int64_t offset,
-                struct buf *out);
+		struct buf *out);
 int draft_resize(struct draft *draft, int64_t size); /* -EFBIG, -ENOMEM */
 /* It exists and is to be saved, even if nothing is ever written. */
 void draft_touch(struct draft *draft);
@@ -53,6 +54,7 @@ int64_t draft_changed_ms(struct draft *draft);
 
 /* Copies the text to be saved, and which version of it that is. */
 int draft_begin_save(struct draft *draft, struct buf *out, uint64_t *ret_version);
-/* The engine's answer to the save of that version; returns what the user is told: a text
- * that was accepted may be saved again by another who closes it, and that is no error. */
+/* The engine's answer to the save of that version; returns what the user is told: a
+ * text that was accepted may be saved again by another who closes it, and that is no
+ * error. */
 int draft_end_save(struct draft *draft, uint64_t version, int result);

@@ -18,16 +18,21 @@ static struct handle *handle_free(struct handle *h)
 	return NULL;
 }
 
+static void drop_all(struct handle_list *bucket)
+{
+	struct handle *h;
+
+	while ((h = LIST_FIRST(bucket))) {
+		LIST_REMOVE(h, link);
+		handle_free(h);
+	}
+}
+
 /* At an unmount by force no release comes for what is open. */
 void handle_table_fini(struct handle_table *table)
 {
 	for (int i = 0; i < HANDLE_BUCKETS; i++) {
-		struct handle *h;
-
-		while ((h = LIST_FIRST(&table->buckets[i]))) {
-			LIST_REMOVE(h, link);
-			handle_free(h);
-		}
+		drop_all(&table->buckets[i]);
 	}
 	(void)pthread_mutex_destroy(&table->lock);
 }
@@ -85,7 +90,8 @@ struct handle *handle_find_file(struct handle_table *table, int64_t file)
 	struct handle *h;
 
 	(void)pthread_mutex_lock(&table->lock);
-	LIST_FOREACH(h, bucket_of(table, file), link) {
+	LIST_FOREACH(h, bucket_of(table, file), link)
+	{
 		if (h->file.id == file) {
 			h->refs++;
 			break;
@@ -108,7 +114,8 @@ bool handle_is_job_written(struct handle_table *table, int64_t job)
 	for (int i = 0; i < HANDLE_BUCKETS && !found; i++) {
 		struct handle *h;
 
-		LIST_FOREACH(h, &table->buckets[i], link) {
+		LIST_FOREACH(h, &table->buckets[i], link)
+		{
 			found = found || is_writer(h, job);
 		}
 	}

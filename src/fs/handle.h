@@ -1,6 +1,7 @@
-/* Open files. The kernel carries a handle's address in fh from open to release; handles of
- * the user's files can also be found by file id, because a file that was removed while it
- * is open has no row any more, but must still be there for those who have it open. */
+/* Open files. The kernel carries a handle's address in fh from open to release; handles
+ * of the user's files can also be found by file id, because a file that was removed
+ * while it is open has no row any more, but must still be there for those who have it
+ * open. */
 #pragma once
 
 #include <fuse3/fuse_lowlevel.h>
@@ -8,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/queue.h>
 
 #include "fs/draft.h"
@@ -16,9 +18,9 @@
 #include "util/buf.h"
 
 enum handle_kind {
-	HANDLE_TEXT,   /* a text that was rendered at open */
+	HANDLE_TEXT, /* a text that was rendered at open */
 	HANDLE_STREAM,
-	HANDLE_SPEC,   /* spec.json, open for writing */
+	HANDLE_SPEC, /* spec.json, open for writing */
 	HANDLE_CTL,
 	HANDLE_FILE,
 };
@@ -40,18 +42,18 @@ struct handle {
 	struct draft *draft; /* HANDLE_SPEC: a reference */
 	pid_t opener_tid, opener_pid;
 
-	int fd; /* HANDLE_FILE: the content; -1 */
+	int fd;			/* HANDLE_FILE: the content; -1 */
 	struct store_file file; /* as it was when it was opened */
 	bool is_in_files;
-	bool may_write;
-	atomic_bool was_written; /* since open */
+	bool may_write;		 /* or made by it */
 	LIST_ENTRY(handle) link; /* in the table */
 };
 
 enum { HANDLE_BUCKETS = 256 };
 struct handle_table {
 	pthread_mutex_t lock; /* held over memory only */
-	LIST_HEAD(handle_list, handle) buckets[HANDLE_BUCKETS]; /* HANDLE_FILE, by file.id */
+	LIST_HEAD(handle_list, handle)
+	buckets[HANDLE_BUCKETS]; /* HANDLE_FILE, by file.id */
 };
 
 void handle_table_init(struct handle_table *table);
@@ -73,7 +75,11 @@ struct handle *handle_find_file(struct handle_table *table, int64_t file);
 /* The one place where fh is understood. */
 static inline struct handle *handle_of(const struct fuse_file_info *fi)
 {
-	return fi ? (void *)(uintptr_t)fi->fh : NULL;
+	uintptr_t address = fi ? (uintptr_t)fi->fh : 0;
+	struct handle *handle;
+
+	memcpy((void *)&handle, &address, sizeof(address));
+	return handle;
 }
 static inline void handle_set(struct fuse_file_info *fi, struct handle *handle)
 {

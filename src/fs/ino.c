@@ -42,7 +42,7 @@ int ino_parse(uint64_t ino, struct ino_parts *ret_parts)
 	uint64_t kind = ino >> HOST_SHIFT;
 	uint64_t rest = ino & ((UINT64_C(1) << HOST_SHIFT) - 1);
 	struct ino_parts p = { .row = (unsigned)(rest & INO_ROW_MAX),
-		               .id = (int64_t)(rest >> ROW_BITS) };
+			       .id = (int64_t)(rest >> ROW_BITS) };
 
 	switch (kind) {
 	case 0:

@@ -1,6 +1,6 @@
-/* Inode numbers: what a number means, by arithmetic alone. They are made of the ids of the
- * database, so they are the same after a restart, the kernel's FORGET needs no bookkeeping,
- * and since no id is used twice, one generation is enough.
+/* Inode numbers: what a number means, by arithmetic alone. They are made of the ids of
+ * the database, so they are the same after a restart, the kernel's FORGET needs no
+ * bookkeeping, and since no id is used twice, one generation is enough.
  *
  *     0 ... 0 | row            root (1), .jobfs and what is in it
  *     job id (52 bits) | row   a job's directory and what is in it

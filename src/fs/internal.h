@@ -22,9 +22,9 @@ struct fs {
 	struct fuse_session *session;
 	char *mountpoint;
 	bool is_mounted;
-	int exit_fd; /* eventfd: written to end fs_serve() */
+	int exit_fd;		    /* eventfd: written to end fs_serve() */
 	atomic_bool is_initialised; /* INIT was answered */
-	uid_t uid; /* of the daemon: owner of what is nobody's */
+	uid_t uid;		    /* of the daemon: owner of what is nobody's */
 	gid_t gid;
 	int64_t started_ms;
 

@@ -1,5 +1,5 @@
-/* Writing JSON objects: commas and quotes in one place. Nothing is checked here; a failure
- * sticks in the buffer. */
+/* Writing JSON objects: commas and quotes in one place. Nothing is checked here; a
+ * failure sticks in the buffer. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 /* cp -r and mv of a whole job directory from elsewhere make the job and then insist on
- * making files/ in it too, since what is in a directory that they made themselves must be
- * theirs; they fail with EEXIST where it is there already. So whoever makes a job in this
- * way is told that files/ does not exist, until he makes it. Everybody else sees it from
- * the start: mkdir j && cp train.sh j/files/ needs no second mkdir. */
+ * making files/ in it too, since what is in a directory that they made themselves must
+ * be theirs; they fail with EEXIST where it is there already. So whoever makes a job in
+ * this way is told that files/ does not exist, until he makes it. Everybody else sees
+ * it from the start: mkdir j && cp train.sh j/files/ needs no second mkdir. */
 #pragma once
 
 #include <pthread.h>

@@ -44,8 +44,8 @@ static void unescape(char *text)
 	*to = '\0';
 }
 
-/* "36 35 98:0 /root /mount/point rw,noatime master:1 - ext3 /dev/root rw": gives the fifth
- * field and the one behind " - ". */
+/* "36 35 98:0 /root /mount/point rw,noatime master:1 - ext3 /dev/root rw": gives the
+ * fifth field and the one behind " - ". */
 static bool parse_line(char *line, char **ret_where, char **ret_type)
 {
 	char *dash = strstr(line, " - "), *field = line, *end;
@@ -94,7 +94,7 @@ static int find_mount(const char *path, char ret_type[static TYPE_MAX])
 static int ask_fusermount(const char *path)
 {
 	char *const argv[] = { (char *)"fusermount3", (char *)"-uzq", (char *)"--",
-		               (char *)path, NULL };
+			       (char *)path, NULL };
 	int status, r;
 	pid_t pid;
 
@@ -141,30 +141,31 @@ static int check_directory(const char *path, struct err *e)
 
 int mount_clear(const char *path, struct err *e)
 {
-	char type[TYPE_MAX];
+	char type[TYPE_MAX] = "";
 
 	for (int i = 0; i < STACKED_MAX; i++) {
 		int r = find_mount(path, type);
 
 		if (r < 0) {
 			return err_set(e, r, "cannot read the list of mounts: %s",
-			               strerror(-r));
+				       strerror(-r));
 		}
 		if (type[0] == '\0') {
 			return check_directory(path, e);
 		}
 		if (!streq(type, our_type) || !is_dead(path)) {
 			return err_set(e, -EBUSY,
-			               "%s is a mount point already (of type %s)", path,
-			               type);
+				       "%s is a mount point already (of type %s)", path,
+				       type);
 		}
 		log_info("%s: taking away the mount of a jobfs that has died", path);
 		r = take_away(path);
 		if (r < 0) {
-			return err_set(e, r,
-			               "%s is the mount of a jobfs that has died, and "
-			               "cannot be taken away: %s; try fusermount3 -uz %s",
-			               path, strerror(-r), path);
+			return err_set(
+				e, r,
+				"%s is the mount of a jobfs that has died, and "
+				"cannot be taken away: %s; try fusermount3 -uz %s",
+				path, strerror(-r), path);
 		}
 	}
 	return err_set(e, -EBUSY, "%s: too many mounts on top of each other", path);

@@ -25,15 +25,15 @@ static bool has_error(const struct job_record *r)
 	return r->error != NULL;
 }
 
-#define ROW(which, ...) [which] = { .id = (which), __VA_ARGS__ }
-#define DIR_MODE(bits)  .mode = S_IFDIR | (bits), .content = CONTENT_DIR
+#define ROW(which, ...) [(which)] = { .id = (which), __VA_ARGS__ }
+#define DIR_MODE(bits)	.mode = S_IFDIR | (bits), .content = CONTENT_DIR
 #define FILE_MODE(bits) .mode = S_IFREG | (bits)
-#define TOP             .scope = INO_TOP
-#define OF_JOB          .parent = NODE_JOB, .scope = INO_JOB
-#define OF_DOT          .parent = NODE_DOT, .scope = INO_TOP
-#define OF_HOST         .parent = NODE_HOST, .scope = INO_HOST
-#define TEXT(fn)        FILE_MODE(0444), .content = CONTENT_TEXT, .render = (fn)
-#define STREAM(which)   FILE_MODE(0444), .content = CONTENT_STREAM, .stream = (which)
+#define TOP		.scope = INO_TOP
+#define OF_JOB		.parent = NODE_JOB, .scope = INO_JOB
+#define OF_DOT		.parent = NODE_DOT, .scope = INO_TOP
+#define OF_HOST		.parent = NODE_HOST, .scope = INO_HOST
+#define TEXT(fn)	FILE_MODE(0444), .content = CONTENT_TEXT, .render = (fn)
+#define STREAM(which)	FILE_MODE(0444), .content = CONTENT_STREAM, .stream = (which)
 
 /* The root is like /tmp: everyone may make a job, and remove or rename his own. */
 static const struct node nodes[] = {
@@ -73,7 +73,8 @@ static const struct node nodes[] = {
 	ROW(NODE_SPEC, OF_JOB, .name = "spec.json", FILE_MODE(0666),
 	    .content = CONTENT_SPEC),
 
-	ROW(NODE_USER_FILE, .scope = INO_FILE, FILE_MODE(0777), .content = CONTENT_FILE),
+	ROW(NODE_USER_FILE, .scope = INO_FILE, FILE_MODE(0777),
+	    .content = CONTENT_FILE),
 	ROW(NODE_USER_DIR, .scope = INO_FILE, DIR_MODE(0777), .more = MORE_FILES),
 	/* clang-format on */
 };

@@ -1,5 +1,6 @@
-/* The tree as one table: a row a file or directory of the mount, of a job, of .jobfs and of
- * a host. Adding a file touches one row of node.c and the function that renders it. */
+/* The tree as one table: a row a file or directory of the mount, of a job, of .jobfs
+ * and of a host. Adding a file touches one row of node.c and the function that renders
+ * it. */
 #pragma once
 
 #include <stdbool.h>
@@ -53,7 +54,7 @@ enum node_id {
 
 enum node_content {
 	CONTENT_DIR,
-	CONTENT_TEXT,   /* rendered when it is opened */
+	CONTENT_TEXT,	/* rendered when it is opened */
 	CONTENT_STREAM, /* append-only, read by offset */
 	CONTENT_SPEC,
 	CONTENT_CTL,
@@ -61,17 +62,17 @@ enum node_content {
 };
 
 enum node_more { /* what a directory holds besides rows of the table */
-	MORE_NONE,
-	MORE_JOBS,
-	MORE_HOSTS,
-	MORE_FILES,
+		 MORE_NONE,
+		 MORE_JOBS,
+		 MORE_HOSTS,
+		 MORE_FILES,
 };
 
 /* What a row is rendered from. */
 struct node_view {
 	struct engine *engine;
 	const struct job_record *record; /* rows of a job */
-	size_t host;                     /* rows of a host */
+	size_t host;			 /* rows of a host */
 };
 
 struct node {
@@ -79,13 +80,13 @@ struct node {
 	enum node_id parent; /* NODE_NONE: the root, or the user's own */
 	const char *name;    /* NULL: there is one a job, host or file */
 	enum ino_scope scope;
-	/* The type and the most that permissions can be. Files of a job have these bits as
-	 * far as the job's directory has them. */
+	/* The type and the most that permissions can be. Files of a job have these bits
+	 * as far as the job's directory has them. */
 	mode_t mode;
 	enum node_content content;
-	enum job_stream stream;                           /* CONTENT_STREAM */
-	enum node_more more;                              /* CONTENT_DIR */
-	bool (*exists)(const struct job_record *record);  /* NULL: always */
+	enum job_stream stream;				 /* CONTENT_STREAM */
+	enum node_more more;				 /* CONTENT_DIR */
+	bool (*exists)(const struct job_record *record); /* NULL: always */
 	int (*render)(const struct node_view *view, struct buf *out); /* CONTENT_TEXT */
 };
 

@@ -9,7 +9,8 @@ void object_fini(struct object *o)
 	o->record = job_record_unref(o->record);
 }
 
-/* --- by number ---------------------------------------------------------------------------- */
+/* --- by number
+ * ---------------------------------------------------------------------------- */
 
 bool object_exists(const struct object *o)
 {
@@ -104,7 +105,8 @@ int object_get_open(struct fs *fs, uint64_t ino, struct object *ret)
 	struct ino_parts p;
 	int r = object_get(fs, ino, ret);
 
-	if ((r != -ENOENT && r != -ESTALE) || ino_parse(ino, &p) < 0 || p.scope != INO_FILE) {
+	if ((r != -ENOENT && r != -ESTALE) || ino_parse(ino, &p) < 0 ||
+	    p.scope != INO_FILE) {
 		return r;
 	}
 	h = handle_find_file(&fs->handles, p.id);
@@ -118,7 +120,8 @@ int object_get_open(struct fs *fs, uint64_t ino, struct object *ret)
 	return r;
 }
 
-/* --- by name ------------------------------------------------------------------------------ */
+/* --- by name
+ * ------------------------------------------------------------------------------ */
 
 uint64_t object_row_ino(const struct object *dir, const struct node *node)
 {
@@ -137,34 +140,34 @@ uint64_t object_row_ino(const struct object *dir, const struct node *node)
 struct object object_of_row(const struct object *dir, const struct node *node)
 {
 	return (struct object){ .fs = dir->fs,
-		                .node = node,
-		                .ino = object_row_ino(dir, node),
-		                .host = dir->host,
-		                .record = job_record_ref(dir->record) };
+				.node = node,
+				.ino = object_row_ino(dir, node),
+				.host = dir->host,
+				.record = job_record_ref(dir->record) };
 }
 
 /* Takes the reference. */
 struct object object_of_job(struct fs *fs, struct job_record *record)
 {
 	return (struct object){ .fs = fs,
-		                .node = node_get(NODE_JOB),
-		                .ino = ino_job(record->id, NODE_JOB),
-		                .record = record };
+				.node = node_get(NODE_JOB),
+				.ino = ino_job(record->id, NODE_JOB),
+				.record = record };
 }
 
 struct object object_of_host(struct fs *fs, size_t host)
 {
 	return (struct object){ .fs = fs,
-		                .node = node_get(NODE_HOST),
-		                .ino = ino_host(host, NODE_HOST),
-		                .host = host };
+				.node = node_get(NODE_HOST),
+				.ino = ino_host(host, NODE_HOST),
+				.host = host };
 }
 
 struct object object_of_file(const struct object *dir, const struct store_file *file)
 {
 	struct object o = { .fs = dir->fs,
-		            .ino = ino_file(file->id),
-		            .record = job_record_ref(dir->record) };
+			    .ino = ino_file(file->id),
+			    .record = job_record_ref(dir->record) };
 
 	(void)adopt_file(&o, file);
 	return o;
@@ -198,7 +201,7 @@ static int find_file(const struct object *dir, const char *name, struct object *
 {
 	struct store_file file;
 	int r = store_find_file(dir->fs->store, dir->record->id, object_as_parent(dir),
-	                        name, &file);
+				name, &file);
 
 	if (r < 0) {
 		return r;
@@ -259,8 +262,8 @@ static int note_child(void *arg, const struct store_file *file)
 int object_has_files(const struct object *dir)
 {
 	bool has_files = false;
-	int r = store_list_files(dir->fs->store, dir->record->id, object_as_parent(dir), 0,
-	                         note_child, &has_files);
+	int r = store_list_files(dir->fs->store, dir->record->id, object_as_parent(dir),
+				 0, note_child, &has_files);
 
 	return r < 0 ? r : has_files;
 }

@@ -1,6 +1,6 @@
 /* What an inode number or a name stands for now: the row of the table of nodes together
- * with the job, host or file that it belongs to; its attributes, its text, who may use it.
- * Made for one request and thrown away: nothing here is cached. */
+ * with the job, host or file that it belongs to; its attributes, its text, who may use
+ * it. Made for one request and thrown away: nothing here is cached. */
 #pragma once
 
 #include <sys/stat.h>
@@ -17,13 +17,17 @@ struct object {
 	struct store_file file; /* CONTENT_FILE and the user's directories */
 };
 
-#define OBJECT_INIT { .node = NULL }
+#define OBJECT_INIT                                                                    \
+	{                                                                              \
+		.node = NULL                                                           \
+	}
 
 void object_fini(struct object *o);
 #define cleanup_object cleanup_(object_fini)
 
-/* -ENOENT: it was removed. -ESTALE: it is a file that comes and goes by itself (`error`), and
- * is not there now; the kernel, which may know the name from before, looks it up again. */
+/* -ENOENT: it was removed. -ESTALE: it is a file that comes and goes by itself
+ * (`error`), and is not there now; the kernel, which may know the name from before,
+ * looks it up again. */
 int object_get(struct fs *fs, uint64_t ino, struct object *ret);
 /* The file became spec.json by a rename: for a moment the kernel knows spec.json by the
  * number of the file, and must be told that it is stale, not gone. */
@@ -33,8 +37,8 @@ int object_find(const struct object *dir, const char *name, struct object *ret);
 /* What is open may be gone: then it is what the handle remembers. */
 int object_get_open(struct fs *fs, uint64_t ino, struct object *ret);
 
-/* The object of a row of the directory, of a host, of a file in the directory; of a job,
- * whose reference is taken over. */
+/* The object of a row of the directory, of a host, of a file in the directory; of a
+ * job, whose reference is taken over. */
 struct object object_of_row(const struct object *dir, const struct node *node);
 struct object object_of_host(struct fs *fs, size_t host);
 struct object object_of_file(const struct object *dir, const struct store_file *file);
@@ -44,15 +48,16 @@ uint64_t object_row_ino(const struct object *dir, const struct node *node);
 bool object_exists(const struct object *o);
 
 /* Calls each() with what the directory holds after the cookie, in the order of cookies,
- * until it returns non-zero. Cookies stay good while the directory changes: they are made
- * of rows and ids. "." and ".." are among them, with their own numbers. */
+ * until it returns non-zero. Cookies stay good while the directory changes: they are
+ * made of rows and ids. "." and ".." are among them, with their own numbers. */
 struct object_entry {
 	const char *name;
 	uint64_t cookie;
 	const struct object *object; /* of ".." ino and node only */
 };
 typedef int object_each_fn(void *arg, const struct object_entry *entry);
-int object_list(const struct object *dir, uint64_t after, object_each_fn *each, void *arg);
+int object_list(const struct object *dir, uint64_t after, object_each_fn *each,
+		void *arg);
 
 /* spec.json, files/ and what is in it, once the job was accepted: read-only for all. */
 bool object_is_sealed(const struct object *o);
@@ -61,8 +66,8 @@ uid_t object_uid(const struct object *o);
 gid_t object_gid(const struct object *o);
 int object_stat(const struct object *o, struct stat *ret);
 
-/* May the caller do this (R_OK, W_OK, X_OK; 0: see that it exists)? 0 or -EACCES. That it
- * may be sealed does not count here. */
+/* May the caller do this (R_OK, W_OK, X_OK; 0: see that it exists)? 0 or -EACCES. That
+ * it may be sealed does not count here. */
 int object_check(const struct object *o, fuse_req_t req, int mask);
 
 /* The text of CONTENT_TEXT and CONTENT_SPEC. */
@@ -80,5 +85,5 @@ static inline bool object_is_user(const struct object *o)
 static inline bool object_is_in_files(const struct object *o)
 {
 	return object_is_user(o) ? o->file.parent != FILE_PARENT_JOB
-	                         : o->node->id == NODE_FILES;
+				 : o->node->id == NODE_FILES;
 }

@@ -6,7 +6,6 @@
 
 #include "fs/access.h"
 #include "fs/userfile.h"
-#include "util/clock.h"
 
 enum { BLOCK_BYTES = 4096, BLOCK_UNIT = 512 };
 
@@ -60,8 +59,6 @@ static struct timespec from_ms(int64_t ms)
 
 static int64_t changed_ms(const struct object *o)
 {
-	int64_t ms;
-
 	if (o->node->content == CONTENT_SPEC && !o->record->is_accepted) {
 		cleanup_draft struct draft *draft =
 			draft_find(&o->fs->drafts, o->record->id);
@@ -70,17 +67,11 @@ static int64_t changed_ms(const struct object *o)
 			return draft_changed_ms(draft);
 		}
 	}
-	if (o->record) {
-		ms = node_changed_ms(o->node, o->record);
-	} else if (o->node->id == NODE_QUEUE || o->node->id == NODE_DAEMON_EVENTS) {
-		ms = clock_wall_ms();
-	} else {
-		ms = o->fs->started_ms;
-	}
-	return ms;
+	return o->record ? node_changed_ms(o->node, o->record) : o->fs->started_ms;
 }
 
-/* --- text --------------------------------------------------------------------------------- */
+/* --- text
+ * --------------------------------------------------------------------------------- */
 
 static int read_spec(const struct object *o, struct buf *out)
 {
@@ -98,8 +89,8 @@ static int read_spec(const struct object *o, struct buf *out)
 int object_render(const struct object *o, struct buf *out)
 {
 	struct node_view view = { .engine = o->fs->engine,
-		                  .record = o->record,
-		                  .host = o->host };
+				  .record = o->record,
+				  .host = o->host };
 
 	if (o->node->content == CONTENT_SPEC) {
 		return read_spec(o, out);
@@ -107,7 +98,8 @@ int object_render(const struct object *o, struct buf *out)
 	return o->node->render(&view, out);
 }
 
-/* --- size --------------------------------------------------------------------------------- */
+/* --- size
+ * --------------------------------------------------------------------------------- */
 
 static int64_t text_size(const struct object *o)
 {
@@ -138,7 +130,7 @@ static int64_t size_of(const struct object *o)
 		return text_size(o);
 	case CONTENT_STREAM:
 		return o->record ? o->record->stream_size[o->node->stream]
-		                 : store_stream_size(o->fs->store, 0, o->node->stream);
+				 : store_stream_size(o->fs->store, 0, o->node->stream);
 	case CONTENT_SPEC:
 		return spec_size(o);
 	case CONTENT_DIR:
@@ -195,13 +187,14 @@ int object_stat(const struct object *o, struct stat *ret)
 	return 0;
 }
 
-/* --- permissions -------------------------------------------------------------------------- */
+/* --- permissions
+ * -------------------------------------------------------------------------- */
 
 static int check_job(const struct object *o, fuse_req_t req, int mask)
 {
 	struct access_subject job = { .uid = o->record->uid,
-		                      .gid = o->record->gid,
-		                      .mode = o->record->mode };
+				      .gid = o->record->gid,
+				      .mode = o->record->mode };
 
 	return access_check(req, &job, mask);
 }
@@ -216,8 +209,8 @@ static int check_ancestors(const struct object *o, fuse_req_t req)
 		r = store_get_file(o->fs->store, dir.parent, &dir);
 		if (r == 0) {
 			struct access_subject subject = { .uid = dir.uid,
-				                          .gid = dir.gid,
-				                          .mode = dir.mode };
+							  .gid = dir.gid,
+							  .mode = dir.mode };
 
 			r = access_check(req, &subject, X_OK);
 		}
@@ -225,13 +218,13 @@ static int check_ancestors(const struct object *o, fuse_req_t req)
 	return r;
 }
 
-/* The kernel walks over names that it knows without asking, whoever looked them up first.
- * So each object also checks the way to it. */
+/* The kernel walks over names that it knows without asking, whoever looked them up
+ * first. So each object also checks the way to it. */
 int object_check(const struct object *o, fuse_req_t req, int mask)
 {
 	struct access_subject self = { .uid = object_uid(o),
-		                       .gid = object_gid(o),
-		                       .mode = bits_of(o) };
+				       .gid = object_gid(o),
+				       .mode = bits_of(o) };
 	int r = 0;
 
 	if (fuse_req_ctx(req)->uid == 0) {

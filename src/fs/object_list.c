@@ -38,7 +38,7 @@ static uint64_t parent_ino(const struct object *dir)
 		return ino_job(dir->file.job, NODE_FILES);
 	}
 	return dir->file.parent == FILE_PARENT_JOB ? ino_job(dir->file.job, NODE_JOB)
-	                                           : ino_file(dir->file.parent);
+						   : ino_file(dir->file.parent);
 }
 
 static void list_dots(struct listing *l, uint64_t after)
@@ -65,7 +65,8 @@ static void list_rows(struct listing *l, uint64_t after)
 	if (object_is_user(l->dir) || after >= COOKIE_IDS) {
 		return;
 	}
-	node = node_next(parent, after > COOKIE_ROWS ? (unsigned)after - COOKIE_ROWS : 0);
+	node = node_next(parent,
+			 after > COOKIE_ROWS ? (unsigned)after - COOKIE_ROWS : 0);
 	for (; node && !l->stop; node = node_next(parent, node->id)) {
 		struct object o = object_of_row(l->dir, node);
 
@@ -77,6 +78,18 @@ static void list_rows(struct listing *l, uint64_t after)
 	}
 }
 
+/* Takes over the reference; after the listing was stopped only that. */
+static void tell_job(struct listing *l, struct job_record *record)
+{
+	struct object o = object_of_job(l->dir->fs, record);
+
+	if (l->stop) {
+		object_fini(&o);
+		return;
+	}
+	(void)tell(l, record->name, COOKIE_IDS + (uint64_t)record->id, &o);
+}
+
 static void list_jobs(struct listing *l, int64_t after)
 {
 	struct job_record *jobs[JOBS_AT_ONCE];
@@ -84,16 +97,9 @@ static void list_jobs(struct listing *l, int64_t after)
 
 	do {
 		n = engine_list_jobs(l->dir->fs->engine, after, jobs, JOBS_AT_ONCE);
+		after = n > 0 ? jobs[n - 1]->id : after;
 		for (size_t i = 0; i < n; i++) {
-			struct object o = object_of_job(l->dir->fs, jobs[i]);
-
-			after = jobs[i]->id;
-			if (l->stop) {
-				object_fini(&o);
-			} else {
-				(void)tell(l, jobs[i]->name,
-				           COOKIE_IDS + (uint64_t)after, &o);
-			}
+			tell_job(l, jobs[i]);
 		}
 	} while (n == JOBS_AT_ONCE && !l->stop);
 }
@@ -117,7 +123,8 @@ static int list_one_file(void *arg, const struct store_file *file)
 	return tell(l, file->name, COOKIE_IDS + (uint64_t)file->id, &o);
 }
 
-int object_list(const struct object *dir, uint64_t after, object_each_fn *each, void *arg)
+int object_list(const struct object *dir, uint64_t after, object_each_fn *each,
+		void *arg)
 {
 	struct listing l = { .dir = dir, .each = each, .arg = arg };
 	int64_t id = after > COOKIE_IDS ? (int64_t)(after - COOKIE_IDS) : 0;
@@ -138,7 +145,7 @@ int object_list(const struct object *dir, uint64_t after, object_each_fn *each, 
 		break;
 	case MORE_FILES:
 		return store_list_files(dir->fs->store, dir->record->id,
-		                        object_as_parent(dir), id, list_one_file, &l);
+					object_as_parent(dir), id, list_one_file, &l);
 	case MORE_NONE:
 		break;
 	}

@@ -12,8 +12,8 @@
 #include "fs/userfile.h"
 
 enum {
-	SET_TIMES = FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME_NOW |
-	            FUSE_SET_ATTR_MTIME_NOW,
+	SET_TIMES = FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME |
+		    FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW,
 	SET_OWNER = FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID,
 	SET_ALL = SET_TIMES | SET_OWNER | FUSE_SET_ATTR_SIZE,
 	MODE_BITS = 0777,
@@ -100,21 +100,23 @@ void op_statfs(fuse_req_t req, fuse_ino_t ino)
 	}
 }
 
-/* --- setattr ---------------------------------------------------------------------------- */
+/* --- setattr
+ * ---------------------------------------------------------------------------- */
 
 struct setting { /* what is to be set, on what */
 	fuse_req_t req;
 	const struct object *o;
 	const struct stat *attr;
-	int what; /* FUSE_SET_ATTR_... */
+	int what;	       /* FUSE_SET_ATTR_... */
 	struct handle *handle; /* of ftruncate(2) and the like, NULL: by name */
 };
 
-/* As on any file system: the mode is the owner's, the group may become another one that he
- * is in, the owner only root changes. */
+/* As on any file system: the mode is the owner's, the group may become another one that
+ * he is in, the owner only root changes. */
 static int new_owner(const struct setting *s, struct engine_owner *ret)
 {
-	struct engine_owner owner = { .uid = object_uid(s->o), .gid = object_gid(s->o) };
+	struct engine_owner owner = { .uid = object_uid(s->o),
+				      .gid = object_gid(s->o) };
 	int r = access_check_owner(s->req, owner.uid);
 
 	if (r < 0) {
@@ -159,13 +161,14 @@ static int set_owner(const struct setting *s)
 	if (object_is_user(s->o)) {
 		engine_chown_file(fs->engine, s->o->file.id, &owner, ask_answered, ask);
 	} else {
-		engine_chown_job(fs->engine, s->o->record->id, &owner, ask_answered, ask);
+		engine_chown_job(fs->engine, s->o->record->id, &owner, ask_answered,
+				 ask);
 	}
 	return 0;
 }
 
-/* Times of the daemon's making are not the user's to set; but cp -a, rsync and tar end with
- * setting them, and must not fail for that. */
+/* Times of the daemon's making are not the user's to set; but cp -a, rsync and tar end
+ * with setting them, and must not fail for that. */
 static int pretend(const struct setting *s)
 {
 	int r = access_check_owner(s->req, object_uid(s->o));
@@ -212,17 +215,16 @@ static int set_size(const struct setting *s)
 		return -EPERM;
 	}
 	if (s->handle && s->handle->kind == HANDLE_FILE) {
-		s->handle->is_written = s->handle->was_written = true;
+		s->handle->is_written = true;
 		return userfile_truncate(fs, s->o->record->id, s->handle->fd,
-		                         s->attr->st_size);
+					 s->attr->st_size);
 	}
 	r = object_check(s->o, s->req, W_OK);
 	if (r < 0) {
 		return r;
 	}
 	fd = userfile_open(fs, s->o->file.id, O_RDWR);
-	r = fd < 0 ? fd
-	           : userfile_truncate(fs, s->o->record->id, fd, s->attr->st_size);
+	r = fd < 0 ? fd : userfile_truncate(fs, s->o->record->id, fd, s->attr->st_size);
 	if (r == 0) {
 		engine_file_closed(fs->engine, s->o->record->id);
 	}
@@ -285,14 +287,14 @@ static int do_setattr(const struct setting *s)
 }
 
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
-                struct fuse_file_info *fi)
+		struct fuse_file_info *fi)
 {
 	cleanup_object struct object o = OBJECT_INIT;
 	struct setting s = { .req = req,
-		             .o = &o,
-		             .attr = attr,
-		             .what = to_set & SET_ALL,
-		             .handle = handle_of(fi) };
+			     .o = &o,
+			     .attr = attr,
+			     .what = to_set & SET_ALL,
+			     .handle = handle_of(fi) };
 	int r = object_get_open(fs_of(req), ino, &o);
 
 	r = r < 0 ? r : do_setattr(&s);

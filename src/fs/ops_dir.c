@@ -30,17 +30,17 @@ struct reading { /* a READDIR that is being filled */
 	fuse_req_t req;
 	char *buf;
 	size_t size, used;
-	bool is_plus;      /* READDIRPLUS */
-	bool names_only;   /* the caller may not see attributes */
+	bool is_plus;	 /* READDIRPLUS */
+	bool names_only; /* the caller may not see attributes */
 };
 
 static size_t add_name(struct reading *r, const struct object_entry *entry)
 {
 	struct stat st = { .st_ino = entry->object->ino,
-		           .st_mode = entry->object->node->mode };
+			   .st_mode = entry->object->node->mode };
 
-	return fuse_add_direntry(r->req, r->buf + r->used, r->size - r->used, entry->name,
-	                         &st, (off_t)entry->cookie);
+	return fuse_add_direntry(r->req, r->buf + r->used, r->size - r->used,
+				 entry->name, &st, (off_t)entry->cookie);
 }
 
 /* An entry without a node id is a name only: the kernel takes no attributes from it. */
@@ -55,7 +55,7 @@ static size_t add_entry(struct reading *r, const struct object_entry *entry)
 		e.attr.st_mode = entry->object->node->mode;
 	}
 	return fuse_add_direntry_plus(r->req, r->buf + r->used, r->size - r->used,
-	                              entry->name, &e, (off_t)entry->cookie);
+				      entry->name, &e, (off_t)entry->cookie);
 }
 
 static int read_one(void *arg, const struct object_entry *entry)
@@ -88,13 +88,10 @@ static int do_readdir(struct reading *r, uint64_t ino, off_t offset)
 }
 
 static void readdir_with(fuse_req_t req, uint64_t ino, size_t size, off_t offset,
-                         bool is_plus)
+			 bool is_plus)
 {
 	cleanup_free char *buf = malloc(size);
-	struct reading r = { .req = req,
-		             .buf = buf,
-		             .size = size,
-		             .is_plus = is_plus };
+	struct reading r = { .req = req, .buf = buf, .size = size, .is_plus = is_plus };
 	int error = buf ? do_readdir(&r, ino, offset) : -ENOMEM;
 
 	if (error < 0) {
@@ -103,14 +100,14 @@ static void readdir_with(fuse_req_t req, uint64_t ino, size_t size, off_t offset
 }
 
 void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
-                struct fuse_file_info *fi)
+		struct fuse_file_info *fi)
 {
 	(void)fi;
 	readdir_with(req, ino, size, offset, false);
 }
 
 void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
-                    struct fuse_file_info *fi)
+		    struct fuse_file_info *fi)
 {
 	(void)fi;
 	readdir_with(req, ino, size, offset, true);

@@ -9,7 +9,8 @@
 #include "fs/spec_file.h"
 #include "fs/userfile.h"
 
-/* --- reading ------------------------------------------------------------------------------ */
+/* --- reading
+ * ------------------------------------------------------------------------------ */
 
 static size_t slice(const struct buf *text, int64_t offset, char *data, size_t size)
 {
@@ -32,7 +33,8 @@ static int render_now(struct fs *fs, uint64_t ino, struct buf *out)
 	return r < 0 ? r : object_render(&o, out);
 }
 
-/* Who keeps a file open and reads it from the start again wants to see what is there now. */
+/* Who keeps a file open and reads it from the start again wants to see what is there
+ * now. */
 static void refresh(struct fs *fs, struct handle *h)
 {
 	cleanup_buf struct buf text = BUF_INIT;
@@ -49,7 +51,7 @@ static void refresh(struct fs *fs, struct handle *h)
 }
 
 static ssize_t read_text(struct fs *fs, struct handle *h, char *data, size_t size,
-                         int64_t offset)
+			 int64_t offset)
 {
 	size_t n;
 
@@ -63,7 +65,7 @@ static ssize_t read_text(struct fs *fs, struct handle *h, char *data, size_t siz
 }
 
 static ssize_t read_spec(struct fs *fs, const struct handle *h, char *data, size_t size,
-                         int64_t offset)
+			 int64_t offset)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 	int r = render_now(fs, h->ino, &text);
@@ -90,13 +92,14 @@ static ssize_t read_file(int fd, char *data, size_t size, int64_t offset)
 }
 
 static ssize_t read_handle(struct fs *fs, struct handle *h, char *data, size_t size,
-                           int64_t offset)
+			   int64_t offset)
 {
 	switch (h->kind) {
 	case HANDLE_TEXT:
 		return read_text(fs, h, data, size, offset);
 	case HANDLE_STREAM:
-		return store_read_stream(fs->store, h->job, h->stream, offset, data, size);
+		return store_read_stream(fs->store, h->job, h->stream, offset, data,
+					 size);
 	case HANDLE_SPEC:
 		return read_spec(fs, h, data, size, offset);
 	case HANDLE_FILE:
@@ -108,7 +111,7 @@ static ssize_t read_handle(struct fs *fs, struct handle *h, char *data, size_t s
 }
 
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
-             struct fuse_file_info *fi)
+	     struct fuse_file_info *fi)
 {
 	cleanup_free char *data = malloc(size);
 	ssize_t n;
@@ -122,7 +125,8 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	}
 }
 
-/* --- writing ------------------------------------------------------------------------------ */
+/* --- writing
+ * ------------------------------------------------------------------------------ */
 
 static ssize_t write_all(int fd, const char *data, size_t size, int64_t offset)
 {
@@ -155,7 +159,7 @@ static int check_unsealed(struct fs *fs, const struct handle *h)
 }
 
 static int write_file(fuse_req_t req, struct handle *h, const char *data, size_t size,
-                      int64_t offset)
+		      int64_t offset)
 {
 	struct fs *fs = fs_of(req);
 	int r = check_unsealed(fs, h);
@@ -165,7 +169,7 @@ static int write_file(fuse_req_t req, struct handle *h, const char *data, size_t
 	if (r < 0) {
 		return r;
 	}
-	h->is_written = h->was_written = true;
+	h->is_written = true;
 	n = write_all(h->fd, data, size, offset);
 	if (n < 0) {
 		return (int)n;
@@ -174,8 +178,8 @@ static int write_file(fuse_req_t req, struct handle *h, const char *data, size_t
 	return 0;
 }
 
-void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
-              struct fuse_file_info *fi)
+void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size,
+	      off_t offset, struct fuse_file_info *fi)
 {
 	struct handle *h = handle_of(fi);
 	int r = -EPERM;
@@ -194,7 +198,7 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
 }
 
 static int do_fallocate(struct fs *fs, const struct handle *h, int mode, int64_t offset,
-                        int64_t length)
+			int64_t length)
 {
 	int r;
 
@@ -214,19 +218,20 @@ static int do_fallocate(struct fs *fs, const struct handle *h, int mode, int64_t
 }
 
 void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
-                  struct fuse_file_info *fi)
+		  struct fuse_file_info *fi)
 {
 	struct handle *h = handle_of(fi);
 	int r = do_fallocate(fs_of(req), h, mode, offset, length);
 
 	(void)ino;
 	if (r == 0) {
-		h->is_written = h->was_written = true;
+		h->is_written = true;
 	}
 	(void)fuse_reply_err(req, -r);
 }
 
-/* --- flushing ----------------------------------------------------------------------------- */
+/* --- flushing
+ * ----------------------------------------------------------------------------- */
 
 static int sync_file(struct handle *h, bool force)
 {

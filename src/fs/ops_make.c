@@ -40,8 +40,8 @@ static int check_place(const struct object *dir, const char *name, bool is_dir)
 	return -EPERM;
 }
 
-/* May the caller make `name` in dir? 0; -EPERM, -EACCES, -ENAMETOOLONG, -EINVAL (name of a
- * job), -EEXIST. */
+/* May the caller make `name` in dir? 0; -EPERM, -EACCES, -ENAMETOOLONG, -EINVAL (name
+ * of a job), -EEXIST. */
 int make_check(fuse_req_t req, const struct object *dir, const char *name, bool is_dir)
 {
 	cleanup_object struct object there = OBJECT_INIT;
@@ -62,9 +62,9 @@ int make_file(const struct object *dir, const char *name, mode_t mode, struct as
 {
 	const struct fuse_ctx *ctx;
 	struct store_file file = { .job = dir->record->id,
-		                   .parent = object_as_parent(dir),
-		                   .is_dir = S_ISDIR(mode),
-		                   .mode = mode & 0777 };
+				   .parent = object_as_parent(dir),
+				   .is_dir = S_ISDIR(mode),
+				   .mode = mode & 0777 };
 
 	if (!ask) {
 		return -ENOMEM;
@@ -97,12 +97,13 @@ static void reply_made_file(struct ask *ask, int result, int64_t id)
 /* What others may do with a job is given by chmod(1), not by a usual umask. */
 enum { JOB_MODE_MASK = 0770 };
 
-static int make_job(fuse_req_t req, const struct object *root, const char *name, mode_t mode)
+static int make_job(fuse_req_t req, const struct object *root, const char *name,
+		    mode_t mode)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	struct engine_owner owner = { .uid = ctx->uid,
-		                      .gid = ctx->gid,
-		                      .mode = mode & JOB_MODE_MASK };
+				      .gid = ctx->gid,
+				      .mode = mode & JOB_MODE_MASK };
 	struct ask *ask = ask_new(root->fs, req, reply_made_job);
 
 	if (!ask) {
@@ -118,7 +119,8 @@ static int make_files(fuse_req_t req, const struct object *job)
 {
 	cleanup_object struct object o = object_of_row(job, node_get(NODE_FILES));
 
-	if (!makers_expects(&job->fs->makers, job->record->id, fuse_req_ctx(req)->pid)) {
+	if (!makers_expects(&job->fs->makers, job->record->id,
+			    fuse_req_ctx(req)->pid)) {
 		return -EEXIST;
 	}
 	makers_remove(&job->fs->makers, job->record->id);
@@ -141,7 +143,7 @@ static int do_mkdir(fuse_req_t req, uint64_t parent, const char *name, mode_t mo
 		return make_job(req, &dir, name, mode);
 	}
 	return make_file(&dir, name, mode | S_IFDIR,
-	                 ask_new(dir.fs, req, reply_made_file));
+			 ask_new(dir.fs, req, reply_made_file));
 }
 
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
@@ -175,7 +177,7 @@ static int do_mknod(fuse_req_t req, uint64_t parent, const char *name, mode_t mo
 }
 
 void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
-              dev_t device)
+	      dev_t device)
 {
 	int r = do_mknod(req, parent, name, mode);
 

@@ -15,10 +15,10 @@ static int wanted(int flags)
 	return (flags_read(flags) ? R_OK : 0) | (writes ? W_OK : 0);
 }
 
-/* A handle of what can only be read. Live content: no page cache (which knows the size of
- * yesterday), and nothing to say at close. */
+/* A handle of what can only be read. Live content: no page cache (which knows the size
+ * of yesterday), and nothing to say at close. */
 static int open_readable(const struct object *o, enum handle_kind kind,
-                         struct fuse_file_info *fi)
+			 struct fuse_file_info *fi)
 {
 	struct handle *h = handle_new(kind, o->ino, o->record ? o->record->id : 0);
 
@@ -53,11 +53,13 @@ static int open_ctl(const struct object *o, struct fuse_file_info *fi)
 	return r;
 }
 
-/* The kernel may read what it only was asked to write, so the content is opened for both. */
-static int open_content(struct fs *fs, const struct store_file *file, uint64_t ino,
-                        struct fuse_file_info *fi)
+/* The kernel may read what it only was asked to write, so the content is opened for
+ * both. */
+static int open_content(struct fs *fs, const struct store_file *file, bool is_new,
+			struct fuse_file_info *fi)
 {
-	cleanup_handle struct handle *h = handle_new(HANDLE_FILE, ino, file->job);
+	cleanup_handle struct handle *h =
+		handle_new(HANDLE_FILE, ino_file(file->id), file->job);
 	int r;
 
 	if (!h) {
@@ -65,7 +67,8 @@ static int open_content(struct fs *fs, const struct store_file *file, uint64_t i
 	}
 	h->file = *file;
 	h->is_in_files = file->parent != FILE_PARENT_JOB;
-	h->may_write = wanted(fi->flags) & W_OK;
+	h->may_write =
+		is_new || (wanted(fi->flags) & W_OK); /* empty is a content too */
 	h->fd = userfile_open(fs, file->id, h->may_write ? O_RDWR : O_RDONLY);
 	if (h->fd < 0) {
 		return h->fd;
@@ -75,7 +78,7 @@ static int open_content(struct fs *fs, const struct store_file *file, uint64_t i
 		if (r < 0) {
 			return r;
 		}
-		h->is_written = h->was_written = true;
+		h->is_written = true;
 	}
 	handle_publish(&fs->handles, h);
 	handle_set(fi, steal_ptr(&h));
@@ -90,7 +93,8 @@ static int open_spec(fuse_req_t req, const struct object *o, struct fuse_file_in
 	return open_text(o, fi);
 }
 
-static int open_object(fuse_req_t req, const struct object *o, struct fuse_file_info *fi)
+static int open_object(fuse_req_t req, const struct object *o,
+		       struct fuse_file_info *fi)
 {
 	int mask = wanted(fi->flags);
 	int r = object_check(o, req, 0);
@@ -114,7 +118,7 @@ static int open_object(fuse_req_t req, const struct object *o, struct fuse_file_
 	case CONTENT_CTL:
 		return open_ctl(o, fi);
 	case CONTENT_FILE:
-		return open_content(o->fs, &o->file, o->ino, fi);
+		return open_content(o->fs, &o->file, false, fi);
 	case CONTENT_DIR:
 		break;
 	}
@@ -127,8 +131,9 @@ static void close_handle(struct fs *fs, struct handle *h)
 		spec_release(fs, h);
 	} else if (h->kind == HANDLE_FILE) {
 		handle_forget(&fs->handles, h);
-		/* a job that waits for its files must not go while one is half written */
-		if (h->was_written && h->is_in_files &&
+		/* a job that waits for its files must not go while one is half written
+		 */
+		if (h->may_write && h->is_in_files &&
 		    !handle_is_job_written(&fs->handles, h->job)) {
 			engine_file_closed(fs->engine, h->job);
 		}
@@ -163,10 +168,12 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	(void)fuse_reply_err(req, 0);
 }
 
-/* --- creating ----------------------------------------------------------------------------- */
+/* --- creating
+ * ----------------------------------------------------------------------------- */
 
 /* Of what was opened; closes it when it cannot be told to the kernel. */
-static int reply_create(fuse_req_t req, const struct object *o, struct fuse_file_info *fi)
+static int reply_create(fuse_req_t req, const struct object *o,
+			struct fuse_file_info *fi)
 {
 	struct fuse_entry_param entry;
 	int r = entry_fill(o, &entry);
@@ -183,12 +190,11 @@ static int open_created(struct ask *ask, int64_t id)
 	int r = object_get(ask->fs, ino_file(id), &o);
 
 	if (r == 0) {
-		r = open_content(ask->fs, &o.file, o.ino, &ask->fi);
+		r = open_content(ask->fs, &o.file, true, &ask->fi);
 	}
 	if (r < 0) {
 		return r;
 	}
-	handle_of(&ask->fi)->was_written = true; /* empty is a content too */
 	return reply_create(ask->req, &o, &ask->fi);
 }
 
@@ -202,7 +208,8 @@ static void reply_created(struct ask *ask, int result, int64_t id)
 	}
 }
 
-static int create_spec(fuse_req_t req, const struct object *dir, struct fuse_file_info *fi)
+static int create_spec(fuse_req_t req, const struct object *dir,
+		       struct fuse_file_info *fi)
 {
 	cleanup_object struct object o = object_of_row(dir, node_get(NODE_SPEC));
 	int r = spec_open(req, &o, true, fi);
@@ -211,7 +218,7 @@ static int create_spec(fuse_req_t req, const struct object *dir, struct fuse_fil
 }
 
 static int create_file(fuse_req_t req, const struct object *dir, const char *name,
-                       mode_t mode, struct fuse_file_info *fi)
+		       mode_t mode, struct fuse_file_info *fi)
 {
 	struct ask *ask = ask_new(dir->fs, req, reply_created);
 
@@ -223,7 +230,7 @@ static int create_file(fuse_req_t req, const struct object *dir, const char *nam
 
 /* It came to be since the kernel looked. */
 static int open_instead(fuse_req_t req, const struct object *dir, const char *name,
-                        struct fuse_file_info *fi)
+			struct fuse_file_info *fi)
 {
 	cleanup_object struct object o = OBJECT_INIT;
 	int r = fi->flags & O_EXCL ? -EEXIST : object_find(dir, name, &o);
@@ -233,7 +240,7 @@ static int open_instead(fuse_req_t req, const struct object *dir, const char *na
 }
 
 static int do_create(fuse_req_t req, uint64_t parent, const char *name, mode_t mode,
-                     struct fuse_file_info *fi)
+		     struct fuse_file_info *fi)
 {
 	cleanup_object struct object dir = OBJECT_INIT;
 	int r = object_get(fs_of(req), parent, &dir);
@@ -252,7 +259,7 @@ static int do_create(fuse_req_t req, uint64_t parent, const char *name, mode_t m
 }
 
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
-               struct fuse_file_info *fi)
+	       struct fuse_file_info *fi)
 {
 	int r = do_create(req, parent, name, mode, fi);
 

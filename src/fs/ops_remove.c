@@ -9,10 +9,10 @@
 #include "fs/ops.h"
 #include "fs/userfile.h"
 
-/* rm -r of a job removes its files first, and then the directory, which takes all with it.
- * So while the job as a whole could be removed, removing what is not the user's succeeds
- * and does nothing; and while it could not, nothing in it can be removed, so that rm -r
- * changes nothing at all. */
+/* rm -r of a job removes its files first, and then the directory, which takes all with
+ * it. So while the job as a whole could be removed, removing what is not the user's
+ * succeeds and does nothing; and while it could not, nothing in it can be removed, so
+ * that rm -r changes nothing at all. */
 static bool may_be_removed(const struct job_record *record)
 {
 	return record->state == JOB_NEW || job_state_is_final(record->state);
@@ -82,7 +82,8 @@ static int remove_file(fuse_req_t req, const struct object *o)
 	}
 	ask->job = o->record->id;
 	ask->bytes = st.st_size;
-	engine_remove_file(o->fs->engine, o->file.id, o->file.is_dir, ask_answered, ask);
+	engine_remove_file(o->fs->engine, o->file.id, o->file.is_dir, ask_answered,
+			   ask);
 	return 0;
 }
 

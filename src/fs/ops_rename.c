@@ -58,7 +58,7 @@ static int rename_file(const struct renaming *r)
 	ask->job = r->from.record->id;
 	ask->bytes = replaced.st_size;
 	engine_rename_file(fs->engine, r->from.file.id, object_as_parent(&r->to_dir),
-	                   r->name, r->no_replace, ask_answered, ask);
+			   r->name, r->no_replace, ask_answered, ask);
 	return 0;
 }
 
@@ -82,8 +82,8 @@ static int rename_to_spec(const struct renaming *r)
 	return spec_replace(r->req, &spec, r->from.file.id);
 }
 
-/* Neither side may be sealed; in a job's directory itself there are no directories of the
- * user, and what the daemon makes there cannot be replaced. */
+/* Neither side may be sealed; in a job's directory itself there are no directories of
+ * the user, and what the daemon makes there cannot be replaced. */
 static int check_places(const struct renaming *r)
 {
 	bool to_job = r->to_dir.node->id == NODE_JOB;
@@ -97,9 +97,10 @@ static int check_places(const struct renaming *r)
 	if (to_job && r->from.node->content == CONTENT_DIR) {
 		return -EPERM;
 	}
-	return to_job && node_find(NODE_JOB, r->name) && !names_spec(&r->to_dir, r->name)
-	               ? -EPERM
-	               : 0;
+	return to_job && node_find(NODE_JOB, r->name) &&
+			       !names_spec(&r->to_dir, r->name)
+		       ? -EPERM
+		       : 0;
 }
 
 static int rename_in_job(const struct renaming *r)
@@ -111,7 +112,7 @@ static int rename_in_job(const struct renaming *r)
 	}
 	if (object_is_user(&r->from)) {
 		return names_spec(&r->to_dir, r->name) ? rename_to_spec(r)
-		                                       : rename_file(r);
+						       : rename_file(r);
 	}
 	if (r->from.node->content != CONTENT_SPEC || r->to_dir.node->id != NODE_JOB) {
 		return -EPERM;
@@ -154,12 +155,12 @@ static int decide(struct renaming *r, const char *old_name)
 	return error < 0 ? error : rename_in_job(r);
 }
 
-void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
-               const char *new_name, unsigned flags)
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
+	       fuse_ino_t new_parent, const char *new_name, unsigned flags)
 {
 	struct renaming r = { .req = req,
-		              .name = new_name,
-		              .no_replace = flags & RENAME_NOREPLACE };
+			      .name = new_name,
+			      .no_replace = flags & RENAME_NOREPLACE };
 	int error = flags & ~(unsigned)RENAME_NOREPLACE ? -EINVAL : 0;
 
 	error = error < 0 ? error : object_get(fs_of(req), parent, &r.from_dir);

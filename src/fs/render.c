@@ -33,7 +33,8 @@ int render_status(const struct job_record *r, struct buf *out)
 	return render_line(job_state_name(r->state), out);
 }
 
-/* --- status.json ---------------------------------------------------------------------- */
+/* --- status.json
+ * ---------------------------------------------------------------------- */
 
 /* The indices "0,3" as numbers. */
 static void add_gpus(struct json_out *j, const char *gpus)
@@ -111,7 +112,8 @@ static void add_identity(struct json_out *j, const struct job_record *r)
 	json_str(j, "message", r->message ? r->message : "");
 }
 
-static void add_place(struct json_out *j, const struct job_record *r, size_t queue_position)
+static void add_place(struct json_out *j, const struct job_record *r,
+		      size_t queue_position)
 {
 	json_int(j, "attempt", r->attempt.n);
 	json_str(j, "host", r->attempt.host);
@@ -130,7 +132,8 @@ static void add_place(struct json_out *j, const struct job_record *r, size_t que
 	json_time(j, "unreachable_since", r->unreachable_ms);
 }
 
-int render_status_json(const struct job_record *r, size_t queue_position, struct buf *out)
+int render_status_json(const struct job_record *r, size_t queue_position,
+		       struct buf *out)
 {
 	struct json_out j = { .out = out };
 
@@ -150,7 +153,8 @@ int render_status_json(const struct job_record *r, size_t queue_position, struct
 	return buf_add_char(out, '\n');
 }
 
-/* --- progress -------------------------------------------------------------------------- */
+/* --- progress
+ * -------------------------------------------------------------------------- */
 
 int render_bytes(int64_t bytes, struct buf *out)
 {
@@ -205,7 +209,8 @@ static void add_transfer(const struct job_transfer *t, int name_width, struct bu
 	(void)buf_printf(out, "  %s\n", transfer_words[t->state]);
 }
 
-static void add_headline(const struct job_record *r, size_t queue_position, struct buf *out)
+static void add_headline(const struct job_record *r, size_t queue_position,
+			 struct buf *out)
 {
 	(void)buf_add_str(out, job_state_name(r->state));
 	if (queue_position > 0) {
@@ -225,8 +230,9 @@ static void add_unreachable(const struct job_record *r, struct buf *out)
 
 	clock_format(r->unreachable_ms, when);
 	(void)buf_printf(out, "host %s has not answered since %s%s\n",
-	                 r->attempt.host ? r->attempt.host : "?", when,
-	                 job_state_is_active(r->state) ? " (the job goes on there)" : "");
+			 r->attempt.host ? r->attempt.host : "?", when,
+			 job_state_is_active(r->state) ? " (the job goes on there)"
+						       : "");
 }
 
 static int name_column(const struct job_record *r)
@@ -255,7 +261,8 @@ int render_progress(const struct job_record *r, size_t queue_position, struct bu
 	return out->error;
 }
 
-/* --- hosts ------------------------------------------------------------------------------- */
+/* --- hosts
+ * ------------------------------------------------------------------------------- */
 
 int render_host_status(const struct engine_host *host, struct buf *out)
 {

@@ -1,5 +1,5 @@
-/* The small texts of the mount: pure functions from a record to bytes. Each appends to out
- * and returns out->error. */
+/* The small texts of the mount: pure functions from a record to bytes. Each appends to
+ * out and returns out->error. */
 #pragma once
 
 #include <stddef.h>
@@ -13,7 +13,8 @@ int render_line(const char *text, struct buf *out);
 
 /* queue_position: 1-based, 0: not queued. */
 int render_status(const struct job_record *r, struct buf *out);
-int render_status_json(const struct job_record *r, size_t queue_position, struct buf *out);
+int render_status_json(const struct job_record *r, size_t queue_position,
+		       struct buf *out);
 int render_progress(const struct job_record *r, size_t queue_position, struct buf *out);
 
 int render_host_status(const struct engine_host *host, struct buf *out);

@@ -1,16 +1,17 @@
 /* The session: from mount to unmount, and the threads that serve it.
  *
- * The loop is our own (libfuse's would do today): the first request, INIT, is served alone,
- * so that "the mount answers" is a fact when it is reported; and a daemon that takes over
- * the mount of its predecessor has to see requests before libfuse does.
+ * The loop is our own (libfuse's would do today): the first request, INIT, is served
+ * alone, so that "the mount answers" is a fact when it is reported; and a daemon that
+ * takes over the mount of its predecessor has to see requests before libfuse does.
  *
- * All threads read the one descriptor; the kernel wakes one for each request. They end by
- * cancellation, which is enabled only while they wait for a request: so every request that
- * was taken is served. */
+ * All threads read the one descriptor; the kernel wakes one for each request. They end
+ * by cancellation, which is enabled only while they wait for a request: so every
+ * request that was taken is served. */
 #include "fs/fs.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,16 +25,19 @@
 #include "util/fspath.h"
 #include "util/log.h"
 
-/* No handler waits for the network, but some for the disk: enough that a few of these do
- * not make `ls` wait. */
+/* No handler waits for the network, but some for the disk: enough that a few of these
+ * do not make `ls` wait. */
 enum { SERVE_THREADS = 12 };
+
+#define WAKE_SIGNAL SIGRTMIN
+enum { WAKE_AGAIN_MS = 2 };
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct fs *fs = userdata;
 
-	/* open with O_TRUNC is one step, so that no reader sees an emptied spec.json of a
-	 * writer who is refused */
+	/* open with O_TRUNC is one step, so that no reader sees an emptied spec.json of
+	 * a writer who is refused */
 	conn->want |= conn->capable & FUSE_CAP_ATOMIC_O_TRUNC;
 	conn->want |= conn->capable & FUSE_CAP_READDIRPLUS_AUTO;
 	/* write errors must reach the writer, and sizes are ours */
@@ -41,8 +45,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	fs->is_initialised = true;
 }
 
-/* No xattr, poll, ioctl, lock, lseek or copy_file_range: the kernel then stops asking and
- * does what can be done without us. No forget: inode numbers need no memory. */
+/* No xattr, poll, ioctl, lock, lseek or copy_file_range: the kernel then stops asking
+ * and does what can be done without us. No forget: inode numbers need no memory. */
 const struct fuse_lowlevel_ops fs_operations = {
 	.init = op_init,
 	.lookup = op_lookup,
@@ -80,10 +84,10 @@ static void log_libfuse(enum fuse_log_level level, const char *format, va_list a
 	if (n > 0 && text[n - 1] == '\n') {
 		text[n - 1] = '\0';
 	}
-	log_write(level <= FUSE_LOG_ERR ? LOG_LEVEL_ERROR
-	          : level == FUSE_LOG_WARNING ? LOG_LEVEL_WARNING
-	                                      : LOG_LEVEL_DEBUG,
-	          "%s", text);
+	log_write(level <= FUSE_LOG_ERR	      ? LOG_LEVEL_ERROR
+		  : level == FUSE_LOG_WARNING ? LOG_LEVEL_WARNING
+					      : LOG_LEVEL_DEBUG,
+		  "%s", text);
 }
 
 static struct fs *fs_new(struct engine *engine)
@@ -120,20 +124,21 @@ static int make_session(struct fs *fs, const char *options, struct err *e)
 	if (fuse_opt_add_arg(&args, "jobfs") == 0 &&
 	    fuse_opt_add_arg(&args, "-ofsname=jobfs,subtype=jobfs") == 0 &&
 	    (!options || (fuse_opt_add_arg(&args, "-o") == 0 &&
-	                  fuse_opt_add_arg(&args, options) == 0))) {
+			  fuse_opt_add_arg(&args, options) == 0))) {
 		fs->session = fuse_session_new(&args, &fs_operations,
-		                               sizeof(fs_operations), fs);
+					       sizeof(fs_operations), fs);
 		r = fs->session ? 0 : -EINVAL;
 	}
 	fuse_opt_free_args(&args);
 	if (r == -EINVAL) {
-		return err_set(e, r, "mount options are wrong: %s", options ? options : "");
+		return err_set(e, r, "mount options are wrong: %s",
+			       options ? options : "");
 	}
 	return r < 0 ? err_set(e, r, "no memory") : 0;
 }
 
 static int do_mount(struct fs *fs, const char *mountpoint, const char *options,
-                    struct err *e)
+		    struct err *e)
 {
 	int r = fspath_resolve(mountpoint, &fs->mountpoint);
 
@@ -157,7 +162,7 @@ static int do_mount(struct fs *fs, const char *mountpoint, const char *options,
 }
 
 int fs_mount(struct engine *engine, const char *mountpoint, const char *options,
-             struct fs **ret_fs, struct err *e)
+	     struct fs **ret_fs, struct err *e)
 {
 	cleanup_(fs_freep) struct fs *fs = fs_new(engine);
 	int r;
@@ -204,23 +209,23 @@ void fs_exit(struct fs *fs)
 	errno = saved;
 }
 
-/* --- serving ------------------------------------------------------------------------------ */
+/* --- serving
+ * ------------------------------------------------------------------------------ */
 
 struct server {
 	struct fs *fs;
 	pthread_t thread;
 	bool is_started;
+	atomic_bool is_done;
 	struct fuse_buf buf;
 };
 
-/* 0: served one; 1: the mount is gone or fs_exit() was called; negative errno. */
+/* 0: served one, or was interrupted; 1: the mount is gone or fs_exit() was called;
+ * negative errno. */
 static int serve_one(struct server *s)
 {
-	int state, r;
+	int r = fuse_session_receive_buf(s->fs->session, &s->buf);
 
-	(void)pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state);
-	r = fuse_session_receive_buf(s->fs->session, &s->buf);
-	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	if (r == -EINTR || r == -EAGAIN) {
 		return 0;
 	}
@@ -234,9 +239,12 @@ static int serve_one(struct server *s)
 static void *serve_thread(void *arg)
 {
 	struct server *s = arg;
-	int state, r = 0;
+	sigset_t wake;
+	int r = 0;
 
-	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	(void)sigemptyset(&wake);
+	(void)sigaddset(&wake, WAKE_SIGNAL);
+	(void)pthread_sigmask(SIG_UNBLOCK, &wake, NULL);
 	while (r == 0 && !fuse_session_exited(s->fs->session)) {
 		r = serve_one(s);
 	}
@@ -244,6 +252,7 @@ static void *serve_thread(void *arg)
 		log_error("reading requests: %s", strerror(-r));
 	}
 	fs_exit(s->fs);
+	s->is_done = true;
 	return NULL;
 }
 
@@ -278,8 +287,18 @@ static void wait_for_exit(struct fs *fs)
 	}
 }
 
+static void wake_up(int signal)
+{
+	(void)signal; /* only the interruption counts */
+}
+
 static int start_servers(struct fs *fs, struct server *servers)
 {
+	struct sigaction action = { .sa_handler = wake_up };
+
+	if (sigaction(WAKE_SIGNAL, &action, NULL) < 0) {
+		return -errno;
+	}
 	for (int i = 0; i < SERVE_THREADS; i++) {
 		int r;
 
@@ -293,16 +312,25 @@ static int start_servers(struct fs *fs, struct server *servers)
 	return 0;
 }
 
+static void stop_server(struct server *s)
+{
+	while (!s->is_done) {
+		(void)pthread_kill(s->thread, WAKE_SIGNAL);
+		(void)poll(NULL, 0, WAKE_AGAIN_MS);
+	}
+	(void)pthread_join(s->thread, NULL);
+}
+
 static void stop_servers(struct server *servers)
 {
 	for (int i = 0; i < SERVE_THREADS; i++) {
 		if (servers[i].is_started) {
-			(void)pthread_cancel(servers[i].thread);
+			(void)pthread_kill(servers[i].thread, WAKE_SIGNAL);
 		}
 	}
 	for (int i = 0; i < SERVE_THREADS; i++) {
 		if (servers[i].is_started) {
-			(void)pthread_join(servers[i].thread, NULL);
+			stop_server(&servers[i]);
 		}
 		free(servers[i].buf.mem);
 	}

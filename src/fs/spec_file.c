@@ -10,7 +10,8 @@
 #include "fs/userfile.h"
 #include "util/log.h"
 
-/* --- who opened it ------------------------------------------------------------------------ */
+/* --- who opened it
+ * ------------------------------------------------------------------------ */
 
 static bool is_by_opener(fuse_req_t req, const struct handle *h)
 {
@@ -22,7 +23,8 @@ static bool is_by_opener(fuse_req_t req, const struct handle *h)
 	return thread == h->opener_tid || caller_process(thread) == h->opener_pid;
 }
 
-/* --- opening ------------------------------------------------------------------------------ */
+/* --- opening
+ * ------------------------------------------------------------------------------ */
 
 static int load_text(void *arg, int64_t job, struct buf *out)
 {
@@ -33,11 +35,12 @@ static int load_text(void *arg, int64_t job, struct buf *out)
 
 static int get_draft(const struct object *o, struct draft **ret_draft)
 {
-	return draft_get(&o->fs->drafts, o->record->id, load_text, (void *)o, ret_draft);
+	return draft_get(&o->fs->drafts, o->record->id, load_text, (void *)o,
+			 ret_draft);
 }
 
 int spec_open(fuse_req_t req, const struct object *o, bool is_new,
-              struct fuse_file_info *fi)
+	      struct fuse_file_info *fi)
 {
 	cleanup_handle struct handle *h = NULL;
 	int r;
@@ -66,7 +69,8 @@ int spec_open(fuse_req_t req, const struct object *o, bool is_new,
 	return 0;
 }
 
-/* --- saving ------------------------------------------------------------------------------- */
+/* --- saving
+ * ------------------------------------------------------------------------------- */
 
 static void reply_save(struct ask *ask, int result, int64_t id)
 {
@@ -76,7 +80,7 @@ static void reply_save(struct ask *ask, int result, int64_t id)
 		if (result < 0 && result != -EINVAL && result != -EPERM &&
 		    result != -ENOENT) {
 			log_warning("job %lld: spec.json could not be saved: %s",
-			            (long long)ask->job, strerror(-result));
+				    (long long)ask->job, strerror(-result));
 		}
 	} else if (result == 0 && ask->len > 0) {
 		(void)fuse_reply_write(ask->req, ask->len);
@@ -98,7 +102,8 @@ static void reply_make(struct ask *ask, int result, int64_t id)
 	ask_reply_entry(ask, result == -EINVAL ? 0 : result, id);
 }
 
-/* Gives the draft to the engine; the ask with all that its reply needs is taken over. */
+/* Gives the draft to the engine; the ask with all that its reply needs is taken over.
+ */
 static int save(struct draft *draft, struct ask *ask)
 {
 	cleanup_buf struct buf text = BUF_INIT;
@@ -114,11 +119,12 @@ static int save(struct draft *draft, struct ask *ask)
 	}
 	ask->draft = draft_ref(draft);
 	engine_save_spec(ask->fs->engine, ask->job, buf_text(&text), text.len,
-	                 ask_answered, ask);
+			 ask_answered, ask);
 	return 0;
 }
 
-static int save_handle(struct fs *fs, fuse_req_t req, const struct handle *h, size_t len)
+static int save_handle(struct fs *fs, fuse_req_t req, const struct handle *h,
+		       size_t len)
 {
 	struct ask *ask = ask_new(fs, req, reply_save);
 
@@ -129,7 +135,8 @@ static int save_handle(struct fs *fs, fuse_req_t req, const struct handle *h, si
 	return save(h->draft, ask);
 }
 
-/* --- writing ------------------------------------------------------------------------------ */
+/* --- writing
+ * ------------------------------------------------------------------------------ */
 
 static bool is_right(struct fs *fs, const struct buf *text)
 {
@@ -152,7 +159,7 @@ static int check_open(struct fs *fs, int64_t job)
 }
 
 int spec_write(fuse_req_t req, struct handle *h, const char *data, size_t size,
-               int64_t offset, int flags)
+	       int64_t offset, int flags)
 {
 	struct fs *fs = fs_of(req);
 	cleanup_buf struct buf text = BUF_INIT;
@@ -195,7 +202,8 @@ void spec_release(struct fs *fs, struct handle *h)
 	}
 }
 
-int spec_truncate(fuse_req_t req, const struct object *o, struct handle *h, int64_t size)
+int spec_truncate(fuse_req_t req, const struct object *o, struct handle *h,
+		  int64_t size)
 {
 	cleanup_draft struct draft *draft = NULL;
 	struct ask *ask;
@@ -238,7 +246,8 @@ int spec_make(fuse_req_t req, const struct object *o)
 	return save(draft, ask);
 }
 
-/* --- renaming ----------------------------------------------------------------------------- */
+/* --- renaming
+ * ----------------------------------------------------------------------------- */
 
 static void reply_replace(struct ask *ask, int result, int64_t id)
 {
@@ -305,10 +314,10 @@ static void reply_backup(struct ask *ask, int result, int64_t id)
 int spec_rename_away(fuse_req_t req, const struct object *o, const char *name)
 {
 	struct store_file backup = { .job = o->record->id,
-		                     .parent = FILE_PARENT_JOB,
-		                     .mode = object_mode(o) & 0777,
-		                     .uid = object_uid(o),
-		                     .gid = object_gid(o) };
+				     .parent = FILE_PARENT_JOB,
+				     .mode = object_mode(o) & 0777,
+				     .uid = object_uid(o),
+				     .gid = object_gid(o) };
 	cleanup_buf struct buf text = BUF_INIT;
 	struct ask *ask;
 	int r = o->record->is_accepted ? -EPERM : object_render(o, &text);

@@ -84,16 +84,17 @@ static struct usage_entry *add(struct usage_table *table, int64_t job, int64_t b
 			oldest = &table->entries[i];
 		}
 	}
-	*oldest = (struct usage_entry){ .job = job, .bytes = bytes,
-		                        .used = ++table->clock };
+	*oldest = (struct usage_entry){ .job = job,
+					.bytes = bytes,
+					.used = ++table->clock };
 	return oldest;
 }
 
 static int charge_locked(struct usage_table *table, struct usage_entry *entry,
-                         int64_t bytes)
+			 int64_t bytes)
 {
 	if (bytes > 0 && (entry->bytes > table->limit_bytes ||
-	                  bytes > table->limit_bytes - entry->bytes)) {
+			  bytes > table->limit_bytes - entry->bytes)) {
 		return -EDQUOT;
 	}
 	entry->bytes = entry->bytes + bytes > 0 ? entry->bytes + bytes : 0;

@@ -1,5 +1,6 @@
-/* How many bytes the files of a job have, for the limit. Counted once from the disk when a
- * job is written to, then kept up to date by every change; near enough for a limit. */
+/* How many bytes the files of a job have, for the limit. Counted once from the disk
+ * when a job is written to, then kept up to date by every change; near enough for a
+ * limit. */
 #pragma once
 
 #include <pthread.h>

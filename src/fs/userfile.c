@@ -87,7 +87,8 @@ int userfile_set_times(struct fs *fs, int64_t file, const struct timespec times[
 	char name[ID_TEXT_MAX];
 
 	id_text(file, name);
-	if (utimensat(store_files_fd(fs->store), name, times, AT_SYMLINK_NOFOLLOW) == 0) {
+	if (utimensat(store_files_fd(fs->store), name, times, AT_SYMLINK_NOFOLLOW) ==
+	    0) {
 		return 0;
 	}
 	return errno == ENOENT ? set_times_open(fs, file, times) : -errno;

@@ -1,4 +1,5 @@
-/* Contents of the user's own files: plain files below STATE_DIR/files, named by their id. */
+/* Contents of the user's own files: plain files below STATE_DIR/files, named by their
+ * id. */
 #pragma once
 
 #include <sys/stat.h>

@@ -7,15 +7,15 @@
 #include "job/show.h"
 #include "util/mem.h"
 
-enum { BUCKET_LEN_MIN = 3, BUCKET_LEN_MAX = 63 };
+enum { BUCKET_LEN_MAX = 63 };
 
 static const char scheme[] = "s3://";
 
-/* Wider than today's rule for new buckets: old ones may hold capitals and underscores.
- */
+/* Wider than today's rule for new buckets: old ones may hold capitals and underscores,
+ * and other stores than AWS's have shorter ones. What is too short for S3, S3 says. */
 static bool is_bucket(const char *name, size_t len)
 {
-	if (len < BUCKET_LEN_MIN || len > BUCKET_LEN_MAX) {
+	if (len < 1 || len > BUCKET_LEN_MAX) {
 		return false;
 	}
 	for (size_t i = 0; i < len; i++) {
@@ -42,7 +42,7 @@ static int check_bucket(const char *name, size_t len, struct err *e)
 	show_text(name, len, shown);
 	return err_set(
 		e, -EINVAL,
-		"found the bucket %s; expected 3 to 63 letters, digits, \".\", \"_\" "
+		"found the bucket %s; expected 1 to 63 letters, digits, \".\", \"_\" "
 		"and \"-\"",
 		shown);
 }

@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "ssh/pkey.h"
 #include "util/mem.h"
 
 enum {
@@ -127,16 +128,6 @@ static int ask(const struct agent *a, const struct buf *message, unsigned char t
 	return (unsigned char)ret_answer->data[0] == type ? 0 : -EACCES;
 }
 
-/* Not those of security keys (their signatures have more fields) and no certificates.
- */
-static bool type_is_of_use(struct slice type)
-{
-	return slice_is(type, "ssh-ed25519") || slice_is(type, "ssh-rsa") ||
-	       slice_is(type, "ecdsa-sha2-nistp256") ||
-	       slice_is(type, "ecdsa-sha2-nistp384") ||
-	       slice_is(type, "ecdsa-sha2-nistp521");
-}
-
 static int add_key(struct slice blob, struct slice comment, struct key ***tail)
 {
 	cleanup_key struct key *k = key_new(KEY_AGENT, "");
@@ -148,7 +139,7 @@ static int add_key(struct slice blob, struct slice comment, struct key ***tail)
 	if (buf_add(&k->blob, blob.data, blob.len) < 0) {
 		return k->blob.error;
 	}
-	if (!type_is_of_use(key_type(k))) {
+	if (!pkey_type_is_known(key_type(k))) {
 		return 0;
 	}
 	(void)buf_printf(&label, "%.*s \"", (int)key_type(k).len, key_type(k).data);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "ssh/base64.h"
-#include "ssh/file.h"
+#include "ssh/pkey.h"
 #include "util/clock.h"
 #include "util/mem.h"
 
@@ -166,7 +166,7 @@ struct offer {
 	struct auth *auth;
 	struct link *link;
 	const struct key *key;
-	struct buf name; /* KEY_RSA, KEY_AGENT: the public half as it is sent;
+	struct buf name; /* KEY_OWN, KEY_AGENT: the public half as it is sent;
 			  * KEY_LIBSSH2: as text, so that an encrypted file is opened
 			  * only when the host takes the key */
 	int signing;	 /* why the signature could not be made, negative errno */
@@ -193,9 +193,6 @@ static int name_key(const struct key *k, struct buf *ret_name)
 		return key_is_rsa(k) ? name_rsa_sha2(k, ret_name)
 				     : buf_add(ret_name, k->blob.data, k->blob.len);
 	}
-	if (type.len == 0) {
-		return 0;
-	}
 	(void)buf_add(ret_name, type.data, type.len);
 	(void)buf_add_char(ret_name, ' ');
 	return base64_encode(k->blob.data, k->blob.len, ret_name);
@@ -211,8 +208,8 @@ static int on_sign(LIBSSH2_SESSION *session, unsigned char **ret_signature,
 	struct slice what = { (const char *)data, len };
 
 	(void)session;
-	o->signing = o->key->kind == KEY_RSA
-			     ? key_sign_rsa(o->key, data, len, &signature)
+	o->signing = o->key->kind == KEY_OWN
+			     ? pkey_sign(o->key->pkey, what, &signature)
 			     : agent_sign(&o->auth->agent, o->key, what, &signature);
 	if (o->signing < 0) {
 		return -1;
@@ -236,8 +233,7 @@ static int try_once(struct offer *o)
 	if (o->key->kind == KEY_LIBSSH2) {
 		/* Never NULL for a passphrase: libssh2 would take its length. */
 		return libssh2_userauth_publickey_frommemory(
-			session, c->user, strlen(c->user),
-			o->name.len > 0 ? o->name.data : NULL, o->name.len,
+			session, c->user, strlen(c->user), o->name.data, o->name.len,
 			o->key->file.data, o->key->file.len,
 			c->passphrase ? c->passphrase : "");
 	}
@@ -289,16 +285,15 @@ static void note_unusable(struct auth *a, const struct offer *o)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 
-	if (o->key->kind == KEY_AGENT) {
-		(void)buf_printf(&text, "%s did not sign: %s", o->key->label,
-				 o->signing == -EACCES ? "the agent refused"
-						       : strerror(-o->signing));
-	} else if (o->key->encrypted) {
+	if (o->key->kind == KEY_LIBSSH2) {
 		(void)buf_printf(&text, "the passphrase does not open the key %s",
 				 o->key->label);
+	} else if (o->key->kind == KEY_AGENT && o->signing == -EACCES) {
+		(void)buf_printf(&text, "the agent refused to sign with %s",
+				 o->key->label);
 	} else {
-		(void)buf_printf(&text, "libssh2 cannot use the key %s: %s",
-				 o->key->label, link_message(o->link));
+		(void)buf_printf(&text, "cannot sign with %s: %s", o->key->label,
+				 strerror(-o->signing));
 	}
 	add_note(a, buf_text(&text));
 }

@@ -8,12 +8,12 @@
 #include <unistd.h>
 
 #include <openssl/bio.h>
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
 #include "ssh/file.h"
 #include "ssh/key_openssh.h"
+#include "ssh/pkey.h"
 #include "util/mem.h"
 
 enum { FILE_BYTES_MAX = 64 << 10 };
@@ -23,18 +23,6 @@ static void bio_freep(BIO **b)
 	(void)BIO_free(*b);
 }
 #define cleanup_bio cleanup_(bio_freep)
-
-static void pkey_freep(EVP_PKEY **k)
-{
-	EVP_PKEY_free(*k);
-}
-#define cleanup_pkey cleanup_(pkey_freep)
-
-static void digest_freep(EVP_MD_CTX **c)
-{
-	EVP_MD_CTX_free(*c);
-}
-#define cleanup_digest cleanup_(digest_freep)
 
 struct key *key_free(struct key *k)
 {
@@ -161,7 +149,6 @@ static int read_pem(struct key *k, const char *passphrase, EVP_PKEY **ret_pkey,
 		return err_set(e, -ENOMEM, "no memory");
 	}
 	*ret_pkey = PEM_read_bio_PrivateKey(bio, NULL, on_pem_password, &password);
-	k->encrypted = password.asked;
 	if (*ret_pkey) {
 		return 0;
 	}
@@ -176,56 +163,28 @@ static int read_pem(struct key *k, const char *passphrase, EVP_PKEY **ret_pkey,
 		       k->label);
 }
 
-/* Puts "ssh-rsa", e, n into the blob (RFC 4253, section 6.6). */
-static int add_rsa_blob(struct key *k)
+static int report_type(const struct key *k, struct err *e)
 {
-	BIGNUM *n = NULL, *exponent = NULL;
-	int result = -EIO;
-
-	if (EVP_PKEY_get_bn_param(k->pkey, OSSL_PKEY_PARAM_RSA_N, &n) == 1 &&
-	    EVP_PKEY_get_bn_param(k->pkey, OSSL_PKEY_PARAM_RSA_E, &exponent) == 1) {
-		(void)wire_add_string(&k->blob, "ssh-rsa", 7);
-		(void)key_add_mpint(&k->blob, exponent);
-		result = key_add_mpint(&k->blob, n);
-	}
-	BN_free(n);
-	BN_free(exponent);
-	return result;
+	return err_set(e, -EOPNOTSUPP,
+		       "the key %s is of a type that cannot be used here: make one of "
+		       "ed25519, ecdsa or rsa",
+		       k->label);
 }
 
 static int load_pem(struct key *k, const char *passphrase, struct err *e)
 {
-	cleanup_pkey EVP_PKEY *pkey = NULL;
-	int result = read_pem(k, passphrase, &pkey, e);
+	int result = read_pem(k, passphrase, &k->pkey, e);
 
-	if (result < 0) {
-		return result;
+	if (result == 0 && pkey_add_blob(k->pkey, &k->blob) < 0) {
+		return report_type(k, e);
 	}
-	if (EVP_PKEY_get_base_id(pkey) != EVP_PKEY_RSA) {
-		return 0; /* libssh2 reads it */
-	}
-	k->kind = KEY_RSA;
-	k->pkey = steal_ptr(&pkey);
-	result = add_rsa_blob(k);
-	return result < 0 ? err_set(e, result, "cannot use the key %s", k->label) : 0;
+	return result;
 }
 
-static int load_openssh(struct key *k, const char *passphrase, struct err *e)
+/* An encrypted file: who opens it, or why nobody does. */
+static int leave_to_libssh2(struct key *k, bool cipher_is_known, const char *passphrase,
+			    struct err *e)
 {
-	struct key_openssh form = { .rsa = NULL };
-	int result = key_openssh_read(&k->file, &form);
-
-	k->blob = form.blob;
-	k->encrypted = form.encrypted;
-	k->pkey = form.rsa;
-	if (result < 0) {
-		return err_set(e, result, "%s is not a private key that can be read",
-			       k->label);
-	}
-	if (!form.encrypted) {
-		k->kind = form.rsa ? KEY_RSA : KEY_LIBSSH2;
-		return 0;
-	}
 	k->kind = KEY_LOCKED;
 	if (key_is_rsa(k)) {
 		return err_set(
@@ -235,7 +194,7 @@ static int load_openssh(struct key *k, const char *passphrase, struct err *e)
 			"ssh-keygen -p -m PEM -f %s",
 			k->label, k->label);
 	}
-	if (!form.cipher_is_known) {
+	if (!cipher_is_known) {
 		return err_set(
 			e, -EACCES,
 			"the key %s is encrypted with a cipher that libssh2 does "
@@ -253,20 +212,30 @@ static int load_openssh(struct key *k, const char *passphrase, struct err *e)
 	return 0;
 }
 
-static bool is_supported(const struct key *k)
+static int load_openssh(struct key *k, const char *passphrase, struct err *e)
 {
-	struct slice type = key_type(k);
+	struct key_openssh form = { .pkey = NULL };
+	int result = key_openssh_read(&k->file, &form);
 
-	return type.len == 0 || slice_is(type, "ssh-ed25519") ||
-	       slice_is(type, "ssh-rsa") || slice_is(type, "ecdsa-sha2-nistp256") ||
-	       slice_is(type, "ecdsa-sha2-nistp384") ||
-	       slice_is(type, "ecdsa-sha2-nistp521");
+	k->blob = form.blob;
+	k->pkey = form.pkey;
+	if (result < 0) {
+		return err_set(e, result, "%s is not a private key that can be read",
+			       k->label);
+	}
+	if (!pkey_type_is_known(key_type(k))) {
+		return report_type(k, e);
+	}
+	if (form.encrypted) {
+		return leave_to_libssh2(k, form.cipher_is_known, passphrase, e);
+	}
+	return 0;
 }
 
 int key_load(const char *path, const char *passphrase, struct key **ret_key,
 	     struct err *e)
 {
-	cleanup_key struct key *k = key_new(KEY_LIBSSH2, path);
+	cleanup_key struct key *k = key_new(KEY_OWN, path);
 	int result;
 
 	*ret_key = NULL;
@@ -282,12 +251,6 @@ int key_load(const char *path, const char *passphrase, struct key **ret_key,
 	}
 	result = key_openssh_is(&k->file) ? load_openssh(k, passphrase, e)
 					  : load_pem(k, passphrase, e);
-	if (result == 0 && !is_supported(k)) {
-		return err_set(e, -EINVAL,
-			       "the key %s is of the type %.*s, which libssh2 "
-			       "does not have: use ed25519, ecdsa or rsa",
-			       path, (int)key_type(k).len, key_type(k).data);
-	}
 	if (k->kind != KEY_LIBSSH2) {
 		buf_wipe(&k->file);
 	}
@@ -295,20 +258,4 @@ int key_load(const char *path, const char *passphrase, struct key **ret_key,
 		*ret_key = steal_ptr(&k);
 	}
 	return result;
-}
-
-int key_sign_rsa(const struct key *k, const void *data, size_t len,
-		 struct buf *ret_signature)
-{
-	cleanup_digest EVP_MD_CTX *c = EVP_MD_CTX_new();
-	size_t size = (size_t)EVP_PKEY_get_size(k->pkey);
-	char *to = buf_reserve(ret_signature, size);
-
-	if (!c || !to ||
-	    EVP_DigestSignInit(c, NULL, EVP_sha512(), NULL, k->pkey) != 1 ||
-	    EVP_DigestSign(c, (unsigned char *)to, &size, data, len) != 1) {
-		return -EIO;
-	}
-	ret_signature->len += size;
-	return 0;
 }

@@ -9,8 +9,9 @@
 #include "util/err.h"
 
 enum key_kind {
-	KEY_RSA,     /* signed with `pkey`: libssh2 1.10 has SHA-1 only */
-	KEY_LIBSSH2, /* libssh2 reads `file` and signs */
+	KEY_OWN,     /* signed here, with `pkey` */
+	KEY_LIBSSH2, /* an encrypted file: libssh2 opens it, with the passphrase, and
+			signs */
 	KEY_AGENT,   /* the agent signs */
 	KEY_LOCKED,  /* only its public half could be read, for want of a passphrase */
 };
@@ -18,11 +19,9 @@ enum key_kind {
 struct key {
 	enum key_kind kind;
 	char *label;	 /* for messages: the file's path, or the agent's comment */
-	bool encrypted;	 /* the file is */
-	struct buf blob; /* public half as on the wire; empty: libssh2 finds it in
-			    `file` */
+	struct buf blob; /* public half as on the wire */
 	struct buf file; /* KEY_LIBSSH2: the private key file, wiped at the end */
-	EVP_PKEY *pkey;	 /* KEY_RSA */
+	EVP_PKEY *pkey;	 /* KEY_OWN */
 	struct key *next;
 };
 
@@ -41,9 +40,6 @@ struct key *key_new(enum key_kind kind, const char *label);
 int key_load(const char *path, const char *passphrase, struct key **ret_key,
 	     struct err *e);
 
-/* The type of the public half, "ssh-ed25519"; empty when it is not known. */
+/* The type of the public half, "ssh-ed25519". */
 struct slice key_type(const struct key *k);
 bool key_is_rsa(const struct key *k);
-/* RSA with SHA-512 (RFC 8332) of the data: the bare signature. 0 or -EIO. */
-int key_sign_rsa(const struct key *k, const void *data, size_t len,
-		 struct buf *ret_signature);

@@ -3,25 +3,15 @@
 #include <errno.h>
 #include <string.h>
 
-#include <openssl/bn.h>
-#include <openssl/core_names.h>
-#include <openssl/evp.h>
-#include <openssl/param_build.h>
-
 #include "ssh/base64.h"
 #include "ssh/file.h"
+#include "ssh/pkey.h"
 #include "ssh/wire.h"
 #include "util/mem.h"
 
 static const char head[] = "-----BEGIN OPENSSH PRIVATE KEY-----";
 static const char foot[] = "-----END OPENSSH PRIVATE KEY-----";
 static const char magic[] = "openssh-key-v1"; /* with its NUL */
-
-static void number_freep(BIGNUM **n)
-{
-	BN_clear_free(*n);
-}
-#define cleanup_number cleanup_(number_freep)
 
 bool key_openssh_is(const struct buf *file)
 {
@@ -65,72 +55,6 @@ static bool cipher_is_known(struct slice cipher)
 	return false;
 }
 
-static BIGNUM *get_mpint(struct wire *w)
-{
-	struct slice s = wire_get_string(w);
-
-	if (w->bad || s.len == 0 || s.len > (16384 / 8) + 1 || (s.data[0] & 0x80)) {
-		w->bad = true;
-		return NULL;
-	}
-	return BN_bin2bn((const unsigned char *)s.data, (int)s.len, NULL);
-}
-
-int key_add_mpint(struct buf *b, const BIGNUM *number)
-{
-	size_t len = (size_t)BN_num_bytes(number);
-	/* A leading zero keeps a number positive whose first bit is set. */
-	size_t zero = len > 0 && BN_num_bits(number) % 8 == 0 ? 1 : 0;
-	char *to;
-
-	(void)wire_add_u32(b, (uint32_t)(len + zero));
-	if (zero) {
-		(void)buf_add_char(b, '\0');
-	}
-	to = buf_reserve(b, len);
-	if (to) {
-		b->len += (size_t)BN_bn2bin(number, (unsigned char *)to);
-	}
-	return b->error;
-}
-
-/* Without the primes: a signature takes some milliseconds more, once a connection. */
-static EVP_PKEY *make_rsa(const BIGNUM *n, const BIGNUM *e, const BIGNUM *d)
-{
-	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
-	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-	OSSL_PARAM *params = NULL;
-	EVP_PKEY *pkey = NULL;
-
-	if (build && context &&
-	    OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n) &&
-	    OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e) &&
-	    OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_D, d)) {
-		params = OSSL_PARAM_BLD_to_param(build);
-	}
-	if (params &&
-	    (EVP_PKEY_fromdata_init(context) <= 0 ||
-	     EVP_PKEY_fromdata(context, &pkey, EVP_PKEY_KEYPAIR, params) <= 0)) {
-		pkey = NULL;
-	}
-	OSSL_PARAM_free(params);
-	OSSL_PARAM_BLD_free(build);
-	EVP_PKEY_CTX_free(context);
-	return pkey;
-}
-
-/* w stands behind the type: n, e, d, and more that is not needed. */
-static int read_rsa(struct wire *w, EVP_PKEY **ret_pkey)
-{
-	cleanup_number BIGNUM *n = get_mpint(w), *e = get_mpint(w), *d = get_mpint(w);
-
-	if (!n || !e || !d) {
-		return -EINVAL;
-	}
-	*ret_pkey = make_rsa(n, e, d);
-	return *ret_pkey ? 0 : -EINVAL;
-}
-
 static int read_private(struct slice private, struct slice type, EVP_PKEY **ret_pkey)
 {
 	struct wire w = wire_of(private.data, private.len);
@@ -140,7 +64,11 @@ static int read_private(struct slice private, struct slice type, EVP_PKEY **ret_
 	    w.bad) {
 		return -EINVAL;
 	}
-	return slice_is(type, "ssh-rsa") ? read_rsa(&w, ret_pkey) : 0;
+	if (!pkey_type_is_known(type)) {
+		return 0;
+	}
+	*ret_pkey = pkey_read(type, &w);
+	return *ret_pkey ? 0 : -EINVAL;
 }
 
 int key_openssh_read(const struct buf *file, struct key_openssh *ret_form)
@@ -176,5 +104,5 @@ int key_openssh_read(const struct buf *file, struct key_openssh *ret_form)
 		return result;
 	}
 	in_blob = wire_of(blob.data, blob.len);
-	return read_private(private, wire_get_string(&in_blob), &ret_form->rsa);
+	return read_private(private, wire_get_string(&in_blob), &ret_form->pkey);
 }

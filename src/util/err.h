@@ -3,7 +3,7 @@
 
 #include <stdarg.h>
 
-enum { ERR_TEXT_MAX = 2048 };
+enum { ERR_TEXT_MAX = 3500 };
 
 struct err {
 	int code;		 /* negative errno, 0 when unset */

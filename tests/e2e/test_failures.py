@@ -104,7 +104,8 @@ def test_a_refused_connection_says_so_while_it_tries_and_then_fails(bed, start):
 
 
 def test_an_unknown_host_name_is_told(start):
-    daemon = start(hosts={"nowhere": {"address": "no-such-host.invalid"}})
+    daemon = start(hosts={"nowhere": {"address": "no-such-host.invalid"}},
+                   limits={"connect_patience": "3s"})
     daemon.submit("dns", {"run": "true"})
     daemon.wait("dns", ("FAILED",))
     assert "no-such-host.invalid" in error_of(daemon, "dns")

@@ -87,7 +87,11 @@ class Mount:
 
     def tail(self):
         with open(self.log) as f:
-            return "".join(f.readlines()[-30:])
+            lines = f.readlines()
+        for n, line in enumerate(lines):  # a sanitizer's report, from its beginning
+            if any(x in line for x in ("ERROR: ", "runtime error", "WARNING: Thr")):
+                return "".join(lines[n:n + 60])
+        return "".join(lines[-30:])
 
     # --- jobs
 

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	cleanup_buf struct buf file = BUF_INIT;
-	struct key_openssh form = { .rsa = NULL };
+	struct key_openssh form = { .pkey = NULL };
 
 	if (size > 65536) {
 		return 0;
@@ -26,10 +26,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)buf_add_str(&file, "\n-----END OPENSSH PRIVATE KEY-----\n");
 	assert(file.error == 0 && key_openssh_is(&file));
 	if (key_openssh_read(&file, &form) < 0) {
-		assert(!form.rsa);
+		assert(!form.pkey);
 	}
-	assert(!form.rsa || !form.encrypted);
-	EVP_PKEY_free(form.rsa);
+	assert(!form.pkey || !form.encrypted);
+	EVP_PKEY_free(form.pkey);
 	buf_fini(&form.blob);
 	return 0;
 }

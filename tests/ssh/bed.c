@@ -212,7 +212,8 @@ bool prints(struct remote *r, const char *command, const char *output)
 	return strcmp(buf_text(&t.call->output), output) == 0;
 }
 
-enum remote_fault fault_of(const struct remote_config *config, char ret_text[2048])
+enum remote_fault fault_of(const struct remote_config *config,
+			   char ret_text[ERR_TEXT_MAX])
 {
 	struct remote *r = open_remote(config);
 	cleanup_ticket struct ticket t;
@@ -222,7 +223,7 @@ enum remote_fault fault_of(const struct remote_config *config, char ret_text[204
 	ticket_run(&t);
 	fault = t.call->fault;
 	if (ret_text) {
-		(void)snprintf(ret_text, 2048, "%s", t.call->error.text);
+		(void)snprintf(ret_text, ERR_TEXT_MAX, "%s", t.call->error.text);
 	}
 	printf("# %s: %s\n", remote_fault_name(fault), t.call->error.text);
 	(void)remote_free(r);

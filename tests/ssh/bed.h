@@ -49,7 +49,8 @@ void ticket_run(struct ticket *t);  /* both */
 /* Runs a command and says whether all went well and it printed just that. */
 bool prints(struct remote *r, const char *command, const char *output);
 /* Runs `true` and gives the fault; ret_text, if not NULL, is the sentence. */
-enum remote_fault fault_of(const struct remote_config *config, char ret_text[2048]);
+enum remote_fault fault_of(const struct remote_config *config,
+			   char ret_text[ERR_TEXT_MAX]);
 
 /* Byte i of a stream that has no period to speak of. */
 unsigned char pattern(uint64_t i);

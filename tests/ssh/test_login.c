@@ -76,7 +76,7 @@ int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints
 static void check_key(const char *file, const char *passphrase)
 {
 	struct remote_config c = bed_config(BED_PLAIN);
-	char text[2048];
+	char text[ERR_TEXT_MAX];
 
 	c.identities = bed_keys(BED_PLAIN, file, NULL);
 	c.passphrase = passphrase;
@@ -89,6 +89,8 @@ TEST("keys of every kind open the door")
 	check_key("id_ed25519", NULL);
 	check_key("id_ecdsa", NULL);
 	check_key("id_ecdsa_pem", NULL);
+	check_key("id_ecdsa521", NULL);
+	check_key("id_ecdsa384_pkcs8", NULL);
 	check_key("id_rsa", NULL);
 	check_key("id_rsa_openssh", NULL);
 }
@@ -104,7 +106,7 @@ TEST("encrypted keys open it with their passphrase")
 static void check_bad_key(const char *file, const char *passphrase, const char *word)
 {
 	struct remote_config c = bed_config(BED_PLAIN);
-	char text[2048];
+	char text[ERR_TEXT_MAX];
 
 	c.identities = bed_keys(BED_PLAIN, file, NULL);
 	c.passphrase = passphrase;
@@ -132,7 +134,7 @@ TEST("a key file that is no good is told")
 	check_bad_key("id_none", NULL, "No such file");
 	check_bad_key("id_open", NULL, "chmod 600");
 	check_bad_key("home", NULL, "not a regular file");
-	check_bad_key("id_dsa", NULL, "ssh-dss");
+	check_bad_key("id_dsa", NULL, "of a type that cannot be used");
 	check_bad_key("id_garbage", NULL, "not a private key");
 	check_bad_key("id_broken", NULL, "not a private key");
 	check_bad_key("/dev/zero", NULL, "not a regular file");
@@ -141,7 +143,7 @@ TEST("a key file that is no good is told")
 TEST("without any key there is no connection")
 {
 	struct remote_config c = bed_config(BED_PLAIN);
-	char text[2048];
+	char text[ERR_TEXT_MAX];
 
 	c.identities = NULL;
 	CHECK_INT(fault_of(&c, text), REMOTE_IDENTITY);
@@ -160,7 +162,7 @@ TEST("a bad key file does not hinder a good one")
 TEST("keys that the host does not take are listed")
 {
 	struct remote_config c = bed_config(BED_PLAIN);
-	char text[2048];
+	char text[ERR_TEXT_MAX];
 
 	c.identities =
 		bed_keys(BED_PLAIN, "id_stranger1", "id_stranger2", "id_none", NULL);
@@ -174,7 +176,7 @@ TEST("keys that the host does not take are listed")
 TEST("no more keys are tried than sshd puts up with")
 {
 	struct remote_config c = bed_config(BED_PLAIN);
-	char text[2048];
+	char text[ERR_TEXT_MAX];
 
 	c.identities = bed_keys(BED_PLAIN, "id_stranger1", "id_stranger2",
 				"id_stranger3", "id_stranger4", "id_stranger5",
@@ -187,7 +189,7 @@ TEST("no more keys are tried than sshd puts up with")
 TEST("a host that hangs up after some keys is told apart from one that breaks off")
 {
 	struct remote_config c = bed_config(BED_NARROW); /* MaxAuthTries 3 */
-	char text[2048];
+	char text[ERR_TEXT_MAX];
 
 	c.identities = bed_keys(BED_PLAIN, "id_stranger1", "id_stranger2",
 				"id_stranger3", "id_stranger4", NULL);
@@ -199,7 +201,7 @@ TEST("a host that hangs up after some keys is told apart from one that breaks of
 TEST("an unknown user is refused like a wrong key")
 {
 	struct remote_config c = bed_config(BED_PLAIN);
-	char text[2048];
+	char text[ERR_TEXT_MAX];
 
 	c.user = "nosuchuser";
 	CHECK_INT(fault_of(&c, text), REMOTE_AUTH);
@@ -234,7 +236,7 @@ TEST("an agent signs with keys of every kind")
 TEST("the agent's key for a locked file is tried before all others")
 {
 	struct remote_config c = agent_config("crowd");
-	char text[2048];
+	char text[ERR_TEXT_MAX];
 
 	CHECK_INT(fault_of(&c, text), REMOTE_AUTH);
 	CHECK(has(text, "\"stranger 1\" of ssh-agent"));
@@ -246,7 +248,7 @@ TEST("an agent that is absent, empty or silent is told and does not hang")
 {
 	struct remote_config c = agent_config("none");
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	char text[2048];
+	char text[ERR_TEXT_MAX];
 	int fd;
 
 	CHECK_INT(fault_of(&c, text), REMOTE_IDENTITY);
@@ -335,7 +337,7 @@ static void check_host_key(const char *known, const char *const words[])
 {
 	struct remote_config c = bed_config(BED_PLAIN);
 	size_t since = log_size();
-	char text[2048];
+	char text[ERR_TEXT_MAX];
 
 	c.known_hosts = known;
 	CHECK_INT(fault_of(&c, text), REMOTE_HOST_KEY);
@@ -475,7 +477,7 @@ TEST("a port where nobody listens refuses")
 {
 	struct remote_config c = bed_config(BED_PLAIN);
 	struct listener l;
-	char text[2048], where[64];
+	char text[ERR_TEXT_MAX], where[64];
 
 	listener_start(&l, LISTENER_SILENT, "", 0);
 	listener_stop(&l);
@@ -489,7 +491,7 @@ TEST("a port where nobody listens refuses")
 TEST("a name that does not exist is told apart from a resolver that is down")
 {
 	struct remote_config c = bed_config(BED_PLAIN);
-	char text[2048];
+	char text[ERR_TEXT_MAX];
 
 	c.address = "nowhere.test";
 	CHECK_INT(fault_of(&c, text), REMOTE_UNRESOLVED);
@@ -503,7 +505,7 @@ TEST("every address of a name is tried")
 {
 	struct remote_config c = bed_config(BED_PLAIN);
 	char *key = public_key("ssh_host_ed25519_key.pub");
-	char text[2048];
+	char text[ERR_TEXT_MAX];
 
 	c.address = "BOTH.test";
 	c.known_hosts = known_file("[both.test]:%d %s\n", c.port, key);
@@ -518,7 +520,7 @@ TEST("IPv6 works")
 	struct sockaddr_in6 a = { .sin6_family = AF_INET6,
 				  .sin6_addr = IN6ADDR_LOOPBACK_INIT };
 	cleanup_close int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	char text[2048];
+	char text[ERR_TEXT_MAX];
 
 	c.address = "::1";
 	c.known_hosts = known_file("[::1]:%d %s\n", c.port, key);
@@ -538,7 +540,7 @@ static void check_listener(enum listener_kind kind, const char *said,
 {
 	struct listener l;
 	struct remote_config c;
-	char text[2048];
+	char text[ERR_TEXT_MAX];
 	int64_t begun = clock_ms();
 
 	listener_start(&l, kind, said, strlen(said));
@@ -627,7 +629,7 @@ static void check_greeting(const char *host_keys, const char *cipher, const char
 	cleanup_buf struct buf greeting = BUF_INIT;
 	struct listener l;
 	struct remote_config c;
-	char text[2048];
+	char text[ERR_TEXT_MAX];
 
 	make_greeting(&greeting, host_keys, cipher);
 	listener_start(&l, LISTENER_SAYS, greeting.data, greeting.len);
@@ -758,7 +760,7 @@ TEST("a full backlog meets the deadline of the connection")
 	socklen_t len = sizeof(a);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), filler[4];
 	struct remote_config c = bed_config(BED_PLAIN);
-	char text[2048];
+	char text[ERR_TEXT_MAX];
 
 	CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&a, len) == 0 &&
 	      listen(fd, 0) == 0);

@@ -138,7 +138,6 @@ TEST("without a file everything has its default")
 	CHECK_STR(c->aws.install_url,
 		  "https://awscli.amazonaws.com/awscli-exe-linux-{arch}.zip");
 	CHECK_INT(c->limits.files_bytes, INT64_C(1) << 30);
-	CHECK_INT(c->limits.log_bytes, 256 << 20);
 	CHECK_INT(c->limits.poll_interval_ms, 2000);
 	CHECK_INT(c->limits.connect_patience_ms, 30000);
 	CHECK_INT(c->limits.s3_patience_ms, 60000);
@@ -160,7 +159,7 @@ TEST("every type of value is read, comments are skipped")
 		"    \"connect_timeout\": 5, \"keepalive\": \"2m\" },\n"
 		"  \"s3\": { \"bucket\": \"b.1\", \"region\": \"eu-west-1\",\n"
 		"    \"endpoint_url\": \"http://[::1]:9000\" },\n"
-		"  \"limits\": { \"files_bytes\": 5, \"log_bytes\": \"64KiB\",\n"
+		"  \"limits\": { \"files_bytes\": \"64KiB\",\n"
 		"    \"poll_interval\": \"1500ms\" },\n"
 		"  \"log\": { \"level\": \"debug\" } // end\n"
 		"}\n"
@@ -177,8 +176,7 @@ TEST("every type of value is read, comments are skipped")
 	CHECK_STR(c->s3.bucket, "b.1");
 	CHECK_STR(c->s3.region, "eu-west-1");
 	CHECK_STR(c->s3.endpoint_url, "http://[::1]:9000");
-	CHECK_INT(c->limits.files_bytes, 5);
-	CHECK_INT(c->limits.log_bytes, 65536);
+	CHECK_INT(c->limits.files_bytes, 65536);
 	CHECK_INT(c->limits.poll_interval_ms, 1500);
 	CHECK_INT(c->log.level, CONF_LOG_DEBUG);
 	CHECK(has_prefix(c->config_file, "/") && has_suffix(c->config_file, "/c.json"));
@@ -328,9 +326,9 @@ TEST("a value of a wrong type says what was found and expected")
 		"c.json:1:23: $.ssh.keepalive: found a boolean; expected a duration "
 		"from 1s to 1h, such as 90, \"90s\" or \"10m\"");
 	check_refused(
-		"{\"limits\": {\"log_bytes\": {}}}",
-		"c.json:1:26: $.limits.log_bytes: found an object; expected a size "
-		"from 4KiB to 1TiB, such as 4096 or \"64MiB\"");
+		"{\"limits\": {\"files_bytes\": {}}}",
+		"c.json:1:28: $.limits.files_bytes: found an object; expected a size "
+		"from 0 to 1TiB, such as 4096 or \"64MiB\"");
 	check_refused("{\"hosts\": 1}",
 		      "c.json:1:11: $.hosts: found a number; expected an "
 		      "object with a member for each host");
@@ -746,7 +744,7 @@ TEST("what is rendered can be read again, and holds no secret")
 		"\"ssh\": "
 		"{\"identity\": [\"/k1\", \"/k\\\"2\"]}, \"limits\": {\"stop_grace\": "
 		"0, "
-		"\"files_bytes\": 0, \"s3_patience\": \"36h\", \"log_bytes\": 5000}}",
+		"\"files_bytes\": 0, \"s3_patience\": \"36h\"}}",
 		LIST("HOME=/h", "USER=u", KEY, SECRET), NULL);
 	cleanup_conf struct conf *d = NULL;
 	cleanup_buf struct buf first = BUF_INIT;
@@ -757,7 +755,7 @@ TEST("what is rendered can be read again, and holds no secret")
 		 "\"ssh\": "
 		 "{\"identity\": [\"/k1\", \"/k\\\"2\"]}, \"limits\": {\"stop_grace\": "
 		 "0, "
-		 "\"files_bytes\": 0, \"s3_patience\": \"36h\", \"log_bytes\": 5000}}",
+		 "\"files_bytes\": 0, \"s3_patience\": \"36h\"}}",
 		 LIST("HOME=/h", "USER=u", KEY, SECRET), NULL);
 	CHECK(c);
 	CHECK_INT(conf_render(c, &first), 0);

@@ -46,15 +46,11 @@ TEST("a source is an S3 address or a key of the default bucket")
 		  "17: $.inputs.a: found an empty string; expected "
 		  "an S3 address such as \"s3://BUCKET/KEY\"" },
 		{ "\"inputs\": {\"a\": \"s3://\"}",
-		  "17: $.inputs.a: found the bucket \"\"; expected 3 to 63 letters, "
-		  "digits, "
-		  "\".\", \"_\" and \"-\"" },
-		{ "\"inputs\": {\"a\": \"s3://b/k\"}",
-		  "17: $.inputs.a: found the bucket \"b\"; expected 3 to 63 letters, "
+		  "17: $.inputs.a: found the bucket \"\"; expected 1 to 63 letters, "
 		  "digits, "
 		  "\".\", \"_\" and \"-\"" },
 		{ "\"inputs\": {\"a\": \"s3://b{}t/k\"}",
-		  "17: $.inputs.a: found the bucket \"b{}t\"; expected 3 to 63 "
+		  "17: $.inputs.a: found the bucket \"b{}t\"; expected 1 to 63 "
 		  "letters, digits, "
 		  "\".\", \"_\" and \"-\"" },
 		{ "\"inputs\": {\"a\": \"s3://id:hunter2@bkt/k\"}",
@@ -217,7 +213,7 @@ TEST("a destination is a prefix with placeholders that are known")
 		  "s3://BUCKET/KEY or a "
 		  "key (your own files go into the job's files/)" },
 		{ "\"outputs\": \"s3://{job}/x\"",
-		  "12: $.outputs: found the bucket \"{job}\"; expected 3 to 63 "
+		  "12: $.outputs: found the bucket \"{job}\"; expected 1 to 63 "
 		  "letters, digits, "
 		  "\".\", \"_\" and \"-\"" },
 		{ "\"outputs\": \"runs/{user}/\"",
