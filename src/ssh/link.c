@@ -163,7 +163,7 @@ void link_close(struct link *l)
 
 void link_refill(struct link *l)
 {
-	l->budget = LINK_BUDGET;
+	l->budget = l->greeting_is_over ? LINK_BUDGET : LINK_BUDGET_GREETING;
 	l->is_dry = false;
 }
 

@@ -13,7 +13,9 @@
 #include "util/buf.h"
 
 enum {
-	LINK_BUDGET = 1 << 20,	     /* bytes taken in at one go */
+	LINK_BUDGET = 1 << 20, /* bytes taken in at one go */
+	LINK_BUDGET_GREETING =
+		16 << 10, /* ... of a greeting, which libssh2 reads by bytes */
 	LINK_OUT_ENOUGH = 256 << 10, /* more than this waiting: write no channel data */
 	LINK_GREETING_MAX = 8 << 10, /* of the first bytes kept for the diagnosis */
 	LINK_FAREWELL_MAX = 200,

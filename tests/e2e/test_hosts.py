@@ -1,8 +1,10 @@
 """Hosts as they come: fresh ones, all kinds of keys, odd login shells, docker."""
 
+import json
+
 import pytest
 
-from bed import BED, run
+from bed import BED, run, wait_for
 
 
 @pytest.fixture
@@ -109,7 +111,39 @@ def test_one_connection_carries_all_jobs_of_a_host(bed, start):
         daemon.submit(f"one{i}", {"run": "sleep 1"})
     for i in range(12):
         daemon.wait(f"one{i}", ("SUCCEEDED",))
-    assert "connects" in (daemon.mount / ".jobfs/hosts/gpu1/status.json").read_text()
-    import json
     host = json.loads((daemon.mount / ".jobfs/hosts/gpu1/status.json").read_text())
     assert host["connects"] == 1
+
+
+@pytest.fixture
+def docker(bed):
+    """The stand-in for docker (its head says what it is not) on gpu1."""
+    stand_in = (BED.parent / "agent" / "fake" / "docker").read_bytes()
+    bed.bed("in", "gpu1", "sh", "-c", "cat >/usr/bin/docker; chmod 755 /usr/bin/docker",
+            input=stand_in)
+    yield lambda: bed.on("gpu1", "sh", "-c", "ls docker; cat docker/calls")
+    bed.bed("in", "gpu1", "sh", "-c", "rm -rf /usr/bin/docker ~alice/docker")
+
+
+def test_a_job_with_an_image_runs_in_a_container_of_its_own_name(bed, start, docker):
+    daemon = start(hosts={"gpu1": {"slots": 2}})
+    daemon.submit("boxed", {"image": "pytorch/pytorch:2.7.1", "setup": "echo setup", "script": "t.sh",
+                            "args": ["a b"], "env": {"LR": "it's 3"}, "outputs": "docker/{job}/"},
+                  {"t.sh": "#!/bin/sh\necho \"$1 $LR in $PWD\"; echo out >$JOB_OUTPUT_DIR/o; exit 6\n"})
+    daemon.wait("boxed", ("FAILED",))
+    assert daemon.read("boxed", "exit_code") == "6\n"
+    log = daemon.read("boxed", "log").splitlines()
+    assert log[0] == "setup" and log[1].startswith("a b it's 3 in ") and log[1].endswith("/work")
+    assert bed.keys("docker/boxed/") == {"docker/boxed/o": 4}
+    seen = docker()
+    name = f"jobfs-{daemon.json('boxed')['id']}-1"
+    assert name in seen and "it's 3" not in seen
+
+
+def test_a_container_is_stopped_by_name_at_a_cancel(bed, start, docker):
+    daemon = start(hosts={"gpu1": {"slots": 2}}, limits={"stop_grace": "2s"})
+    daemon.submit("stopped", {"image": "img", "run": "echo up; sleep 300"})
+    wait_for("it runs", lambda: daemon.read("stopped", "log") == "up\n")
+    (daemon.job("stopped") / "ctl").write_text("cancel")
+    daemon.wait("stopped", ("CANCELLED",))
+    assert "stop" in docker()

@@ -1,6 +1,8 @@
 """A daemon that dies, a network that goes, a host that reboots: jobs go on and run once."""
 
+import os
 import random
+import subprocess
 import time
 from collections import Counter
 
@@ -129,9 +131,6 @@ def test_a_reboot_of_the_host_is_told_and_the_job_not_run_again(bed, start):
 
 
 def test_a_second_daemon_on_the_state_directory_is_refused(bed, daemon):
-    import os
-    import subprocess
-
     other = daemon.dir / "mnt2"
     other.mkdir()
     done = subprocess.run([os.environ["JOBFS"], "-f", "-c", str(daemon.dir / "config.json"),
