@@ -156,22 +156,51 @@ static void start_job(struct engine *e, struct job *job, struct host *host)
 	job_wake(e, job);
 }
 
+/* Once: a job that waits says so, and for what. */
+static void show_waiting(struct engine *e, struct job *job)
+{
+	const struct spec *spec = job->run->spec;
+	cleanup_buf struct buf text = BUF_INIT;
+	struct job_record *r;
+
+	if (job_get(job)->reason != REASON_NONE || !(r = job_edit(e, job))) {
+		return;
+	}
+	(void)buf_add_str(&text, "waits for a slot");
+	if (spec->host) {
+		(void)buf_printf(&text, " on %s", spec->host);
+	}
+	if (spec->gpus > 0) {
+		(void)buf_printf(&text, " with %d free GPU%s", spec->gpus,
+				 spec->gpus == 1 ? "" : "s");
+	}
+	r->reason = REASON_WAITING_FOR_SLOT;
+	if (job_set_text(&r->message, buf_text(&text)) < 0) {
+		engine_fail_turn(e, -ENOMEM, NULL);
+	}
+}
+
 void schedule(struct engine *e)
 {
-	struct job *job = TAILQ_FIRST(&e->queue);
-	uint64_t blocked = 0;
+	uint64_t blocked = 0,
+		 all = e->n_hosts < 64 ? (UINT64_C(1) << e->n_hosts) - 1 : UINT64_MAX;
+	struct job *next;
 
-	while (job) {
-		struct job *next = TAILQ_NEXT(job, queue_link);
+	for (struct job *job = TAILQ_FIRST(&e->queue); job; job = next) {
 		struct host *host = NULL;
 
-		if (job->run && !job->run->waits_for_files) {
+		next = TAILQ_NEXT(job, queue_link);
+		if (!job->run || job->run->waits_for_files) {
+			continue;
+		}
+		if (blocked != all) {
 			host = choose_host(e, job->run->spec, &blocked);
 		}
 		if (host) {
 			start_job(e, job, host);
+		} else {
+			show_waiting(e, job);
 		}
-		job = next;
 	}
 }
 

@@ -1,5 +1,7 @@
 #include "fs/handle.h"
 
+#include "fs/ino.h"
+
 void handle_table_init(struct handle_table *table)
 {
 	(void)pthread_mutex_init(&table->lock, NULL);
@@ -66,15 +68,15 @@ void handle_unrefp(struct handle **handle)
 	*handle = handle_unref(*handle);
 }
 
-static struct handle_list *bucket_of(struct handle_table *table, int64_t file)
+static struct handle_list *bucket_of(struct handle_table *table, uint64_t ino)
 {
-	return &table->buckets[(uint64_t)file % HANDLE_BUCKETS];
+	return &table->buckets[ino % HANDLE_BUCKETS];
 }
 
 void handle_publish(struct handle_table *table, struct handle *h)
 {
 	(void)pthread_mutex_lock(&table->lock);
-	LIST_INSERT_HEAD(bucket_of(table, h->file.id), h, link);
+	LIST_INSERT_HEAD(bucket_of(table, h->ino), h, link);
 	(void)pthread_mutex_unlock(&table->lock);
 }
 

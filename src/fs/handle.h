@@ -53,7 +53,7 @@ enum { HANDLE_BUCKETS = 256 };
 struct handle_table {
 	pthread_mutex_t lock; /* held over memory only */
 	LIST_HEAD(handle_list, handle)
-	buckets[HANDLE_BUCKETS]; /* HANDLE_FILE, by file.id */
+	buckets[HANDLE_BUCKETS]; /* by inode number */
 };
 
 void handle_table_init(struct handle_table *table);
@@ -64,7 +64,8 @@ struct handle *handle_unref(struct handle *handle); /* NULL is fine */
 void handle_unrefp(struct handle **handle);
 #define cleanup_handle cleanup_(handle_unrefp)
 
-/* Makes a HANDLE_FILE findable, until handle_forget(). */
+/* The reference belongs to the table from now on, until handle_forget() gives it back.
+ */
 void handle_publish(struct handle_table *table, struct handle *handle);
 void handle_forget(struct handle_table *table, struct handle *handle);
 /* Has anybody a file in files/ of the job open for writing? */
@@ -81,7 +82,7 @@ static inline struct handle *handle_of(const struct fuse_file_info *fi)
 	memcpy((void *)&handle, &address, sizeof(address));
 	return handle;
 }
-static inline void handle_set(struct fuse_file_info *fi, struct handle *handle)
+static inline void handle_tell(struct fuse_file_info *fi, struct handle *handle)
 {
 	fi->fh = (uintptr_t)handle;
 }

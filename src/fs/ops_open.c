@@ -28,7 +28,7 @@ static int open_readable(const struct object *o, enum handle_kind kind,
 	h->stream = o->node->stream;
 	fi->direct_io = 1;
 	fi->noflush = 1;
-	handle_set(fi, h);
+	handle_tell(fi, h);
 	return 0;
 }
 
@@ -80,8 +80,7 @@ static int open_content(struct fs *fs, const struct store_file *file, bool is_ne
 		}
 		h->is_written = true;
 	}
-	handle_publish(&fs->handles, h);
-	handle_set(fi, steal_ptr(&h));
+	handle_tell(fi, steal_ptr(&h));
 	return 0;
 }
 
@@ -105,24 +104,11 @@ static int open_object(fuse_req_t req, const struct object *o,
 		return -EPERM; /* it is nobody's to write, not even root's */
 	}
 	r = r < 0 ? r : object_check(o, req, mask);
-	if (r < 0) {
-		return r;
+	r = r < 0 ? r : open_by_content(req, o, fi);
+	if (r == 0) {
+		handle_publish(&o->fs->handles, handle_of(fi));
 	}
-	switch (o->node->content) {
-	case CONTENT_TEXT:
-		return open_text(o, fi);
-	case CONTENT_STREAM:
-		return open_readable(o, HANDLE_STREAM, fi);
-	case CONTENT_SPEC:
-		return open_spec(req, o, fi);
-	case CONTENT_CTL:
-		return open_ctl(o, fi);
-	case CONTENT_FILE:
-		return open_content(o->fs, &o->file, false, fi);
-	case CONTENT_DIR:
-		break;
-	}
-	return -EISDIR;
+	return r;
 }
 
 static void close_handle(struct fs *fs, struct handle *h)
@@ -195,6 +181,7 @@ static int open_created(struct ask *ask, int64_t id)
 	if (r < 0) {
 		return r;
 	}
+	handle_publish(&ask->fs->handles, handle_of(&ask->fi));
 	return reply_create(ask->req, &o, &ask->fi);
 }
 
@@ -214,7 +201,11 @@ static int create_spec(fuse_req_t req, const struct object *dir,
 	cleanup_object struct object o = object_of_row(dir, node_get(NODE_SPEC));
 	int r = spec_open(req, &o, true, fi);
 
-	return r < 0 ? r : reply_create(req, &o, fi);
+	if (r < 0) {
+		return r;
+	}
+	handle_publish(&o.fs->handles, handle_of(fi));
+	return reply_create(req, &o, fi);
 }
 
 static int create_file(fuse_req_t req, const struct object *dir, const char *name,

@@ -65,7 +65,7 @@ int spec_open(fuse_req_t req, const struct object *o, bool is_new,
 	h->opener_pid = caller_process(h->opener_tid);
 	draft_attach(h->draft);
 	fi->direct_io = 1;
-	handle_set(fi, steal_ptr(&h));
+	handle_tell(fi, steal_ptr(&h));
 	return 0;
 }
 

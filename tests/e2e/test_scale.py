@@ -56,6 +56,7 @@ def test_no_host_has_more_jobs_at_once_than_slots_and_the_queue_is_first_in_firs
     queue = (daemon.mount / ".jobfs" / "queue").read_text()
     assert [line.split("\t")[1] for line in queue.splitlines()] == ["q2", "q3", "q4", "q5"]
     assert daemon.json("q4")["queue_position"] == 3
+    assert daemon.json("q4")["reason"] == "WaitingForSlot"
     most = 0
     while daemon.status("q5") not in ("SUCCEEDED", "FAILED"):
         states = [daemon.status(f"q{i}") for i in range(6)]

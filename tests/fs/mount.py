@@ -58,7 +58,10 @@ class Mount:
 
     def stop(self):
         """Ends it as a user would; anything in its log but the expected is a failure."""
-        subprocess.run(["fusermount3", "-u", self.path], check=True, timeout=LIMIT_S)
+        self.stop_at(self.path)
+
+    def stop_at(self, path):
+        subprocess.run(["fusermount3", "-u", path], check=True, timeout=LIMIT_S)
         code = self.daemon.wait(timeout=LIMIT_S)
         assert code == 0, f"jobfs exited with {code}:\n{self.tail()}"
         self.check_log()

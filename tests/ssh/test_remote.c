@@ -443,7 +443,7 @@ TEST("a frozen sshd is found out by its silence")
 	printf("# a frozen sshd: served over a new connection after %lld ms\n",
 	       (long long)later.took_ms);
 	CHECK_INT(later.call->fault, REMOTE_OK);
-	CHECK(later.took_ms < 3 * 2000 + 1500);
+	CHECK(later.took_ms < 3 * 2000 + 3000);
 	CHECK(kill(frozen, SIGKILL) == 0);
 	(void)remote_free(r);
 }
@@ -464,7 +464,7 @@ TEST("a call that runs in a frozen sshd is lost by three keepalives")
 	CHECK_INT(t.call->fault, REMOTE_LOST);
 	CHECK(has(t.call->error.text, "nothing heard for"));
 	printf("# a frozen sshd: lost after %lld ms\n", (long long)t.took_ms);
-	CHECK(t.took_ms >= 5900 && t.took_ms < 7500);
+	CHECK(t.took_ms >= 5900 && t.took_ms < 9000);
 	(void)remote_free(r);
 }
 
@@ -521,14 +521,14 @@ TEST("a command that does not read holds up nobody")
 	cleanup_ticket struct ticket slow, good;
 	int64_t begun = clock_ms();
 
-	ticket_init(&slow, r, "sleep 2; wc -c");
+	ticket_init(&slow, r, "sleep 4; wc -c");
 	ticket_feed(&slow, 20 * MEGA);
 	ticket_submit(&slow);
 	ticket_init(&good, r, "wc -c");
 	ticket_feed(&good, 5 * MEGA);
 	ticket_run(&good);
 	CHECK_STR(buf_text(&good.call->output), "5242880\n");
-	CHECK(clock_ms() - begun < 2000);
+	CHECK(clock_ms() - begun < 4000);
 	ticket_wait(&slow);
 	CHECK_STR(buf_text(&slow.call->output), "20971520\n");
 	(void)remote_free(r);
