@@ -12,9 +12,7 @@
 
 enum { IDLE_MS = 60000 };
 
-/* --- the mailbox
- * -----------------------------------------------------------------------------------
- */
+/* --- the mailbox ----------------------------------------------------------------- */
 
 int engine_post(struct engine *e, struct event *event)
 {
@@ -97,9 +95,7 @@ static void *engine_run(void *arg)
 	return NULL;
 }
 
-/* --- loading
- * -----------------------------------------------------------------------------------------
- */
+/* --- loading --------------------------------------------------------------------- */
 
 static bool needs_run(const struct job_record *r)
 {
@@ -171,9 +167,7 @@ static void handle_start(struct engine *e, struct event *event)
 	free(event);
 }
 
-/* --- life
- * -----------------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------ */
 
 static int init_hosts(struct engine *e, struct err *err)
 {

@@ -25,8 +25,7 @@ int engine_start(struct engine *engine, struct err *e);
 void engine_stop(struct engine *engine);
 struct engine *engine_free(struct engine *engine);
 
-/* --- requests: any thread; none blocks
- * ------------------------------------------------ */
+/* --- requests: any thread; none blocks ------------------------------------------- */
 
 /* Called once, in the engine's thread, after the commit. result: 0 or negative errno;
  * id: of what was made, else 0. */
@@ -83,8 +82,7 @@ void engine_chown_file(struct engine *engine, int64_t file,
 /* A file below files/ was written and closed: a job that waits for it may go. */
 void engine_file_closed(struct engine *engine, int64_t job);
 
-/* --- snapshots: any thread; never wait for I/O
- * ------------------------------------------ */
+/* --- snapshots: any thread; never wait for I/O ----------------------------------- */
 
 /* A reference, or NULL. */
 struct job_record *engine_get_job(struct engine *engine, int64_t id);

@@ -86,8 +86,7 @@ void host_fini(struct host *host)
 	host->cli_path = NULL;
 }
 
-/* --- trouble
- * -------------------------------------------------------------------------------- */
+/* --- trouble --------------------------------------------------------------------- */
 
 void host_answered(struct engine *e, struct host *host)
 {
@@ -178,8 +177,7 @@ static void retry_later(struct host *host)
 		clock_ms() + (down_ms > DOWN_AFTER_MS ? RETRY_DOWN_MS : RETRY_MS);
 }
 
-/* --- probe and boot
- * ---------------------------------------------------------------------------- */
+/* --- probe and boot -------------------------------------------------------------- */
 
 static struct remote_call *host_call(struct engine *e, struct host *host,
 				     const char *verb, int64_t timeout_ms,
@@ -312,9 +310,7 @@ void host_prepare(struct engine *e, struct host *host)
 	}
 }
 
-/* --- the AWS CLI
- * -----------------------------------------------------------------------------------
- */
+/* --- the AWS CLI ----------------------------------------------------------------- */
 
 static void set_cli(struct engine *e, struct host *host, struct call_reply *reply)
 {

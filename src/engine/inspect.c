@@ -92,9 +92,7 @@ static struct job *task_job(struct engine *e, const struct inspect_task *t)
 	return job;
 }
 
-/* --- inputs
- * ----------------------------------------------------------------------------------------
- */
+/* --- inputs ---------------------------------------------------------------------- */
 
 struct input_scan {
 	const struct spec_input *input;
@@ -234,9 +232,7 @@ void inspect_inputs(struct engine *e, struct job *job)
 	}
 }
 
-/* --- outputs
- * ---------------------------------------------------------------------------------------
- */
+/* --- outputs --------------------------------------------------------------------- */
 
 struct output_scan {
 	struct manifest_list list;

@@ -20,8 +20,7 @@
 struct job;
 struct host;
 
-/* --- events: whatever the engine's thread has to hear -------------------------------
- */
+/* --- events: whatever the engine's thread has to hear ---------------------------- */
 
 struct event {
 	void (*handle)(struct engine *e, struct event *event); /* engine's thread */
@@ -48,8 +47,7 @@ STAILQ_HEAD(request_list, request);
 /* The request is answered after the commit of this turn, and freed. */
 void request_answer(struct engine *e, struct request *request, int result, int64_t id);
 
-/* --- work for the worker threads: local disk and S3
- * ----------------------------------- */
+/* --- work for the worker threads: local disk and S3 ------------------------------ */
 
 struct task {
 	struct event event;				      /* how it comes back */
@@ -66,8 +64,7 @@ void workers_submit(struct workers *w, struct task *task);
  */
 struct workers *workers_stop(struct workers *w);
 
-/* --- jobs
- * --------------------------------------------------------------------------------- */
+/* --- jobs ------------------------------------------------------------------------ */
 
 struct payload; /* what is sent to the host, engine/payload.c */
 /* What is known of an active job and need not survive: it is learned again. */
@@ -138,8 +135,7 @@ struct host {
 	uint64_t gpus_used; /* bits */
 };
 
-/* --- the engine
- * ------------------------------------------------------------------------------ */
+/* --- the engine ------------------------------------------------------------------ */
 
 struct call;
 STAILQ_HEAD(call_list, call);
@@ -245,6 +241,19 @@ void job_finish(struct engine *e, struct job *job, struct job_verdict verdict,
 void job_step_failed(struct engine *e, struct job *job, enum job_reason reason,
 		     int64_t patience_ms, const char *text);
 void job_step_done(struct job *job);
+void job_retry_later(struct job *job);
+
+/* engine/explain.c; detail: what the caller knows besides, "" for nothing */
+void job_explain(const struct job *job, struct job_verdict v, const char *detail,
+		 struct buf *out);
+
+/* engine/step.c */
+void step_put(struct engine *e, struct job *job);
+void step_launch(struct engine *e, struct job *job);
+void step_cancel(struct engine *e, struct job *job);
+void step_upload(struct engine *e, struct job *job);
+void step_manifest(struct engine *e, struct job *job);
+void step_ack(struct engine *e, struct job *job);
 
 /* engine/host.c */
 int host_init(struct engine *e, struct host *host, const struct conf_host *conf,

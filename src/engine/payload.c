@@ -60,9 +60,7 @@ const char *payload_digest(const struct payload *p)
 	return p->digest;
 }
 
-/* --- the task
- * ------------------------------------------------------------------------------------
- */
+/* --- the task -------------------------------------------------------------------- */
 
 struct payload_task {
 	struct task task;
@@ -274,8 +272,7 @@ static int make_head(struct payload_task *t)
 	return buf_add(head, plan.data, plan.len);
 }
 
-/* --- reading the contents
- * ---------------------------------------------------------------------- */
+/* --- reading the contents -------------------------------------------------------- */
 
 static int open_next(struct payload *p)
 {

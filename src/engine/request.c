@@ -64,8 +64,7 @@ void job_request_handle(struct engine *e, struct event *event)
 	r->handle(e, r, job);
 }
 
-/* --- making and removing
- * ---------------------------------------------------------------------- */
+/* --- making and removing --------------------------------------------------------- */
 
 /* A name is free when no published job has it and no earlier request of this turn took
  * it. */

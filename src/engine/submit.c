@@ -39,8 +39,7 @@ void engine_get_spec_context(const struct engine *engine,
 	};
 }
 
-/* --- waiting for the script
- * ---------------------------------------------------------------------- */
+/* --- waiting for the script ------------------------------------------------------ */
 
 /* Walks files/ along the path of the script. */
 static bool script_is_there(struct engine *e, int64_t job, const struct spec *spec)
@@ -102,9 +101,7 @@ void submit_check_files(struct engine *e, struct job *job)
 	}
 }
 
-/* --- the document
- * ------------------------------------------------------------------------------------
- */
+/* --- the document ---------------------------------------------------------------- */
 
 static struct job *find_same_destination(struct engine *e, const struct job *job)
 {

@@ -207,8 +207,7 @@ void table_fini(struct engine *e)
 	free(e->queue_ids);
 }
 
-/* --- for other threads
- * -------------------------------------------------------------------- */
+/* --- for other threads ----------------------------------------------------------- */
 
 struct job_record *engine_get_job(struct engine *engine, int64_t id)
 {

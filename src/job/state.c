@@ -16,7 +16,8 @@ static const struct {
 	[JOB_NEW]         = { "NEW", false, false,
 		BIT(JOB_QUEUED) | BIT(JOB_HELD) },
 	[JOB_QUEUED]      = { "QUEUED", false, false,
-		BIT(JOB_HELD) | BIT(JOB_PREPARING) | BIT(JOB_FAILED) | BIT(JOB_CANCELLED) },
+		BIT(JOB_HELD) | BIT(JOB_PREPARING) | BIT(JOB_FAILED) |
+		BIT(JOB_CANCELLED) },
 	[JOB_HELD]        = { "HELD", false, false,
 		BIT(JOB_QUEUED) | BIT(JOB_CANCELLED) },
 	[JOB_PREPARING]   = { "PREPARING", false, true,

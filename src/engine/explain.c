@@ -1,0 +1,131 @@
+/* The end of a job as one sentence: what happened, where, and where to look. */
+#include <stdio.h>
+
+#include "engine/internal.h"
+
+static const char *program_name(const struct spec *spec)
+{
+	switch (spec->program) {
+	case SPEC_SCRIPT:
+		return spec->script;
+	case SPEC_ARGV:
+		return spec->argv[0];
+	case SPEC_SHELL:
+		break;
+	}
+	return "run";
+}
+
+static void explain_download(const struct job_record *r, struct buf *out)
+{
+	for (size_t i = 0; i < r->n_transfers; i++) {
+		if (r->transfers[i].state == TRANSFER_FAILED) {
+			(void)buf_printf(out,
+					 "input \"%s\" (%s) could not be downloaded to "
+					 "%s; transfer.log has what the AWS CLI said",
+					 r->transfers[i].name, r->transfers[i].uri,
+					 r->attempt.host);
+			return;
+		}
+	}
+	(void)buf_printf(out,
+			 "the inputs could not be downloaded to %s; see transfer.log",
+			 r->attempt.host);
+}
+
+/* How the program ended, as a sentence. */
+static void explain_program(const struct job *job, enum job_reason reason,
+			    struct buf *out)
+{
+	const struct job_record *r = job_get(job);
+	struct job_exit exit = job_exit_parse(r->attempt.exit);
+	const char *name = program_name(job->run->spec);
+
+	if (reason == REASON_SIGNALED) {
+		(void)buf_printf(
+			out, "%s was killed by signal %d on %s (exit code %d); see log",
+			name, exit.code - 128, r->attempt.host, exit.code);
+	} else if (reason == REASON_SETUP_FAILED) {
+		(void)buf_printf(out,
+				 "setup exited with code %d on %s, so %s did not run; "
+				 "see log",
+				 exit.code, r->attempt.host, name);
+	} else if (reason == REASON_TIMEOUT_RUN) {
+		(void)buf_printf(
+			out, "%s was stopped on %s when timeouts.run (%lld s) was over",
+			name, r->attempt.host,
+			(long long)job->run->spec->run_limit_ms / 1000);
+	} else {
+		(void)buf_printf(out, "%s exited with code %d on %s; see log", name,
+				 exit.code, r->attempt.host);
+	}
+}
+
+static void explain_host(const struct job *job, enum job_reason reason, struct buf *out)
+{
+	const struct job_record *r = job_get(job);
+
+	if (reason == REASON_HOST_REBOOTED) {
+		(void)buf_printf(out, "host %s was rebooted while the job ran",
+				 r->attempt.host);
+	} else if (reason == REASON_HOST_STATE_LOST) {
+		(void)buf_printf(
+			out,
+			"host %s has another ~/.jobfs than when the job was sent "
+			"there (a new disk or another machine): whether the job "
+			"ran cannot be known",
+			r->attempt.host);
+	} else {
+		(void)buf_printf(
+			out,
+			"the job's processes on %s were killed (out of memory?), so "
+			"its exit code is not known%s%s",
+			r->attempt.host, r->attempt.end ? ": " : "",
+			r->attempt.end ? r->attempt.end : "");
+	}
+}
+
+void job_explain(const struct job *job, struct job_verdict v, const char *detail,
+		 struct buf *out)
+{
+	const struct job_record *r = job_get(job);
+
+	switch ((int)v.reason) { /* int: the others are all told by their detail */
+	case REASON_NONE:
+		if (r->outputs_uri) {
+			(void)buf_printf(out, "%lld outputs are in %s",
+					 (long long)r->outputs_count, r->outputs_uri);
+		}
+		break;
+	case REASON_CANCELLED:
+		(void)buf_add_str(out, r->attempt.is_claimed
+					       ? "cancelled while it was on its host"
+					       : "cancelled before it ran");
+		break;
+	case REASON_DOWNLOAD_FAILED:
+		explain_download(r, out);
+		break;
+	case REASON_UPLOAD_FAILED:
+		(void)buf_printf(
+			out, "%s; they are still on %s in ~/.jobfs/jobs/%s-%d/work/%s",
+			detail[0] ? detail
+				  : "the outputs could not be uploaded (see "
+				    "transfer.log)",
+			r->attempt.host, r->key, r->attempt.n,
+			job->run->spec->output_path);
+		break;
+	case REASON_NON_ZERO_EXIT:
+	case REASON_SIGNALED:
+	case REASON_SETUP_FAILED:
+	case REASON_TIMEOUT_RUN:
+		explain_program(job, v.reason, out);
+		break;
+	case REASON_HOST_REBOOTED:
+	case REASON_HOST_STATE_LOST:
+	case REASON_LOST:
+		explain_host(job, v.reason, out);
+		break;
+	default:
+		(void)buf_add_str(out, detail);
+	}
+}

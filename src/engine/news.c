@@ -1,0 +1,324 @@
+/* A job follows what its host says of it: claim, phase, exit, end, logs, transfers. */
+#include "engine/news.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/clock.h"
+#include "util/log.h"
+
+enum {
+	INTERVAL_FIRST_MS = 20, /* after a launch and after a change of phase */
+	INTERVAL_LOG_MS = 400,	/* while a log grows */
+};
+
+/* --- transitions ----------------------------------------------------------------- */
+
+static bool was_in(const struct job_record *r, enum job_state state)
+{
+	return r->state == state;
+}
+
+/* Walks through the states in order up to the target, so that the timeline is whole
+ * even when a job was faster than the polls. */
+static void walk_to(struct engine *e, struct job *job, enum job_state target)
+{
+	static const enum job_state order[] = { JOB_PREPARING, JOB_DOWNLOADING,
+						JOB_RUNNING, JOB_UPLOADING };
+	const struct spec *spec = job->run->spec;
+	size_t at = 0;
+
+	if (was_in(job_get(job), JOB_STOPPING)) {
+		if (target == JOB_UPLOADING) {
+			(void)job_transition(e, job, target, REASON_CANCELLED, "%s",
+					     "");
+		}
+		return;
+	}
+	while (at < ARRAY_SIZE(order) && order[at] != job_get(job)->state) {
+		at++;
+	}
+	while (at + 1 < ARRAY_SIZE(order) && order[at] != target) {
+		enum job_state next = order[++at];
+
+		if (next == JOB_DOWNLOADING && spec->n_inputs == 0) {
+			continue;
+		}
+		(void)job_transition(e, job, next, REASON_NONE, "%s", "");
+	}
+}
+
+static void follow_phase(struct engine *e, struct job *job, const struct news *n)
+{
+	bool has_exit = n->exit[0] != '\0';
+
+	if (streq(n->phase, "download")) {
+		walk_to(e, job, JOB_DOWNLOADING);
+	} else if (has_exit && job->run->spec->has_outputs) {
+		walk_to(e, job, JOB_UPLOADING);
+	} else if (has_exit || streq(n->phase, "run")) {
+		walk_to(e, job, JOB_RUNNING);
+	}
+}
+
+static void note_exit(struct engine *e, struct job *job, const char *text)
+{
+	struct job_record *r;
+	struct job_exit exit = job_exit_parse(text);
+
+	if (job_get(job)->attempt.exit) {
+		return;
+	}
+	r = job_edit(e, job);
+	if (!r || job_set_text(&r->attempt.exit, text) < 0) {
+		engine_fail_turn(e, -ENOMEM, NULL);
+		return;
+	}
+	r->exited_ms = clock_wall_ms();
+	if (exit.kind == EXIT_CODE) {
+		r->exit_code = exit.code;
+	}
+	(void)job_event(e, job, "exit", "%s", text);
+}
+
+static void note_end(struct engine *e, struct job *job, const char *text)
+{
+	struct job_record *r;
+
+	if (job_get(job)->attempt.end) {
+		return;
+	}
+	r = job_edit(e, job);
+	if (!r || job_set_text(&r->attempt.end, text) < 0) {
+		engine_fail_turn(e, -ENOMEM, NULL);
+	}
+}
+
+static void note_claim(struct engine *e, struct job *job, const struct news *n)
+{
+	struct job_record *r;
+
+	job->run->is_void = n->is_void;
+	if (!n->is_claimed || job_get(job)->attempt.is_claimed) {
+		return;
+	}
+	r = job_edit(e, job);
+	if (r) {
+		r->attempt.is_claimed = true;
+		(void)job_event(e, job, "claimed", "%s", n->claim);
+	}
+}
+
+/* --- logs ------------------------------------------------------------------------ */
+
+static bool take_log(struct engine *e, struct job *job, enum job_stream stream,
+		     const struct frame_item *data)
+{
+	if (!data->is_data || data->value_len == 0) {
+		return false;
+	}
+	return job_append(e, job, stream, data->value, data->value_len) == 0;
+}
+
+static bool logs_are_whole(const struct job *job)
+{
+	const struct job_record *r = job_get(job);
+	int64_t log = r->stream_size[STREAM_LOG] - r->attempt.log_base;
+	int64_t transfer = r->stream_size[STREAM_TRANSFER] - r->attempt.transfer_base;
+
+	return job->run->host_log <= log && job->run->host_transfer <= transfer;
+}
+
+/* --- transfers ------------------------------------------------------------------- */
+
+static enum job_transfer_state parse_transfer_state(const char *word)
+{
+	if (has_prefix(word, "run")) {
+		return TRANSFER_RUNNING;
+	}
+	if (has_prefix(word, "ok")) {
+		return TRANSFER_DONE;
+	}
+	return has_prefix(word, "fail") ? TRANSFER_FAILED : TRANSFER_WAITING;
+}
+
+/* "I STATE [RC] KB" */
+static void note_transfer(struct engine *e, struct job *job,
+			  const struct frame_item *item)
+{
+	const struct job_record *now = job_get(job);
+	char text[128], index_text[16] = "", word[16] = "";
+	enum job_transfer_state state;
+	struct job_record *r;
+	const char *kb;
+	size_t index;
+
+	frame_item_text(item, text, sizeof(text));
+	if (sscanf(text, "%15s %15s", index_text, word) != 2) {
+		return;
+	}
+	index = streq(index_text, "out") ? job->run->spec->n_inputs
+					 : (size_t)strtoul(index_text, NULL, 10);
+	if (index >= now->n_transfers) {
+		return;
+	}
+	state = parse_transfer_state(word);
+	kb = strrchr(text, ' ');
+	if (state == now->transfers[index].state && state != TRANSFER_RUNNING) {
+		return;
+	}
+	r = job_edit(e, job);
+	if (!r) {
+		return;
+	}
+	r->transfers[index].state = state;
+	if (state == TRANSFER_DONE && r->transfers[index].total >= 0) {
+		r->transfers[index].bytes = r->transfers[index].total;
+	} else if (kb && !streq(index_text, "out")) {
+		int64_t bytes = strtoll(kb + 1, NULL, 10) *
+				1024, /* by du: whole blocks */
+			total = r->transfers[index].total;
+
+		r->transfers[index].bytes = total >= 0 && bytes > total ? total : bytes;
+	}
+}
+
+/* --- one attempt's news ---------------------------------------------------------- */
+
+static enum job_alive parse_alive(const char *word)
+{
+	static const struct {
+		const char *word;
+		enum job_alive alive;
+	} words[] = {
+		{ "done", ALIVE_DEAD },	    { "1", ALIVE_RUNNER },
+		{ "orphan", ALIVE_ORPHAN }, { "rebooted", ALIVE_REBOOTED },
+		{ "0", ALIVE_DEAD },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		if (streq(words[i].word, word)) {
+			return words[i].alive;
+		}
+	}
+	return ALIVE_UNKNOWN;
+}
+
+static void plan_next_poll(struct engine *e, struct job *job, bool changed, bool grew)
+{
+	int64_t longest = e->conf->limits.poll_interval_ms;
+	struct run *run = job->run;
+	int64_t wait = run->poll_interval_ms;
+
+	if (changed || wait == 0) {
+		wait = INTERVAL_FIRST_MS;
+	} else if (grew) {
+		wait = INTERVAL_LOG_MS;
+	} else {
+		wait = wait * 3 / 2 + 1;
+	}
+	run->poll_interval_ms = wait < longest ? wait : longest;
+	run->poll_at = clock_ms() + (logs_are_whole(job) ? run->poll_interval_ms : 0);
+}
+
+/* The host forgot an attempt that it had claimed: nothing of it can be known any more.
+ */
+static void note_forgotten(struct job *job)
+{
+	if (job_get(job)->attempt.is_claimed) {
+		log_error("job %s: host %s has lost the attempt's directory",
+			  job_get(job)->name, job->host->conf->name);
+		job->run->alive = ALIVE_DEAD;
+		job->run->host_log = job->run->host_transfer = 0;
+	}
+}
+
+void news_apply(struct engine *e, struct job *job, const struct news *n)
+{
+	struct run *run = job->run;
+	enum job_state before = job_get(job)->state;
+	bool grew = false;
+
+	run->is_polled = true;
+	run->wants_poll = false;
+	job_step_done(job);
+	if (n->is_none) {
+		note_forgotten(job);
+		return;
+	}
+	note_claim(e, job, n);
+	if (run->is_void) {
+		return;
+	}
+	run->alive = parse_alive(n->alive);
+	run->host_log = n->log_size;
+	run->host_transfer = n->transfer_size;
+	grew |= take_log(e, job, STREAM_LOG, &n->log);
+	grew |= take_log(e, job, STREAM_TRANSFER, &n->transfer);
+	if (n->timed_out && !job_get(job)->attempt.timed_out && job_edit(e, job)) {
+		job->working->attempt.timed_out = true;
+		(void)job_event(e, job, "timeout", "%s", "the run limit was reached");
+	}
+	follow_phase(e, job, n);
+	if (n->exit[0]) {
+		note_exit(e, job, n->exit);
+	}
+	if (n->end[0]) {
+		note_end(e, job, n->end);
+	}
+	plan_next_poll(e, job, before != job_get(job)->state || n->end[0], grew);
+}
+
+static void read_claim(struct news *n, const struct frame_item *item)
+{
+	frame_item_text(item, n->claim, sizeof(n->claim));
+	n->is_none = streq(n->claim, "none");
+	n->is_void = has_prefix(n->claim, "void");
+	n->is_claimed = has_prefix(n->claim, "run ");
+}
+
+/* A line with the size on the host comes first, then the block of new bytes. */
+static void read_log(const struct frame_item *item, int64_t *size,
+		     struct frame_item *data)
+{
+	if (item->is_data) {
+		*data = *item;
+	} else {
+		*size = frame_item_number(item);
+	}
+}
+
+void news_read(struct engine *e, struct job *job, struct news *n,
+	       const struct frame_item *item)
+{
+	static const struct {
+		const char *key;
+		size_t offset, size;
+	} texts[] = {
+		{ "alive", offsetof(struct news, alive), sizeof(n->alive) },
+		{ "phase", offsetof(struct news, phase), sizeof(n->phase) },
+		{ "exit", offsetof(struct news, exit), sizeof(n->exit) },
+		{ "end", offsetof(struct news, end), sizeof(n->end) },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		if (frame_item_is(item, texts[i].key)) {
+			frame_item_text(item, (char *)n + texts[i].offset,
+					texts[i].size);
+			return;
+		}
+	}
+	if (frame_item_is(item, "claim")) {
+		read_claim(n, item);
+	} else if (frame_item_is(item, "timeout")) {
+		n->timed_out = true;
+	} else if (frame_item_is(item, "xfer")) {
+		note_transfer(e, job, item);
+	} else if (frame_item_is(item, "log")) {
+		read_log(item, &n->log_size, &n->log);
+	} else if (frame_item_is(item, "tlog")) {
+		read_log(item, &n->transfer_size, &n->transfer);
+	}
+}

@@ -1,0 +1,23 @@
+/* What one poll said of one attempt, and what it changes. */
+#pragma once
+
+#include "engine/internal.h"
+
+/* What the frame said of one attempt. */
+struct news {
+	char name[ATTEMPT_NAME_MAX];
+	bool is_void, is_claimed, is_none;
+	char claim[256];
+	char alive[16];
+	char phase[16];
+	bool cancel, timed_out;
+	char exit[256], end[256];
+	int64_t log_size, transfer_size;
+	struct frame_item log, transfer;
+};
+
+/* One line or data block of the attempt's part of the frame. */
+void news_read(struct engine *e, struct job *job, struct news *n,
+	       const struct frame_item *item);
+/* All of them were read: the job follows. */
+void news_apply(struct engine *e, struct job *job, const struct news *n);

@@ -1,0 +1,309 @@
+/* The steps of a job that its host takes: one verb of the agent each, and what is made
+ * of the answer. A verb that was not answered is asked again; all of them may be
+ * repeated. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/internal.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+enum {
+	PUT_TIMEOUT_MS =
+		6 * 60 * 60000, /* files/ over a slow line; silence ends it sooner */
+	LAUNCH_TIMEOUT_MS = 60000,
+	VERB_TIMEOUT_MS = 60000,
+	MANIFEST_TIMEOUT_MS = 10 * 60000,
+	REPLY_MAX = 1 << 20, /* with what a login shell says before */
+	MANIFEST_MAX = 256 << 20,
+	RETRY_ACK_MS = 60000,
+};
+
+static struct remote_call *job_call(struct engine *e, struct job *job,
+				    const struct call_spec *what, const char *more_args)
+{
+	struct call_spec spec = *what;
+	char name[ATTEMPT_NAME_MAX], args[256];
+	struct remote_call *call;
+
+	attempt_name(job_get(job), name);
+	(void)snprintf(args, sizeof(args), "%s%s%s", name, more_args[0] ? " " : "",
+		       more_args);
+	spec.host = job->host;
+	spec.args = args;
+	spec.job = job_get(job)->id;
+	spec.attempt = job_get(job)->attempt.n;
+	call = call_queue(e, &spec);
+	if (!call) {
+		engine_fail_turn(e, -ENOMEM, NULL);
+		return NULL;
+	}
+	job->run->is_busy = true;
+	return call;
+}
+
+/* A verb was not answered, or with an error: say so and try again. */
+static void verb_failed(struct engine *e, struct host *host, struct job *job,
+			const char *verb, struct call_reply *reply)
+{
+	char text[ERR_TEXT_MAX];
+
+	if (reply->fault == REMOTE_OK && !reply->has_frame) {
+		host->state = HOST_NEW; /* the agent does not answer: look at the host
+					   again */
+	}
+	if (!job) {
+		return;
+	}
+	if (reply->fault != REMOTE_OK && reply->fault != REMOTE_ABORTED) {
+		job_retry_later(job);
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "host %s could not %s the job: %s",
+		       host->conf->name, verb,
+		       reply->text[0]	  ? reply->text
+		       : reply->has_frame ? reply->frame.code
+					  : reply->noise);
+	log_warning("job %s: %s", job_get(job)->name, text);
+	job_step_failed(e, job, REASON_HOST_UNFIT, INT64_MAX, text);
+}
+
+static void handle_put(struct engine *e, struct host *host, struct job *job,
+		       struct call_reply *reply)
+{
+	if (job && reply_is(reply, "OK")) {
+		job_step_done(job);
+		job->run->payload_sent = true;
+		return;
+	}
+	verb_failed(e, host, job, "store the files of", reply);
+}
+
+void step_put(struct engine *e, struct job *job)
+{
+	struct call_spec spec = { .verb = "put",
+				  .timeout_ms = PUT_TIMEOUT_MS,
+				  .output_max = REPLY_MAX,
+				  .handle = handle_put };
+	struct remote_call *call;
+	char size[32];
+
+	(void)snprintf(size, sizeof(size), "%lld",
+		       (long long)payload_size(job->run->payload));
+	call = job_call(e, job, &spec, size);
+	if (call && payload_attach(job->run->payload, call) < 0) {
+		engine_fail_turn(e, -ENOMEM, NULL);
+	}
+}
+
+static void poll_soon(struct job *job)
+{
+	job->run->poll_interval_ms = 0;
+	job->run->poll_at = 0;
+}
+
+static void handle_launch(struct engine *e, struct host *host, struct job *job,
+			  struct call_reply *reply)
+{
+	struct frame_item item;
+	struct job_record *r;
+	bool is_claimed = false;
+
+	if (!job || !reply_is(reply, "OK")) {
+		if (job && reply->has_frame &&
+		    has_suffix(reply->frame.code, "PAYLOAD")) {
+			job->run->payload_sent = false;
+		}
+		/* it may have started all the same: ask before launching again */
+		if (job) {
+			job->run->is_polled = false;
+			poll_soon(job);
+		}
+		verb_failed(e, host, job, "start", reply);
+		return;
+	}
+	while (frame_next(&reply->frame, &item)) {
+		is_claimed |= frame_item_is(&item, "claim") && item.value_len > 4 &&
+			      memcmp(item.value, "run ", 4) == 0;
+	}
+	job_step_done(job);
+	poll_soon(job);
+	r = job_edit(e, job);
+	if (r && is_claimed && !r->attempt.is_claimed) {
+		r->attempt.is_claimed = true;
+		(void)job_trouble(e, job, REASON_NONE, NULL);
+		(void)job_event(e, job, "launched", "started on %s", host->conf->name);
+	} else if (!is_claimed) {
+		job->run->is_polled = false; /* void: the poll says so */
+	}
+}
+
+void step_launch(struct engine *e, struct job *job)
+{
+	struct call_spec spec = { .verb = "launch",
+				  .timeout_ms = LAUNCH_TIMEOUT_MS,
+				  .output_max = REPLY_MAX,
+				  .handle = handle_launch };
+	struct remote_call *call =
+		job_call(e, job, &spec, payload_digest(job->run->payload));
+
+	if (!call) {
+		return;
+	}
+	if (run_needs_s3(job->run)) {
+		(void)call_add_secrets(e, call);
+	} else {
+		(void)buf_printf(&call->input, "END %s\n", call_nonce(call));
+	}
+}
+
+static void handle_cancel(struct engine *e, struct host *host, struct job *job,
+			  struct call_reply *reply)
+{
+	if (!job || !(reply_is(reply, "OK") || reply_is(reply, "VOIDED"))) {
+		verb_failed(e, host, job, "cancel", reply);
+		return;
+	}
+	job_step_done(job);
+	job->run->cancel_sent = true;
+	job->run->cancel_now_sent |= job_get(job)->cancel_now;
+	job->run->is_void = reply_is(reply, "VOIDED");
+	poll_soon(job);
+	if (!job->run->is_void && job_get(job)->state != JOB_STOPPING &&
+	    job_state_may_follow(job_get(job)->state, JOB_STOPPING)) {
+		(void)job_transition(e, job, JOB_STOPPING, REASON_CANCELLED, "%s",
+				     job_get(job)->cancel_now
+					     ? "the program is being killed"
+					     : "the program was asked to end");
+	}
+}
+
+void step_cancel(struct engine *e, struct job *job)
+{
+	struct call_spec spec = { .verb = "cancel",
+				  .timeout_ms = VERB_TIMEOUT_MS,
+				  .output_max = REPLY_MAX,
+				  .handle = handle_cancel };
+	char grace[32];
+
+	(void)snprintf(grace, sizeof(grace), "%lld",
+		       job_get(job)->cancel_now
+			       ? 0LL
+			       : (long long)(e->conf->limits.stop_grace_ms + 999) /
+					 1000);
+	(void)job_call(e, job, &spec, grace);
+}
+
+static void handle_upload(struct engine *e, struct host *host, struct job *job,
+			  struct call_reply *reply)
+{
+	if (!job || !reply_is(reply, "OK")) {
+		verb_failed(e, host, job, "upload the outputs of", reply);
+		return;
+	}
+	job_step_done(job);
+	job->run->alive = ALIVE_UNKNOWN;
+	poll_soon(job);
+	(void)job_event(e, job, "upload", "%s", "uploading again on the host");
+}
+
+void step_upload(struct engine *e, struct job *job)
+{
+	struct call_spec spec = { .verb = "upload",
+				  .timeout_ms = VERB_TIMEOUT_MS,
+				  .output_max = REPLY_MAX,
+				  .handle = handle_upload };
+	struct remote_call *call = job_call(e, job, &spec, "");
+
+	if (call) {
+		(void)call_add_secrets(e, call);
+	}
+}
+
+/* Links, sockets and the like are no outputs; the timeline names the first of them. */
+static void note_skipped(struct engine *e, struct job *job,
+			 const struct frame_item *item)
+{
+	const char *end = item->value + item->value_len;
+	char first[256];
+	size_t n = 0;
+
+	for (const char *p = item->value; p < end; p++) {
+		n += *p == '\0';
+	}
+	if (n > 0) {
+		frame_item_text(item, first, sizeof(first));
+		(void)job_event(e, job, "skipped",
+				"%zu entries of the output directory are not uploaded, "
+				"the first is a %s",
+				n, first);
+	}
+}
+
+static void handle_manifest(struct engine *e, struct host *host, struct job *job,
+			    struct call_reply *reply)
+{
+	struct buf *records;
+	struct frame_item item;
+
+	if (!job || !reply_is(reply, "OK")) {
+		verb_failed(e, host, job, "list the outputs of", reply);
+		return;
+	}
+	records = &job->run->manifest;
+	buf_truncate(records, 0);
+	records->max = MANIFEST_MAX;
+	while (frame_next(&reply->frame, &item)) {
+		if (item.is_data && frame_item_is(&item, "manifest")) {
+			(void)buf_add(records, item.value, item.value_len);
+		} else if (item.is_data && frame_item_is(&item, "skipped")) {
+			note_skipped(e, job, &item);
+		}
+	}
+	if (records->error) {
+		engine_fail_turn(e, records->error, NULL);
+		return;
+	}
+	job_step_done(job);
+	job->run->has_manifest = true;
+}
+
+void step_manifest(struct engine *e, struct job *job)
+{
+	struct call_spec spec = { .verb = "manifest",
+				  .timeout_ms = MANIFEST_TIMEOUT_MS,
+				  .output_max = MANIFEST_MAX,
+				  .handle = handle_manifest };
+
+	(void)job_call(e, job, &spec, "");
+}
+
+static void handle_ack(struct engine *e, struct host *host, struct job *job,
+		       struct call_reply *reply)
+{
+	struct job_record *r;
+
+	(void)host;
+	if (!job) {
+		return;
+	}
+	if (!reply->has_frame) { /* no answer: the host may come back */
+		job->run->wake_at = clock_ms() + RETRY_ACK_MS;
+		return;
+	}
+	r = job_edit(e, job);
+	if (r) {
+		r->attempt.is_acked = true;
+	}
+}
+
+void step_ack(struct engine *e, struct job *job)
+{
+	struct call_spec spec = { .verb = "ack",
+				  .timeout_ms = VERB_TIMEOUT_MS,
+				  .output_max = REPLY_MAX,
+				  .handle = handle_ack };
+
+	(void)job_call(e, job, &spec, "");
+}
