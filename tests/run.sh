@@ -54,15 +54,19 @@ build_clang() { CC=clang flavour clang; }
 build_asan() { flavour asan -Db_sanitize=address,undefined; }
 build_tsan() { flavour tsan -Db_sanitize=thread; }
 
-# Runs a command, shows its output, and counts by the last line that says
-# "N passed" (", N failed"); a command that says none counts as one test.
+# Runs a command, shows its output, and counts: by the last line that says "N passed"
+# (", N failed"), or by the lines of TAP; a command that says neither counts as one test.
 count() { # NAME COMMAND...
     local name=$1 status=0 begin=$SECONDS p f
     shift
     echo "== $name"
     "$@" >"$logs/out" 2>&1 || status=$?
-    p=$(grep -oE '[0-9]+ (sub)?(tests )?passed' "$logs/out" | awk '{ n = $1 } END { print n }')
-    f=$(grep -oE '[0-9]+ failed' "$logs/out" | awk '{ n = $1 } END { print n + 0 }')
+    p=$(awk '/[0-9]+ passed/ { n = $0; sub(/ passed.*/, "", n); sub(/.*[^0-9]/, "", n) }
+        /^ok / { ok++ }
+        END { print n != "" ? n : ok }' "$logs/out")
+    f=$(awk '/[0-9]+ failed/ { n = $0; sub(/ failed.*/, "", n); sub(/.*[^0-9]/, "", n) }
+        /^not ok / { bad++ }
+        END { print n + bad }' "$logs/out")
     if [ $status != 0 ]; then
         tail -n 200 "$logs/out"
         [ "$f" != 0 ] || f=1

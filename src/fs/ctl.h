@@ -4,6 +4,5 @@
 
 #include "fs/internal.h"
 
-/* Replies, or returns a negative errno: -EINVAL when it is longer than any command is.
- */
+/* Replies, or returns a negative errno: -EINVAL when it is longer than any command. */
 int ctl_write(fuse_req_t req, int64_t job, const char *data, size_t size);

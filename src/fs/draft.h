@@ -34,8 +34,7 @@ void draft_unrefp(struct draft **draft);
 
 /* Somebody opened it for writing. */
 void draft_attach(struct draft *draft);
-/* One of them closed it. True: he was the last, and there is text that was never saved.
- */
+/* One of them closed it. True: he was the last, and there is text not yet saved. */
 bool draft_detach(struct draft *draft);
 
 enum { DRAFT_IS_WHOLE = 1 };

@@ -89,12 +89,13 @@ void handle_forget(struct handle_table *table, struct handle *h)
 
 struct handle *handle_find_file(struct handle_table *table, int64_t file)
 {
+	uint64_t ino = ino_file(file);
 	struct handle *h;
 
 	(void)pthread_mutex_lock(&table->lock);
-	LIST_FOREACH(h, bucket_of(table, file), link)
+	LIST_FOREACH(h, bucket_of(table, ino), link)
 	{
-		if (h->file.id == file) {
+		if (h->ino == ino) {
 			h->refs++;
 			break;
 		}

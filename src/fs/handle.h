@@ -64,8 +64,7 @@ struct handle *handle_unref(struct handle *handle); /* NULL is fine */
 void handle_unrefp(struct handle **handle);
 #define cleanup_handle cleanup_(handle_unrefp)
 
-/* The reference belongs to the table from now on, until handle_forget() gives it back.
- */
+/* The table has the reference from now on, until handle_forget() gives it back. */
 void handle_publish(struct handle_table *table, struct handle *handle);
 void handle_forget(struct handle_table *table, struct handle *handle);
 /* Has anybody a file in files/ of the job open for writing? */

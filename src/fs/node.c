@@ -25,6 +25,8 @@ static bool has_error(const struct job_record *r)
 	return r->error != NULL;
 }
 
+/* Pieces of initialisers cannot stand in parentheses. */
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define ROW(which, ...) [(which)] = { .id = (which), __VA_ARGS__ }
 #define DIR_MODE(bits)	.mode = S_IFDIR | (bits), .content = CONTENT_DIR
 #define FILE_MODE(bits) .mode = S_IFREG | (bits)
@@ -34,6 +36,7 @@ static bool has_error(const struct job_record *r)
 #define OF_HOST		.parent = NODE_HOST, .scope = INO_HOST
 #define TEXT(fn)	FILE_MODE(0444), .content = CONTENT_TEXT, .render = (fn)
 #define STREAM(which)	FILE_MODE(0444), .content = CONTENT_STREAM, .stream = (which)
+// NOLINTEND(bugprone-macro-parentheses)
 
 /* The root is like /tmp: everyone may make a job, and remove or rename his own. */
 static const struct node nodes[] = {

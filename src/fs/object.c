@@ -9,8 +9,7 @@ void object_fini(struct object *o)
 	o->record = job_record_unref(o->record);
 }
 
-/* --- by number
- * ---------------------------------------------------------------------------- */
+/* --- by number ------------------------------------------------------------------- */
 
 bool object_exists(const struct object *o)
 {
@@ -120,8 +119,7 @@ int object_get_open(struct fs *fs, uint64_t ino, struct object *ret)
 	return r;
 }
 
-/* --- by name
- * ------------------------------------------------------------------------------ */
+/* --- by name --------------------------------------------------------------------- */
 
 uint64_t object_row_ino(const struct object *dir, const struct node *node)
 {

@@ -70,8 +70,7 @@ static int64_t changed_ms(const struct object *o)
 	return o->record ? node_changed_ms(o->node, o->record) : o->fs->started_ms;
 }
 
-/* --- text
- * --------------------------------------------------------------------------------- */
+/* --- text ------------------------------------------------------------------------ */
 
 static int read_spec(const struct object *o, struct buf *out)
 {
@@ -98,8 +97,7 @@ int object_render(const struct object *o, struct buf *out)
 	return o->node->render(&view, out);
 }
 
-/* --- size
- * --------------------------------------------------------------------------------- */
+/* --- size ------------------------------------------------------------------------ */
 
 static int64_t text_size(const struct object *o)
 {
@@ -187,8 +185,7 @@ int object_stat(const struct object *o, struct stat *ret)
 	return 0;
 }
 
-/* --- permissions
- * -------------------------------------------------------------------------- */
+/* --- permissions ----------------------------------------------------------------- */
 
 static int check_job(const struct object *o, fuse_req_t req, int mask)
 {

@@ -100,8 +100,7 @@ void op_statfs(fuse_req_t req, fuse_ino_t ino)
 	}
 }
 
-/* --- setattr
- * ---------------------------------------------------------------------------- */
+/* --- setattr --------------------------------------------------------------------- */
 
 struct setting { /* what is to be set, on what */
 	fuse_req_t req;

@@ -9,8 +9,7 @@
 #include "fs/spec_file.h"
 #include "fs/userfile.h"
 
-/* --- reading
- * ------------------------------------------------------------------------------ */
+/* --- reading --------------------------------------------------------------------- */
 
 static size_t slice(const struct buf *text, int64_t offset, char *data, size_t size)
 {
@@ -125,8 +124,7 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	}
 }
 
-/* --- writing
- * ------------------------------------------------------------------------------ */
+/* --- writing --------------------------------------------------------------------- */
 
 static ssize_t write_all(int fd, const char *data, size_t size, int64_t offset)
 {
@@ -230,8 +228,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t 
 	(void)fuse_reply_err(req, -r);
 }
 
-/* --- flushing
- * ----------------------------------------------------------------------------- */
+/* --- flushing -------------------------------------------------------------------- */
 
 static int sync_file(struct handle *h, bool force)
 {

@@ -92,6 +92,26 @@ static int open_spec(fuse_req_t req, const struct object *o, struct fuse_file_in
 	return open_text(o, fi);
 }
 
+static int open_by_content(fuse_req_t req, const struct object *o,
+			   struct fuse_file_info *fi)
+{
+	switch (o->node->content) {
+	case CONTENT_TEXT:
+		return open_text(o, fi);
+	case CONTENT_STREAM:
+		return open_readable(o, HANDLE_STREAM, fi);
+	case CONTENT_SPEC:
+		return open_spec(req, o, fi);
+	case CONTENT_CTL:
+		return open_ctl(o, fi);
+	case CONTENT_FILE:
+		return open_content(o->fs, &o->file, false, fi);
+	case CONTENT_DIR:
+		break;
+	}
+	return -EISDIR;
+}
+
 static int open_object(fuse_req_t req, const struct object *o,
 		       struct fuse_file_info *fi)
 {
@@ -113,16 +133,14 @@ static int open_object(fuse_req_t req, const struct object *o,
 
 static void close_handle(struct fs *fs, struct handle *h)
 {
+	handle_forget(&fs->handles, h);
 	if (h->kind == HANDLE_SPEC) {
 		spec_release(fs, h);
-	} else if (h->kind == HANDLE_FILE) {
-		handle_forget(&fs->handles, h);
-		/* a job that waits for its files must not go while one is half written
-		 */
-		if (h->may_write && h->is_in_files &&
-		    !handle_is_job_written(&fs->handles, h->job)) {
-			engine_file_closed(fs->engine, h->job);
-		}
+	} else if (h->may_write && h->is_in_files &&
+		   !handle_is_job_written(&fs->handles, h->job)) {
+		/* only then: a job that waits for its files must not go while one of
+		 * them is half written */
+		engine_file_closed(fs->engine, h->job);
 	}
 	(void)handle_unref(h);
 }
@@ -154,8 +172,7 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	(void)fuse_reply_err(req, 0);
 }
 
-/* --- creating
- * ----------------------------------------------------------------------------- */
+/* --- creating -------------------------------------------------------------------- */
 
 /* Of what was opened; closes it when it cannot be told to the kernel. */
 static int reply_create(fuse_req_t req, const struct object *o,

@@ -33,8 +33,7 @@ int render_status(const struct job_record *r, struct buf *out)
 	return render_line(job_state_name(r->state), out);
 }
 
-/* --- status.json
- * ---------------------------------------------------------------------- */
+/* --- status.json ----------------------------------------------------------------- */
 
 /* The indices "0,3" as numbers. */
 static void add_gpus(struct json_out *j, const char *gpus)
@@ -153,8 +152,7 @@ int render_status_json(const struct job_record *r, size_t queue_position,
 	return buf_add_char(out, '\n');
 }
 
-/* --- progress
- * -------------------------------------------------------------------------- */
+/* --- progress -------------------------------------------------------------------- */
 
 int render_bytes(int64_t bytes, struct buf *out)
 {
@@ -261,8 +259,7 @@ int render_progress(const struct job_record *r, size_t queue_position, struct bu
 	return out->error;
 }
 
-/* --- hosts
- * ------------------------------------------------------------------------------- */
+/* --- hosts ----------------------------------------------------------------------- */
 
 int render_host_status(const struct engine_host *host, struct buf *out)
 {

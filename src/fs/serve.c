@@ -209,14 +209,14 @@ void fs_exit(struct fs *fs)
 	errno = saved;
 }
 
-/* --- serving
- * ------------------------------------------------------------------------------ */
+/* --- serving --------------------------------------------------------------------- */
 
 struct server {
 	struct fs *fs;
 	pthread_t thread;
 	bool is_started;
 	atomic_bool is_done;
+	int result;
 	struct fuse_buf buf;
 };
 
@@ -248,9 +248,7 @@ static void *serve_thread(void *arg)
 	while (r == 0 && !fuse_session_exited(s->fs->session)) {
 		r = serve_one(s);
 	}
-	if (r < 0) {
-		log_error("reading requests: %s", strerror(-r));
-	}
+	s->result = r < 0 ? r : 0;
 	fs_exit(s->fs);
 	s->is_done = true;
 	return NULL;
@@ -321,8 +319,11 @@ static void stop_server(struct server *s)
 	(void)pthread_join(s->thread, NULL);
 }
 
-static void stop_servers(struct server *servers)
+/* The first error that ended one of them, 0: none. */
+static int stop_servers(struct server *servers)
 {
+	int result = 0;
+
 	for (int i = 0; i < SERVE_THREADS; i++) {
 		if (servers[i].is_started) {
 			(void)pthread_kill(servers[i].thread, WAKE_SIGNAL);
@@ -331,15 +332,17 @@ static void stop_servers(struct server *servers)
 	for (int i = 0; i < SERVE_THREADS; i++) {
 		if (servers[i].is_started) {
 			stop_server(&servers[i]);
+			result = result < 0 ? result : servers[i].result;
 		}
 		free(servers[i].buf.mem);
 	}
+	return result;
 }
 
 int fs_serve(struct fs *fs, void (*ready)(void *arg), void *arg)
 {
 	struct server servers[SERVE_THREADS] = { 0 };
-	int r = serve_init(fs);
+	int r = serve_init(fs), result;
 
 	if (r != 0) {
 		return r < 0 ? r : 0;
@@ -352,6 +355,6 @@ int fs_serve(struct fs *fs, void (*ready)(void *arg), void *arg)
 		wait_for_exit(fs);
 	}
 	fuse_session_exit(fs->session);
-	stop_servers(servers);
-	return r;
+	result = stop_servers(servers);
+	return r < 0 ? r : result;
 }

@@ -10,8 +10,7 @@
 #include "fs/userfile.h"
 #include "util/log.h"
 
-/* --- who opened it
- * ------------------------------------------------------------------------ */
+/* --- who opened it --------------------------------------------------------------- */
 
 static bool is_by_opener(fuse_req_t req, const struct handle *h)
 {
@@ -23,8 +22,7 @@ static bool is_by_opener(fuse_req_t req, const struct handle *h)
 	return thread == h->opener_tid || caller_process(thread) == h->opener_pid;
 }
 
-/* --- opening
- * ------------------------------------------------------------------------------ */
+/* --- opening --------------------------------------------------------------------- */
 
 static int load_text(void *arg, int64_t job, struct buf *out)
 {
@@ -69,8 +67,7 @@ int spec_open(fuse_req_t req, const struct object *o, bool is_new,
 	return 0;
 }
 
-/* --- saving
- * ------------------------------------------------------------------------------- */
+/* --- saving ---------------------------------------------------------------------- */
 
 static void reply_save(struct ask *ask, int result, int64_t id)
 {
@@ -102,8 +99,7 @@ static void reply_make(struct ask *ask, int result, int64_t id)
 	ask_reply_entry(ask, result == -EINVAL ? 0 : result, id);
 }
 
-/* Gives the draft to the engine; the ask with all that its reply needs is taken over.
- */
+/* Gives the draft to the engine; the ask, with what its reply needs, is taken over. */
 static int save(struct draft *draft, struct ask *ask)
 {
 	cleanup_buf struct buf text = BUF_INIT;
@@ -135,8 +131,7 @@ static int save_handle(struct fs *fs, fuse_req_t req, const struct handle *h,
 	return save(h->draft, ask);
 }
 
-/* --- writing
- * ------------------------------------------------------------------------------ */
+/* --- writing --------------------------------------------------------------------- */
 
 static bool is_right(struct fs *fs, const struct buf *text)
 {
@@ -246,8 +241,7 @@ int spec_make(fuse_req_t req, const struct object *o)
 	return save(draft, ask);
 }
 
-/* --- renaming
- * ----------------------------------------------------------------------------- */
+/* --- renaming -------------------------------------------------------------------- */
 
 static void reply_replace(struct ask *ask, int result, int64_t id)
 {

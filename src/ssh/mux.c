@@ -9,7 +9,7 @@
 enum {
 	ZOMBIES_MAX = 2,
 	CLOSING_MS = 10000, /* a channel that closes for longer is a zombie as well */
-	SETTLE_MS = 200,    /* sshd frees a session's place a moment after closing it */
+	SETTLE_MS = 5,	    /* sshd frees a session's place a moment after closing it */
 	RETRY_MS = 20,
 	REFUSALS_MAX = 10,
 	/* libssh2 keeps the answer to every keepalive for ever. */
@@ -25,9 +25,10 @@ void mux_begin(struct mux *m, int max_channels, int keepalive_ms)
 	m->opening = NULL;
 	m->is_opening = false;
 	m->spare = m->pump = NULL;
+	m->peak = 0;
+	m->is_narrow = m->is_asked = false;
 	m->opened = m->refusals = m->pings = 0;
-	m->closed_ms = m->retry_ms = m->ping_ms = 0;
-	m->is_asked = false;
+	m->retry_ms = m->ping_ms = 0;
 	libssh2_keepalive_config(m->link.session, 1, KEEPALIVE_LIBSSH2_S);
 }
 
@@ -98,30 +99,33 @@ static void start_call(struct mux *m, LIBSSH2_CHANNEL *channel,
 		       struct remote_call *call, int64_t deadline_ms)
 {
 	struct exec *x = exec_new(channel, call, deadline_ms);
+	struct census c;
 
-	if (x) {
-		add_exec(m, x);
+	if (!x) {
+		m->spare = channel;
+		give_back(call, REMOTE_ABORTED, -ENOMEM, "no memory to run a command");
 		return;
 	}
-	m->spare = channel;
-	give_back(call, REMOTE_ABORTED, -ENOMEM, "no memory to run a command");
+	add_exec(m, x);
+	c = take_census(m);
+	m->peak = c.all > m->peak ? c.all : m->peak;
 }
 
-/* sshd has no place for another session (MaxSessions). Right after one was closed that
- * may be a matter of a moment; else the limit is what runs now. */
+/* sshd has no place for another session (MaxSessions): then as many as run now, or have
+ * run at once before, are the limit. The latter because a session that has just ended
+ * may still have had its place. */
 static void note_refusal(struct mux *m, struct call_queue *queue)
 {
-	int64_t now = clock_ms();
 	struct census c = take_census(m);
 	struct remote_call *call = steal_ptr(&m->opening);
 
-	m->retry_ms = now + RETRY_MS;
-	if (c.all > 0 && now - m->closed_ms > SETTLE_MS) {
-		m->limit = c.all;
-	}
-	if (c.all == 0) {
+	m->is_narrow = true;
+	m->retry_ms = clock_ms() + RETRY_MS;
+	if (c.all > 0) {
+		m->limit = c.all > m->peak ? c.all : m->peak;
+	} else {
 		m->refusals++;
-		m->retry_ms = now + (int64_t)RETRY_MS * 2 * m->refusals;
+		m->retry_ms += (int64_t)RETRY_MS * m->refusals;
 	}
 	if (call && m->refusals > REFUSALS_MAX) {
 		m->refusals = 0;
@@ -266,7 +270,9 @@ static void reap(struct mux *m)
 			continue;
 		}
 		*at = x->next;
-		m->closed_ms = clock_ms();
+		if (m->is_narrow) {
+			m->retry_ms = clock_ms() + SETTLE_MS;
+		}
 		keep_as_pump(m, x->channel);
 		(void)exec_free(x);
 	}

@@ -9,7 +9,9 @@
 struct mux {
 	struct link link;
 	int keepalive_ms;
-	int limit; /* channels at once */
+	int limit;	/* channels at once */
+	int peak;	/* as many have been open at once */
+	bool is_narrow; /* the host has refused one */
 	struct exec *execs;
 	struct remote_call
 		*opening; /* whose channel is being opened; NULL: its time was up */
@@ -18,7 +20,6 @@ struct mux {
 	LIBSSH2_CHANNEL *spare; /* opened for a call whose time was up */
 	LIBSSH2_CHANNEL *pump;	/* the last closed channel: see link_pump() */
 	unsigned opened;	/* channels */
-	int64_t closed_ms;	/* when the last one was closed */
 	int64_t retry_ms;	/* no channel is opened before */
 	unsigned refusals;	/* of a first channel, in a row */
 	int64_t ping_ms;	/* when the last keepalive was sent, 0: never */

@@ -90,6 +90,19 @@ def odd(m):
     m.start()
 
 
+@case("a connection that was aborted ends the daemon with an error")
+def aborted(m):
+    minor = os.minor(os.stat(m.path).st_dev)
+    write(f"/sys/fs/fuse/connections/{minor}/abort", "1")
+    assert m.daemon.wait(timeout=LIMIT_S) != 0
+    with open(m.log) as f:
+        lines = f.readlines()
+    matches(lines[-1], "the mount ended: ")
+    with open(m.log, "w") as f:
+        f.writelines(lines[:-1])
+    m.start()
+
+
 @case("requests in flight are answered when it ends")
 def in_flight(m):
     for _ in range(5):

@@ -331,9 +331,24 @@ def whole(m):
     write(f"{source}/files/lib/x", "x")
     write(f"{source}/files/train.sh", "echo\n")
     write(f"{source}/spec.json", '{ "script": "train.sh" }')
-    for n, options in enumerate(("-r", "-a")):
+    for n, command in enumerate(("cp -r", "cp -a", "rsync -a", "mv")):
+        if not shutil.which(command.split()[0]):
+            continue
         job = f"{m.path}/whole{n}"
-        code, said = shell(f"cp {options} {source} {job}")
-        same((code, said), (0, ""))
+        slash = "/" if command == "rsync -a" else ""
+        same(shell(f"{command} {source}{slash} {job}"), (0, ""))
         same(state(job), "QUEUED")
         same(read(f"{job}/files/lib/x"), "x")
+    same(os.path.exists(source), False)
+
+
+@case("spec.json may come before what it names")
+def spec_first(m):
+    source = f"{m.work}/first"
+    os.makedirs(f"{source}/files")
+    write(f"{source}/files/train.sh", "echo\n")
+    write(f"{source}/spec.json", '{ "script": "train.sh" }')
+    job = m.job()
+    same(shell(f"tar -C {source} -cf - spec.json files | tar -C {job} -xf -"), (0, ""))
+    same(read(f"{job}/files/train.sh"), "echo\n")
+    same(count_submits(job), 1)
