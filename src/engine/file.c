@@ -77,9 +77,6 @@ static void handle_make(struct engine *e, struct job_request *request, struct jo
 {
 	int r = add_file(e, job, &request->row);
 
-	if (r == 0) {
-		submit_check_files(e, job);
-	}
 	request_answer(e, &request->request, r, r < 0 ? 0 : request->row.id);
 }
 
@@ -144,7 +141,8 @@ static void handle_remove(struct engine *e, struct job_request *request,
 	int r = get_row(e, request->file, &row, &job);
 
 	(void)none;
-	if (r == 0 && is_sealed(job) && !job_state_is_final(job_get(job)->state)) {
+	if (r == 0 && row.parent != FILE_PARENT_JOB && is_sealed(job) &&
+	    !job_state_is_final(job_get(job)->state)) {
 		r = -EPERM;
 	}
 	if (r == 0 && row.is_dir != request->flag) {

@@ -305,5 +305,6 @@ void step_ack(struct engine *e, struct job *job)
 				  .output_max = REPLY_MAX,
 				  .handle = handle_ack };
 
-	(void)job_call(e, job, &spec, "");
+	/* without an `end` nothing is left there that could still write one */
+	(void)job_call(e, job, &spec, job_get(job)->attempt.end ? "" : "force");
 }

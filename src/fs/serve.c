@@ -189,6 +189,9 @@ struct fs *fs_unmount(struct fs *fs)
 	if (fs->session) {
 		fuse_session_destroy(fs->session);
 	}
+	if (fs->is_mounted) { /* libfuse leaves a mount whose connection was aborted */
+		(void)mount_clear(fs->mountpoint, NULL);
+	}
 	handle_table_fini(&fs->handles);
 	draft_table_fini(&fs->drafts);
 	usage_fini(&fs->usage);

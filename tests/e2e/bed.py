@@ -105,7 +105,6 @@ class Daemon:
         self.mount.mkdir()
         self.log_path = self.dir / "log"
         self.process = None
-        self.expected = []  # words that excuse a warning in the log
         hosts = hosts or {h: {"slots": 4} for h in ("gpu1", "gpu2")}
         for name, host in hosts.items():
             host.setdefault("address", bed.ip.get(name, name))
@@ -159,15 +158,18 @@ class Daemon:
         return self.log_path.read_text(errors="replace")
 
     def close(self):
-        if self.process and self.process.poll() is None:
-            code = self.stop()
-            assert code == 0, f"jobfs exited with {code}: {self.log()[-3000:]}"
-        subprocess.run(["umount", "-l", str(self.mount)], stderr=subprocess.DEVNULL, check=False)
-        wrong = [line for line in self.log().splitlines()
-                 if any(w in line for w in ("error:", "Sanitizer", "runtime error", "assert"))
-                 and not any(w in line for w in self.expected)]
-        shutil.rmtree(self.dir, ignore_errors=True)
-        assert not wrong, "in the daemon's log:\n" + "\n".join(wrong)
+        try:
+            if self.process and self.process.poll() is None:
+                code = self.stop()
+                assert code == 0, f"jobfs exited with {code}: {self.log()[-3000:]}"
+            wrong = [line for line in self.log().splitlines()
+                     if any(w in line for w in ("error:", "Sanitizer", "runtime error", "assert"))]
+            assert not wrong, "in the daemon's log:\n" + "\n".join(wrong)
+        finally:
+            if self.process.poll() is None:
+                self.kill()
+            subprocess.run(["umount", "-l", str(self.mount)], stderr=subprocess.DEVNULL, check=False)
+            shutil.rmtree(self.dir, ignore_errors=True)
 
     # --- jobs, as a user has them: files ---
 

@@ -153,7 +153,7 @@ def status(job):
 def count_submits(job):
     """How often the job was submitted, by its timeline."""
     lines = [json.loads(x) for x in read(f"{job}/events.jsonl").splitlines()]
-    return sum('"QUEUED"' in json.dumps(x) for x in lines)
+    return sum(x["type"] == "state" and x["state"] == "QUEUED" for x in lines)
 
 
 def shell(command, shell_name="bash", **env):

@@ -324,22 +324,45 @@ def replace(m):
     same(read(f"{job}/spec.json"), RIGHT)
 
 
-@case("cp -r of a whole job directory makes and submits it")
+@case("cp -r, cp -a, rsync and mv of a whole job directory make and submit it")
 def whole(m):
     source = f"{m.work}/whole"
-    os.makedirs(f"{source}/files/lib")
-    write(f"{source}/files/lib/x", "x")
-    write(f"{source}/files/train.sh", "echo\n")
-    write(f"{source}/spec.json", '{ "script": "train.sh" }')
     for n, command in enumerate(("cp -r", "cp -a", "rsync -a", "mv")):
         if not shutil.which(command.split()[0]):
             continue
+        os.makedirs(f"{source}/files", exist_ok=True)
+        write(f"{source}/files/train.sh", "echo\n")
+        write(f"{source}/spec.json", '{ "script": "train.sh" }')
         job = f"{m.path}/whole{n}"
         slash = "/" if command == "rsync -a" else ""
         same(shell(f"{command} {source}{slash} {job}"), (0, ""))
         same(state(job), "QUEUED")
-        same(read(f"{job}/files/lib/x"), "x")
+        same(read(f"{job}/files/train.sh"), "echo\n")
     same(os.path.exists(source), False)
+
+
+@case("cp -r makes a job with nested files")
+def nested(m):
+    source = f"{m.work}/nested"
+    os.makedirs(f"{source}/files/a/b")
+    os.makedirs(f"{source}/files/empty")
+    write(f"{source}/files/a/b/c", "x")
+    write(f"{source}/notes.txt", "x")
+    for n, command in enumerate(("cp -r", "cp -a", "mv")):
+        job = f"{m.path}/nested{n}"
+        same(shell(f"{command} {source} {job}"), (0, ""))
+        same(sorted(os.listdir(f"{job}/files")), ["a", "empty"])
+        same(read(f"{job}/files/a/b/c"), "x")
+        same(read(f"{job}/notes.txt"), "x")
+
+
+@case("files/ is there at once for all but the cp that makes the job")
+def visible(m):
+    job = m.job()
+    same(result(os.mkdir, f"{job}/files"), "EEXIST")
+    same(shell(f"mkdir -p {job}/files/a && mkdir {job}x && cp -r {m.config} {job}x/files/n"),
+         (0, ""))
+    same(result(os.mkdir, f"{m.job()}/files/d"), "ok")
 
 
 @case("spec.json may come before what it names")
