@@ -276,6 +276,9 @@ void engine_stop(struct engine *e)
 	(void)pthread_join(e->thread, NULL);
 	e->is_started = false;
 	for (size_t i = 0; i < e->n_hosts; i++) {
+		remote_stop(e->hosts[i].remote);
+	}
+	for (size_t i = 0; i < e->n_hosts; i++) {
 		host_fini(&e->hosts[i]);
 	}
 	e->workers = workers_stop(e->workers);

@@ -24,7 +24,7 @@
 #include "util/mem.h"
 
 enum {
-	BACKOFF_MAX_S = 60,
+	BACKOFF_MAX_S = 15, /* a host that is back is found again within this */
 	BACKOFF_LOCKED_OUT_MS =
 		5000, /* at least, after a refused key or a bad host key */
 };
@@ -315,6 +315,11 @@ int remote_new(const struct remote_config *config, struct remote **ret_remote,
 	}
 	*ret_remote = r;
 	return 0;
+}
+
+void remote_stop(struct remote *r)
+{
+	waiter_stop(&r->waiter);
 }
 
 struct remote *remote_free(struct remote *r)

@@ -84,6 +84,8 @@ struct remote_ops {
 
 int remote_new(const struct remote_config *config, struct remote **ret_remote,
 	       struct err *e);
+/* Tells the thread to end and does not wait for it: many hosts end side by side. */
+void remote_stop(struct remote *r);
 /* Ends the thread; waiting and running calls get REMOTE_CANCELLED. Takes at most 2 s.
  */
 struct remote *remote_free(struct remote *r);
