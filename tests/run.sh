@@ -26,7 +26,7 @@ logs=$(mktemp -d "${TMPDIR:-/tmp}/jobfs-run.XXXXXX")
 passed=0 failed=0
 export PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
 # Sanitizers: any report ends the program, and with it the test.
-export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:strict_string_checks=1
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 

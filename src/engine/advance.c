@@ -50,6 +50,7 @@ static void get_facts(const struct job *job, struct job_facts *f)
 		.is_claimed = r->attempt.is_claimed,
 		.is_void = run->is_void,
 		.cancel_sent = run->cancel_sent,
+		.cancel_noted = run->cancel_noted,
 		.cancel_now_due = r->cancel_now && !run->cancel_now_sent,
 		.alive = run->alive,
 		.exit = job_exit_parse(r->attempt.exit),
@@ -189,39 +190,57 @@ static void step_commit(struct engine *e, struct job *job)
 			r->attempt.host);
 }
 
+/* A job judges only what its host said after it began to wait: the trouble of yesterday
+ * may be mended. A job that may run there does not judge at all. */
 static void step_wait_host(struct engine *e, struct job *job)
 {
 	struct host *host = job->host;
+	struct run *run = job->run;
 
 	if (!host) {
-		(void)job_trouble(
-			e, job, REASON_HOST_UNKNOWN,
-			"the job's host is not in the configuration any more");
+		if (!job_state_is_final(job_get(job)->state)) {
+			(void)job_trouble(e, job, REASON_HOST_UNKNOWN,
+					  "the job's host is not in the configuration "
+					  "any more");
+		}
 		return;
 	}
 	host_prepare(e, host);
 	if (job_state_is_final(job_get(job)->state)) {
-		job->run->wake_at = clock_ms() + RETRY_ACK_MS;
-	} else if (host->trouble_ms) {
-		bool is_permanent = host_fault_is_permanent(host->fault);
-
+		run->wake_at = clock_ms() + RETRY_ACK_MS;
+		return;
+	}
+	if (run->host_since > 0 && host->failed_at >= run->host_since &&
+	    !job_get(job)->attempt.is_claimed) {
 		job_step_failed(e, job, host->reason,
-				is_permanent ? 0 : e->conf->limits.connect_patience_ms,
+				host_fault_is_permanent(host->fault)
+					? 0
+					: e->conf->limits.connect_patience_ms,
 				host->trouble);
+	}
+	if (run->host_since == 0) {
+		run->host_since = clock_ms();
+	}
+	if (host->state == HOST_NEW) { /* else the answer of the probe wakes it */
+		run->wake_at = host->wake_at;
 	}
 }
 
 static void step_wait_cli(struct engine *e, struct job *job)
 {
 	struct host *host = job->host;
+	struct run *run = job->run;
 
-	if (job->run->waited_for_cli && host->cli_error[0]) {
-		job->run->waited_for_cli = false;
+	if (run->cli_since > 0 && host->cli_failed_at >= run->cli_since) {
 		job_step_failed(e, job, REASON_CLI_INSTALL_FAILED, 0, host->cli_error);
-		return;
 	}
-	job->run->waited_for_cli = true;
+	if (run->cli_since == 0) {
+		run->cli_since = clock_ms();
+	}
 	host_prepare_cli(e, host);
+	if (host->cli == CLI_NEW) {
+		run->wake_at = host->cli_wake_at;
+	}
 }
 
 static void step_poll(struct job *job)
@@ -235,6 +254,20 @@ static void step_finish(struct engine *e, struct job *job,
 	job_finish(e, job, job_verdict(facts), "");
 }
 
+/* The job is over and its host knows. If that is news of this turn, the run stays until
+ * it is on disk. */
+static void end_run(struct engine *e, struct job *job, const struct job_facts *facts)
+{
+	if (!job_state_is_final(facts->state)) {
+		return;
+	}
+	if (job->working) {
+		job->run_is_over = true;
+	} else {
+		run_detach(e, job);
+	}
+}
+
 /* false: nothing more can be done in this turn. */
 static bool take_step(struct engine *e, struct job *job, enum job_step step,
 		      const struct job_facts *facts)
@@ -242,9 +275,7 @@ static bool take_step(struct engine *e, struct job *job, enum job_step step,
 	log_debug("job %s: %s", job_get(job)->name, job_step_name(step));
 	switch (step) {
 	case STEP_NONE:
-		if (job_state_is_final(facts->state)) {
-			run_detach(e, job);
-		}
+		end_run(e, job, facts);
 		return false;
 	case STEP_WAIT_HOST:
 		step_wait_host(e, job);
@@ -292,16 +323,27 @@ static bool take_step(struct engine *e, struct job *job, enum job_step step,
 	return false;
 }
 
+/* What it waited for has come: the next wait begins anew. */
+static void note_waits(struct job *job, const struct job_facts *facts)
+{
+	if (facts->host_is_ready) {
+		job->run->host_since = 0;
+	}
+	if (facts->cli_is_ready) {
+		job->run->cli_since = 0;
+	}
+}
+
 void job_advance(struct engine *e, struct job *job)
 {
 	struct job_facts facts;
 
 	for (int i = 0; i < STEPS_MAX && e->turn_error == 0; i++) {
-		if (!job->run || job->run->is_busy ||
-		    (job->run->wake_at > clock_ms() && !job_get(job)->cancel)) {
+		if (!job->run || job->run->is_busy || job->run->wake_at > clock_ms()) {
 			return;
 		}
 		get_facts(job, &facts);
+		note_waits(job, &facts);
 		if (!take_step(e, job, job_next_step(&facts), &facts)) {
 			return;
 		}

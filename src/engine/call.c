@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/internal.h"
+#include "util/clock.h"
 #include "util/random.h"
 
 struct call {
@@ -80,6 +81,8 @@ static void call_handle(struct engine *e, struct event *event)
 					     call->nonce, &reply.frame) == 0;
 		if (reply.has_frame) {
 			find_message(reply.frame, message, sizeof(message));
+		}
+		if (reply.has_frame && !call->spec.is_probe) {
 			host_answered(e, call->spec.host);
 		}
 	} else if (reply.fault != REMOTE_CANCELLED && reply.fault != REMOTE_ABORTED) {
@@ -92,12 +95,18 @@ static void call_handle(struct engine *e, struct event *event)
 	call_free(call);
 }
 
+static void call_drop_event(struct event *event)
+{
+	call_free((struct call *)event);
+}
+
 /* In the host's thread. */
 static void call_done(struct remote_call *remote)
 {
 	struct call *call = call_of(remote);
 
 	call->event.handle = call_handle;
+	call->event.drop = call_drop_event;
 	if (engine_post(call->engine, &call->event) < 0) {
 		call_free(call); /* the engine is gone; the next daemon asks again */
 	}
@@ -180,6 +189,7 @@ void call_drop(struct engine *e, struct call *call)
 
 	if (job && job->run) {
 		job->run->is_busy = false;
+		job->run->wake_at = clock_ms(); /* nobody else wakes it */
 	} else if (!call->spec.job) {
 		call->spec.handle(e, call->spec.host, NULL, &reply);
 	}

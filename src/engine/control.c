@@ -31,6 +31,9 @@ static int cancel(struct engine *e, struct job *job, bool now)
 		(void)job_transition(e, job, JOB_CANCELLED, REASON_CANCELLED, "%s",
 				     "cancelled before it had a host");
 	}
+	if (job->run) {
+		job->run->wake_at = 0;
+	}
 	job_wake(e, job);
 	return 0;
 }

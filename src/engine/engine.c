@@ -37,7 +37,7 @@ static int64_t earlier(int64_t a, int64_t b)
 /* When something is due without an event. */
 static int64_t next_deadline(const struct engine *e)
 {
-	int64_t at = clock_ms() + IDLE_MS;
+	int64_t at = schedule_deadline(e, clock_ms() + IDLE_MS);
 	const struct job *job;
 
 	TAILQ_FOREACH(job, &e->running, run_link)
@@ -97,14 +97,6 @@ static void *engine_run(void *arg)
 
 /* --- loading --------------------------------------------------------------------- */
 
-static bool needs_run(const struct job_record *r)
-{
-	if (!job_state_is_final(r->state)) {
-		return r->is_accepted;
-	}
-	return r->attempt.n > 0 && !r->attempt.is_acked;
-}
-
 static int load_job(void *arg, struct job_record *record)
 {
 	struct engine *e = arg;
@@ -115,7 +107,7 @@ static int load_job(void *arg, struct job_record *record)
 		return -ENOMEM;
 	}
 	job->published = record;
-	if (needs_run(record)) {
+	if (run_is_needed(record)) {
 		(void)run_attach_stored(e, job);
 	}
 	return table_add(e, job);
@@ -135,6 +127,8 @@ static int load_jobs(struct engine *e, struct err *err)
 	}
 	e->daemon_events_size = size;
 	e->daemon_event_seq = clock_wall_ms(); /* grows over restarts */
+	e->kept_events_size = e->daemon_events_size;
+	e->kept_event_seq = e->daemon_event_seq;
 	schedule_rebuild(e);
 	table_publish_queue(e);
 	table_publish_hosts(e);
@@ -149,9 +143,11 @@ static void mend_jobs(struct engine *e)
 		struct job *job = e->jobs[i];
 		const struct job_record *r = job->published;
 
-		if (r->state == JOB_PREPARING && r->attempt.n == 0) {
+		if (job->run && r->state == JOB_PREPARING && r->attempt.n == 0) {
 			(void)job_transition(e, job, JOB_QUEUED, REASON_NONE, "%s", "");
-		} else if (r->state == JOB_QUEUED && !job->run) {
+		} else if (!job->run &&
+			   (r->state == JOB_QUEUED ||
+			    (r->state == JOB_PREPARING && r->attempt.n == 0))) {
 			(void)job_transition(e, job, JOB_FAILED, REASON_INVALID_SPEC,
 					     "%s",
 					     "the spec cannot be read with the present "

@@ -104,8 +104,10 @@ static int remove_row(struct engine *e, const struct store_file *row)
 	int r;
 
 	if (row->is_dir) {
-		(void)store_list_files(e->store, row->job, row->id, 0, note_child,
-				       &has_children);
+		if (store_list_files(e->store, row->job, row->id, 0, note_child,
+				     &has_children) < 0) {
+			return -EIO;
+		}
 		if (has_children) {
 			return -ENOTEMPTY;
 		}

@@ -88,6 +88,17 @@ void host_fini(struct host *host)
 
 /* --- trouble --------------------------------------------------------------------- */
 
+/* What was said of the host in the job's error is over. */
+static void clear_trouble(struct engine *e, const struct host *host, struct job *job)
+{
+	const struct job_record *r = job_get(job);
+
+	if (job->host == host && r->error && !job_state_is_final(r->state) &&
+	    streq(job_reason_class(r->reason), "host")) {
+		(void)job_trouble(e, job, REASON_NONE, NULL);
+	}
+}
+
 void host_answered(struct engine *e, struct host *host)
 {
 	struct job *job;
@@ -100,6 +111,7 @@ void host_answered(struct engine *e, struct host *host)
 	host->trouble[0] = '\0';
 	TAILQ_FOREACH(job, &e->running, run_link)
 	{
+		clear_trouble(e, host, job);
 		if (job->host == host && job_get(job)->unreachable_ms) {
 			struct job_record *r = job_edit(e, job);
 
@@ -138,12 +150,19 @@ void host_failed(struct engine *e, struct host *host, enum remote_fault fault,
 		host->trouble_ms = clock_wall_ms();
 		log_warning("host %s: %s", host->conf->name, text);
 	}
+	host->failed_at = clock_ms();
+	if (host->state == HOST_READY) {
+		host->state = HOST_NEW; /* it is probed before anything else is sent */
+	}
 	host->fault = fault;
 	host->reason = host_fault_reason(fault);
 	(void)snprintf(host->trouble, sizeof(host->trouble), "%s", text);
 	TAILQ_FOREACH(job, &e->running, run_link)
 	{
 		show_unreachable(e, host, job);
+		if (job->host == host && !job->run->is_busy) {
+			job_wake(e, job);
+		}
 	}
 }
 
@@ -190,10 +209,29 @@ static struct remote_call *host_call(struct engine *e, struct host *host,
 		.args = "",
 		.timeout_ms = timeout_ms,
 		.output_max = REPLY_MAX,
+		.is_probe = true,
 		.handle = handle,
 	};
 
 	return call_queue(e, &spec);
+}
+
+void host_note_store(struct host *host, const struct frame_item *item)
+{
+	char id[sizeof(host->storeid)];
+
+	frame_item_text(item, id, sizeof(id));
+	if (streq(id, host->storeid)) {
+		return;
+	}
+	if (host->storeid[0]) {
+		log_warning("host %s: its store is another one now (%s, was %s)",
+			    host->conf->name, id, host->storeid);
+	}
+	(void)snprintf(host->storeid, sizeof(host->storeid), "%s", id);
+	if (host->cli == CLI_READY) {
+		host->cli = CLI_NEW; /* the one that was found may be gone with it */
+	}
 }
 
 static void send_boot(struct engine *e, struct host *host);
@@ -236,9 +274,10 @@ static void handle_probe(struct engine *e, struct host *host, struct job *job,
 	}
 	while (frame_next(&reply->frame, &item)) {
 		if (frame_item_is(&item, "storeid")) {
-			frame_item_text(&item, host->storeid, sizeof(host->storeid));
+			host_note_store(host, &item);
 		}
 	}
+	host_answered(e, host);
 	host->state = HOST_READY;
 	host->boot_tried = false;
 	log_info("host %s is ready", host->conf->name);
@@ -331,6 +370,24 @@ static void set_cli(struct engine *e, struct host *host, struct call_reply *repl
 	wake_jobs(e, host);
 }
 
+/* Without an answer the host itself is asked again; jobs hear of what it said. */
+static void cli_failed(struct engine *e, struct host *host,
+		       const struct call_reply *reply, const char *what)
+{
+	host->cli = CLI_NEW;
+	host->cli_wake_at = clock_ms() + RETRY_DOWN_MS;
+	if (reply->fault == REMOTE_OK && !reply->has_frame) {
+		host->state = HOST_NEW;
+	} else if (reply->fault == REMOTE_OK || reply->fault == REMOTE_ABORTED) {
+		(void)snprintf(host->cli_error, sizeof(host->cli_error),
+			       "host %s %s: %s", host->conf->name, what,
+			       reply->text[0] ? reply->text : reply->frame.code);
+		host->cli_failed_at = clock_ms();
+		log_warning("%s", host->cli_error);
+	}
+	wake_jobs(e, host);
+}
+
 static void handle_install(struct engine *e, struct host *host, struct job *job,
 			   struct call_reply *reply)
 {
@@ -340,15 +397,7 @@ static void handle_install(struct engine *e, struct host *host, struct job *job,
 		set_cli(e, host, reply);
 		return;
 	}
-	host->cli = CLI_NEW;
-	if (reply->fault == REMOTE_OK) {
-		(void)snprintf(
-			host->cli_error, sizeof(host->cli_error),
-			"host %s has no AWS CLI, and it could not be installed: %s",
-			host->conf->name, reply->text[0] ? reply->text : reply->noise);
-		log_warning("%s", host->cli_error);
-	}
-	wake_jobs(e, host);
+	cli_failed(e, host, reply, "has no AWS CLI, and it could not be installed");
 }
 
 static ssize_t read_bundle(void *arg, char *data, size_t len)
@@ -411,15 +460,13 @@ static void handle_cli(struct engine *e, struct host *host, struct job *job,
 	} else if (reply_is(reply, "ENOAWS")) {
 		send_install(e, host);
 	} else {
-		host->cli = CLI_NEW;
-		wake_jobs(e, host);
+		cli_failed(e, host, reply, "could not be asked for its AWS CLI");
 	}
 }
 
 void host_prepare_cli(struct engine *e, struct host *host)
 {
-	if (host->cli == CLI_NEW) {
-		host->cli_error[0] = '\0';
+	if (host->cli == CLI_NEW && host->cli_wake_at <= clock_ms()) {
 		if (host_call(e, host, "aws", CLI_TIMEOUT_MS, handle_cli)) {
 			host->cli = CLI_ASKING;
 		}

@@ -11,7 +11,6 @@
 
 struct inspect_task {
 	struct task task;
-	int64_t job;
 	struct spec *spec; /* borrowed from the job's run, which waits for the task */
 	struct s3_credentials credentials;
 	struct s3_place place; /* without its bucket */
@@ -57,7 +56,7 @@ static struct inspect_task *task_new(struct engine *e, struct job *job)
 		engine_fail_turn(e, -ENOMEM, NULL);
 		return NULL;
 	}
-	t->job = job_get(job)->id;
+	t->task.job = job_get(job)->id;
 	t->spec = job->run->spec;
 	t->credentials = (struct s3_credentials){ .access_key = s->access_key,
 						  .secret_key = s->secret_key,
@@ -73,8 +72,14 @@ static void task_free(struct inspect_task *t)
 	free(t);
 }
 
+static void task_drop(struct event *event)
+{
+	task_free((struct inspect_task *)event);
+}
+
 static void task_submit(struct engine *e, struct job *job, struct inspect_task *t)
 {
+	t->task.event.drop = task_drop;
 	job->run->is_busy = true;
 	STAILQ_INSERT_TAIL(&e->tasks, &t->task, link);
 }
@@ -82,7 +87,7 @@ static void task_submit(struct engine *e, struct job *job, struct inspect_task *
 /* The job that asked, if it still waits for this answer. */
 static struct job *task_job(struct engine *e, const struct inspect_task *t)
 {
-	struct job *job = table_get(e, t->job);
+	struct job *job = table_get(e, t->task.job);
 
 	if (!job || !job->run || job->run->spec != t->spec) {
 		return NULL;
@@ -382,17 +387,13 @@ static void handle_outputs(struct engine *e, struct event *event)
 void inspect_outputs(struct engine *e, struct job *job)
 {
 	struct inspect_task *t = task_new(e, job);
-	const struct job_record *r = job_get(job);
 
 	if (!t) {
 		return;
 	}
 	t->task.event.handle = handle_outputs;
 	t->task.run = run_outputs;
-	/* as it was when the attempt was committed, whatever the job is called by now
-	 */
-	t->destination = r->n_transfers > 0 ? r->transfers[r->n_transfers - 1].uri
-					    : job->run->destination;
+	t->destination = job->run->destination;
 	t->manifest = &job->run->manifest;
 	task_submit(e, job, t);
 }

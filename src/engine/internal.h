@@ -24,6 +24,9 @@ struct host;
 
 struct event {
 	void (*handle)(struct engine *e, struct event *event); /* engine's thread */
+	/* Frees it without an effect: the engine ends, and the next one asks again.
+	 * NULL: it must be handled (somebody waits for an answer). */
+	void (*drop)(struct event *event);
 	STAILQ_ENTRY(event) link;
 };
 STAILQ_HEAD(event_list, event);
@@ -52,7 +55,7 @@ void request_answer(struct engine *e, struct request *request, int result, int64
 struct task {
 	struct event event;				      /* how it comes back */
 	void (*run)(struct task *task, struct s3_client *s3); /* worker's thread */
-	struct engine *engine;
+	int64_t job; /* whose run is busy with it */
 	STAILQ_ENTRY(task) link;
 };
 STAILQ_HEAD(task_list, task);
@@ -80,10 +83,12 @@ struct run {
 	int64_t *input_bytes; /* of each input, by the listing */
 	struct payload *payload;
 	bool payload_sent;
-	bool waited_for_cli;
 	bool is_polled;
 	bool is_void;
-	bool cancel_sent, cancel_now_sent;
+	bool cancel_sent, cancel_now_asked, cancel_now_sent;
+	bool cancel_noted; /* the host has the cancel, whoever sent it */
+	int64_t host_since,
+		cli_since; /* since when it waits for them; 0: it does not */
 	enum job_alive alive;
 	bool wants_poll;
 	int64_t poll_at, poll_interval_ms;
@@ -100,7 +105,9 @@ struct job {
 	struct run *run;   /* active jobs, and final ones that await their ack */
 	struct host *host; /* whose slot it has, or had until the ack */
 	bool has_slot;
-	bool is_new, is_removed;     /* in this turn */
+	bool is_new;	  /* made in this turn; guarded by engine.table_lock */
+	bool is_removed;  /* in this turn */
+	bool run_is_over; /* in this turn: its run goes once that is on disk */
 	TAILQ_ENTRY(job) queue_link; /* engine.queue, while is_queued */
 	TAILQ_ENTRY(job) dirty_link; /* engine.dirty, while working */
 	TAILQ_ENTRY(job) wake_link;  /* engine.awake, while is_awake */
@@ -125,12 +132,15 @@ struct host {
 	bool poll_is_out;
 	char storeid[64];
 	char *cli_path;
+	int64_t cli_wake_at;	      /* of the next try */
+	int64_t cli_failed_at;	      /* clock_ms() of cli_error */
 	char cli_error[ERR_TEXT_MAX]; /* of the last try to install it, "" for none */
 	/* the last trouble, "" when the host answers */
 	enum remote_fault fault;
 	enum job_reason reason;
 	char trouble[ERR_TEXT_MAX];
 	int64_t trouble_ms; /* wall clock since when; 0: none */
+	int64_t failed_at;  /* clock_ms() of the last trouble */
 	int slots_used;
 	uint64_t gpus_used; /* bits */
 };
@@ -171,6 +181,7 @@ struct engine {
 	struct err turn_err;
 	bool queue_changed;
 	int64_t daemon_events_size, daemon_event_seq;
+	int64_t kept_events_size, kept_event_seq; /* as they are on disk */
 
 	pthread_rwlock_t table_lock; /* guards what follows for other threads */
 	struct job **jobs;	     /* by id */
@@ -219,6 +230,8 @@ void schedule(struct engine *e);
 void schedule_rebuild(struct engine *e); /* from the records that are on disk */
 void schedule_enqueue(struct engine *e, struct job *job);
 void schedule_dequeue(struct engine *e, struct job *job);
+/* When a host in trouble is to be asked again, since jobs wait for any. */
+int64_t schedule_deadline(const struct engine *e, int64_t at);
 void schedule_release(struct engine *e, struct job *job); /* the slot */
 
 /* engine/run.c */
@@ -228,6 +241,12 @@ int run_attach(struct engine *e, struct job *job, struct spec *spec);
  * checked again, since the configuration may have changed. */
 int run_attach_stored(struct engine *e, struct job *job);
 void run_detach(struct engine *e, struct job *job);
+/* Is the job under way, or has its host still to be told that it is over? */
+bool run_is_needed(const struct job_record *r);
+/* Forgets what was learned, after a turn that did not happen. */
+void run_renew(struct engine *e, struct job *job);
+/* s3:// of the outputs, with {job} and {id} replaced. */
+int run_set_destination(struct run *run, const struct job_record *r);
 bool run_needs_s3(const struct run *run);
 void run_get_place(const struct engine *e, const struct spec *spec, const char *bucket,
 		   struct s3_place *ret_place);
@@ -263,6 +282,7 @@ void host_prepare(struct engine *e, struct host *host);	    /* towards HOST_READ
 void host_prepare_cli(struct engine *e, struct host *host); /* towards CLI_READY */
 /* One call came back well or not: keeps the host's trouble and that of its jobs. */
 void host_answered(struct engine *e, struct host *host);
+void host_note_store(struct host *host, const struct frame_item *item);
 void host_failed(struct engine *e, struct host *host, enum remote_fault fault,
 		 const char *text);
 enum job_reason host_fault_reason(enum remote_fault fault);
@@ -284,6 +304,7 @@ struct call_spec {
 	size_t output_max;
 	int64_t job; /* 0: the host's own */
 	int attempt;
+	bool is_probe; /* an answer alone does not mean that the host is fit */
 	/* engine's thread; job is NULL when it is gone or has another attempt by now */
 	void (*handle)(struct engine *e, struct host *host, struct job *job,
 		       struct call_reply *reply);

@@ -243,7 +243,9 @@ void news_apply(struct engine *e, struct job *job, const struct news *n)
 
 	run->is_polled = true;
 	run->wants_poll = false;
-	job_step_done(job);
+	if (job_get(job)->attempt.is_claimed) {
+		job_step_done(job); /* else the launch is what does not succeed */
+	}
 	if (n->is_none) {
 		note_forgotten(job);
 		return;
@@ -252,6 +254,7 @@ void news_apply(struct engine *e, struct job *job, const struct news *n)
 	if (run->is_void) {
 		return;
 	}
+	run->cancel_noted |= n->cancel;
 	run->alive = parse_alive(n->alive);
 	run->host_log = n->log_size;
 	run->host_transfer = n->transfer_size;
@@ -314,6 +317,8 @@ void news_read(struct engine *e, struct job *job, struct news *n,
 		read_claim(n, item);
 	} else if (frame_item_is(item, "timeout")) {
 		n->timed_out = true;
+	} else if (frame_item_is(item, "cancel")) {
+		n->cancel = true;
 	} else if (frame_item_is(item, "xfer")) {
 		note_transfer(e, job, item);
 	} else if (frame_item_is(item, "log")) {

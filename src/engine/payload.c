@@ -65,7 +65,6 @@ const char *payload_digest(const struct payload *p)
 struct payload_task {
 	struct task task;
 	struct store *store;
-	int64_t job;
 	struct spec *spec; /* borrowed from the job's run, which waits for the task */
 	struct buf vars;   /* plan_vars */
 	struct payload *payload;
@@ -126,7 +125,7 @@ static int walk_entry(void *arg, const struct store_file *file)
 static int walk_dir(struct payload_task *t, int64_t parent, const char *path)
 {
 	struct walk w = { .task = t, .path = path };
-	int r = store_list_files(t->store, t->job, parent, 0, walk_entry, &w);
+	int r = store_list_files(t->store, t->task.job, parent, 0, walk_entry, &w);
 
 	return r < 0 ? r : w.error;
 }
@@ -370,10 +369,19 @@ static void run_task(struct task *task, struct s3_client *s3)
 	}
 }
 
+static void drop_task(struct event *event)
+{
+	struct payload_task *t = (struct payload_task *)event;
+
+	(void)payload_free(t->payload);
+	buf_fini(&t->vars);
+	free(t);
+}
+
 static void handle_task(struct engine *e, struct event *event)
 {
 	struct payload_task *t = (struct payload_task *)event;
-	struct job *job = table_get(e, t->job);
+	struct job *job = table_get(e, t->task.job);
 
 	if (job && job->run && job->run->spec == t->spec) {
 		job->run->is_busy = false;
@@ -386,9 +394,7 @@ static void handle_task(struct engine *e, struct event *event)
 		}
 		job_wake(e, job);
 	}
-	(void)payload_free(t->payload);
-	buf_fini(&t->vars);
-	free(t);
+	drop_task(event);
 }
 
 static void plan_var(struct buf *plan, const char *name, const char *value)
@@ -444,7 +450,8 @@ void payload_prepare(struct engine *e, struct job *job)
 	t->task.event.handle = handle_task;
 	t->task.run = run_task;
 	t->store = e->store;
-	t->job = job_get(job)->id;
+	t->task.job = job_get(job)->id;
+	t->task.event.drop = drop_task;
 	t->spec = job->run->spec;
 	t->payload = p;
 	job->run->is_busy = true;

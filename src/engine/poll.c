@@ -47,18 +47,6 @@ static void finish_news(struct engine *e, struct job *job, const struct news *n)
 	}
 }
 
-static void note_store(struct host *host, const struct frame_item *item)
-{
-	char id[sizeof(host->storeid)];
-
-	frame_item_text(item, id, sizeof(id));
-	if (!streq(id, host->storeid)) {
-		log_warning("host %s: its store is another one now (%s, was %s)",
-			    host->conf->name, id, host->storeid);
-		(void)snprintf(host->storeid, sizeof(host->storeid), "%s", id);
-	}
-}
-
 static void read_frame(struct engine *e, struct host *host, struct frame *frame)
 {
 	struct news n = { .name = "" };
@@ -67,7 +55,7 @@ static void read_frame(struct engine *e, struct host *host, struct frame *frame)
 
 	while (frame_next(frame, &item)) {
 		if (frame_item_is(&item, "storeid")) {
-			note_store(host, &item);
+			host_note_store(host, &item);
 		} else if (frame_item_is(&item, "attempt")) {
 			finish_news(e, job, &n);
 			n = (struct news){ .name = "" };

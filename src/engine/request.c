@@ -193,8 +193,10 @@ static int may_remove(struct engine *e, const struct job *job)
 	if (r->state != JOB_NEW) {
 		return -EBUSY;
 	}
-	(void)store_list_files(e->store, r->id, FILE_PARENT_FILES, 0, count_file,
-			       &has_files);
+	if (store_list_files(e->store, r->id, FILE_PARENT_FILES, 0, count_file,
+			     &has_files) < 0) {
+		return -EIO;
+	}
 	return has_files ? -ENOTEMPTY : 0;
 }
 
@@ -227,6 +229,20 @@ void engine_remove_job(struct engine *engine, int64_t job, engine_reply_fn *repl
 	job_request_post(engine, handle_remove, &request);
 }
 
+/* Before the attempt is committed {job} in a destination is the new name. */
+static void follow_name(struct engine *e, struct job *job)
+{
+	struct run *run = job->run;
+
+	if (!run || run->is_busy || job_get(job)->attempt.n > 0) {
+		return;
+	}
+	run->payload = payload_free(run->payload);
+	if (run_set_destination(run, job_get(job)) < 0) {
+		engine_fail_turn(e, -ENOMEM, NULL);
+	}
+}
+
 static void handle_rename(struct engine *e, struct job_request *request,
 			  struct job *job)
 {
@@ -244,6 +260,7 @@ static void handle_rename(struct engine *e, struct job_request *request,
 		error = r ? job_set_text(&r->name, request->text) : -ENOMEM;
 	}
 	if (error == 0) {
+		follow_name(e, job);
 		(void)job_event(e, job, "renamed", "now %s", request->text);
 	}
 	request_answer(e, &request->request, error, 0);

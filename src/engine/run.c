@@ -21,19 +21,24 @@ static struct run *run_free(struct run *run)
 	return NULL;
 }
 
-static int set_destination(struct run *run, const struct job_record *r)
+int run_set_destination(struct run *run, const struct job_record *r)
 {
 	cleanup_buf struct buf uri = BUF_INIT;
 
 	if (!run->spec->has_outputs) {
 		return 0;
 	}
+	/* as it was when the attempt was committed, whatever the job is called by now
+	 */
+	if (r->attempt.n > 0 && r->n_transfers > 0) {
+		return job_set_text(&run->destination,
+				    r->transfers[r->n_transfers - 1].uri);
+	}
 	(void)buf_printf(&uri, "s3://%s/", run->spec->destination_bucket);
 	if (spec_expand_destination(run->spec, r->name, r->key, &uri) < 0) {
 		return -ENOMEM;
 	}
-	run->destination = buf_steal(&uri);
-	return run->destination ? 0 : -ENOMEM;
+	return uri.error ? uri.error : job_set_text(&run->destination, buf_text(&uri));
 }
 
 int run_attach(struct engine *e, struct job *job, struct spec *spec)
@@ -45,7 +50,7 @@ int run_attach(struct engine *e, struct job *job, struct spec *spec)
 		return -ENOMEM;
 	}
 	run->spec = spec;
-	if (set_destination(run, job_get(job)) < 0) {
+	if (run_set_destination(run, job_get(job)) < 0) {
 		(void)run_free(run);
 		return -ENOMEM;
 	}
@@ -79,6 +84,29 @@ void run_detach(struct engine *e, struct job *job)
 	if (job->run) {
 		TAILQ_REMOVE(&e->running, job, run_link);
 		job->run = run_free(job->run);
+	}
+}
+
+bool run_is_needed(const struct job_record *r)
+{
+	if (!job_state_is_final(r->state)) {
+		return r->is_accepted;
+	}
+	return r->attempt.n > 0 && !r->attempt.is_acked;
+}
+
+void run_renew(struct engine *e, struct job *job)
+{
+	struct run *run = job->run;
+
+	if (run && run->is_busy) { /* an answer is under way and needs what is there */
+		run->is_polled = run->is_void = run->cancel_sent = false;
+		run->alive = ALIVE_UNKNOWN;
+		return;
+	}
+	run_detach(e, job);
+	if (run_is_needed(job->published)) {
+		(void)run_attach_stored(e, job);
 	}
 }
 

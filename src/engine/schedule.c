@@ -9,13 +9,31 @@
 
 #include "engine/internal.h"
 
+static bool is_earlier(const struct job_record *a, const struct job_record *b)
+{
+	return a->submitted_ms != b->submitted_ms ? a->submitted_ms < b->submitted_ms
+						  : a->id < b->id;
+}
+
 void schedule_enqueue(struct engine *e, struct job *job)
 {
-	if (!job->is_queued) {
-		job->is_queued = true;
-		TAILQ_INSERT_TAIL(&e->queue, job, queue_link);
-		e->queue_changed = true;
+	struct job *before = TAILQ_LAST(&e->queue, job_list);
+
+	if (job->is_queued) {
+		return;
 	}
+	/* one that comes back (its daemon died before it was sent) gets its old place
+	 */
+	while (before && is_earlier(job_get(job), job_get(before))) {
+		before = TAILQ_PREV(before, job_list, queue_link);
+	}
+	if (before) {
+		TAILQ_INSERT_AFTER(&e->queue, before, job, queue_link);
+	} else {
+		TAILQ_INSERT_HEAD(&e->queue, job, queue_link);
+	}
+	job->is_queued = true;
+	e->queue_changed = true;
 }
 
 void schedule_dequeue(struct engine *e, struct job *job)
@@ -104,7 +122,10 @@ static struct host *choose_host(struct engine *e, const struct spec *spec,
 		struct host *host = &e->hosts[i];
 
 		if (!is_candidate(host, spec) || (*blocked >> (i % 64) & 1) ||
-		    !has_room(host, spec) || (any_answers && host->trouble_ms)) {
+		    !has_room(host, spec)) {
+			continue;
+		}
+		if (any_answers && host->trouble_ms) {
 			continue;
 		}
 		if (!best || rank(host) > rank(best)) {
@@ -180,12 +201,25 @@ static void show_waiting(struct engine *e, struct job *job)
 	}
 }
 
+/* A host that had trouble once may be back: there is work for it. */
+static void ask_hosts(struct engine *e)
+{
+	for (size_t i = 0; i < e->n_hosts; i++) {
+		if (e->hosts[i].trouble_ms) {
+			host_prepare(e, &e->hosts[i]);
+		}
+	}
+}
+
 void schedule(struct engine *e)
 {
 	uint64_t blocked = 0,
 		 all = e->n_hosts < 64 ? (UINT64_C(1) << e->n_hosts) - 1 : UINT64_MAX;
 	struct job *next;
 
+	if (!TAILQ_EMPTY(&e->queue)) {
+		ask_hosts(e);
+	}
 	for (struct job *job = TAILQ_FIRST(&e->queue); job; job = next) {
 		struct host *host = NULL;
 
@@ -204,15 +238,24 @@ void schedule(struct engine *e)
 	}
 }
 
+int64_t schedule_deadline(const struct engine *e, int64_t at)
+{
+	for (size_t i = 0; i < e->n_hosts && !TAILQ_EMPTY(&e->queue); i++) {
+		const struct host *host = &e->hosts[i];
+
+		if (host->trouble_ms && host->state == HOST_NEW && host->wake_at < at) {
+			at = host->wake_at;
+		}
+	}
+	return at;
+}
+
 static int compare_submitted(const void *a, const void *b)
 {
 	const struct job_record *x = (*(struct job *const *)a)->published;
 	const struct job_record *y = (*(struct job *const *)b)->published;
 
-	if (x->submitted_ms != y->submitted_ms) {
-		return x->submitted_ms < y->submitted_ms ? -1 : 1;
-	}
-	return x->id < y->id ? -1 : x->id > y->id;
+	return is_earlier(x, y) ? -1 : is_earlier(y, x);
 }
 
 static struct host *find_host(struct engine *e, const char *name)

@@ -57,6 +57,9 @@ static void verb_failed(struct engine *e, struct host *host, struct job *job,
 		return;
 	}
 	if (reply->fault != REMOTE_OK && reply->fault != REMOTE_ABORTED) {
+		if (!job_get(job)->attempt.is_claimed && host->trouble_ms) {
+			(void)job_trouble(e, job, host->reason, host->trouble);
+		}
 		job_retry_later(job);
 		return;
 	}
@@ -76,6 +79,9 @@ static void handle_put(struct engine *e, struct host *host, struct job *job,
 		job_step_done(job);
 		job->run->payload_sent = true;
 		return;
+	}
+	if (job && reply->fault == REMOTE_ABORTED) { /* a file changed under it */
+		job->run->payload = payload_free(job->run->payload);
 	}
 	verb_failed(e, host, job, "store the files of", reply);
 }
@@ -114,6 +120,7 @@ static void handle_launch(struct engine *e, struct host *host, struct job *job,
 		if (job && reply->has_frame &&
 		    has_suffix(reply->frame.code, "PAYLOAD")) {
 			job->run->payload_sent = false;
+			job->run->payload = payload_free(job->run->payload);
 		}
 		/* it may have started all the same: ask before launching again */
 		if (job) {
@@ -167,8 +174,11 @@ static void handle_cancel(struct engine *e, struct host *host, struct job *job,
 	}
 	job_step_done(job);
 	job->run->cancel_sent = true;
-	job->run->cancel_now_sent |= job_get(job)->cancel_now;
+	job->run->cancel_now_sent |= job->run->cancel_now_asked;
 	job->run->is_void = reply_is(reply, "VOIDED");
+	if (!job->run->is_void && !job_get(job)->attempt.is_claimed) {
+		job->run->is_polled = false; /* a late launch was quicker */
+	}
 	poll_soon(job);
 	if (!job->run->is_void && job_get(job)->state != JOB_STOPPING &&
 	    job_state_may_follow(job_get(job)->state, JOB_STOPPING)) {
@@ -187,6 +197,7 @@ void step_cancel(struct engine *e, struct job *job)
 				  .handle = handle_cancel };
 	char grace[32];
 
+	job->run->cancel_now_asked = job_get(job)->cancel_now;
 	(void)snprintf(grace, sizeof(grace), "%lld",
 		       job_get(job)->cancel_now
 			       ? 0LL
@@ -195,9 +206,20 @@ void step_cancel(struct engine *e, struct job *job)
 	(void)job_call(e, job, &spec, grace);
 }
 
+/* Of an attempt that it had claimed, the host has nothing left. */
+static bool is_gone(const struct call_reply *reply)
+{
+	return reply_is(reply, "ENOCLAIM") || reply_is(reply, "EACKED") ||
+	       reply_is(reply, "VOIDED") || reply_is(reply, "ENOMANIFEST");
+}
+
 static void handle_upload(struct engine *e, struct host *host, struct job *job,
 			  struct call_reply *reply)
 {
+	if (job && is_gone(reply)) {
+		job_finish(e, job, (struct job_verdict){ JOB_FAILED, REASON_LOST }, "");
+		return;
+	}
 	if (!job || !reply_is(reply, "OK")) {
 		verb_failed(e, host, job, "upload the outputs of", reply);
 		return;
@@ -247,6 +269,12 @@ static void handle_manifest(struct engine *e, struct host *host, struct job *job
 	struct buf *records;
 	struct frame_item item;
 
+	if (job && is_gone(reply)) {
+		job_finish(e, job,
+			   (struct job_verdict){ JOB_FAILED, REASON_UPLOAD_FAILED },
+			   "the host does not know the outputs any more");
+		return;
+	}
 	if (!job || !reply_is(reply, "OK")) {
 		verb_failed(e, host, job, "list the outputs of", reply);
 		return;
@@ -284,11 +312,15 @@ static void handle_ack(struct engine *e, struct host *host, struct job *job,
 {
 	struct job_record *r;
 
-	(void)host;
+	if (reply->fault == REMOTE_OK && !reply->has_frame) {
+		host->state = HOST_NEW; /* the agent does not answer */
+	}
 	if (!job) {
 		return;
 	}
-	if (!reply->has_frame) { /* no answer: the host may come back */
+	/* no answer, no room, or something lives that should not: later */
+	if (!reply->has_frame || reply_is(reply, "EALIVE") ||
+	    reply_is(reply, "EDISK")) {
 		job->run->wake_at = clock_ms() + RETRY_ACK_MS;
 		return;
 	}

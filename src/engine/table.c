@@ -139,6 +139,7 @@ void table_publish(struct engine *e, struct job *job)
 	struct job_record *old = job->published;
 
 	(void)pthread_rwlock_wrlock(&e->table_lock);
+	job->is_new = false;
 	if (streq(old->name, job->working->name)) {
 		job->published = job->working;
 	} else {
@@ -216,7 +217,7 @@ struct job_record *engine_get_job(struct engine *engine, int64_t id)
 
 	(void)pthread_rwlock_rdlock(&engine->table_lock);
 	job = table_get(engine, id);
-	if (job) {
+	if (job && !job->is_new) {
 		record = job_record_ref(job->published);
 	}
 	(void)pthread_rwlock_unlock(&engine->table_lock);
@@ -230,7 +231,7 @@ struct job_record *engine_find_job(struct engine *engine, const char *name)
 
 	(void)pthread_rwlock_rdlock(&engine->table_lock);
 	job = table_find(engine, name);
-	if (job) {
+	if (job && !job->is_new) {
 		record = job_record_ref(job->published);
 	}
 	(void)pthread_rwlock_unlock(&engine->table_lock);
@@ -245,7 +246,9 @@ size_t engine_list_jobs(struct engine *engine, int64_t after,
 	(void)pthread_rwlock_rdlock(&engine->table_lock);
 	for (size_t i = position_after(engine, after); i < engine->n_jobs && n < max;
 	     i++) {
-		ret_jobs[n++] = job_record_ref(engine->jobs[i]->published);
+		if (!engine->jobs[i]->is_new) {
+			ret_jobs[n++] = job_record_ref(engine->jobs[i]->published);
+		}
 	}
 	(void)pthread_rwlock_unlock(&engine->table_lock);
 	return n;

@@ -116,29 +116,56 @@ static void commit(struct engine *e)
 	e->in_transaction = false;
 }
 
+static void drop_job(struct engine *e, struct job *job)
+{
+	TAILQ_REMOVE(&e->dirty, job, dirty_link);
+	job->working = job_record_unref(job->working);
+	job->is_removed = job->run_is_over = false;
+	if (job->is_new) {
+		job_discard(e, job);
+	} else {
+		run_renew(e, job);
+	}
+}
+
+static void drop_tasks(struct engine *e)
+{
+	struct task *task;
+
+	while ((task = STAILQ_FIRST(&e->tasks))) {
+		struct job *job = table_get(e, task->job);
+
+		STAILQ_REMOVE_HEAD(&e->tasks, link);
+		if (job && job->run) {
+			job->run->is_busy = false;
+		}
+		task->event.drop(&task->event);
+	}
+}
+
 /* The commit did not happen: all that this turn thought of is dropped, nothing of it
- * leaves, and the schedule is made again from the records that are on disk. */
+ * leaves, what was learned in it is forgotten, and the schedule is made again from the
+ * records that are on disk. */
 static void drop_turn(struct engine *e)
 {
 	struct call *call;
 	struct job *job;
 
-	while ((job = TAILQ_FIRST(&e->dirty))) {
-		TAILQ_REMOVE(&e->dirty, job, dirty_link);
-		job->working = job_record_unref(job->working);
-		job->is_removed = false;
-		if (job->run) {
-			job->run->wake_at = clock_ms() + RETRY_MS;
-		}
-		if (job->is_new) {
-			job_discard(e, job);
-		}
-	}
+	drop_tasks(e);
 	while ((call = call_pop(e))) {
 		call_drop(e, call);
 	}
+	while ((job = TAILQ_FIRST(&e->dirty))) {
+		drop_job(e, job);
+	}
+	e->daemon_events_size = e->kept_events_size;
+	e->daemon_event_seq = e->kept_event_seq;
 	buf_truncate(&e->dead_files, 0);
 	schedule_rebuild(e);
+	TAILQ_FOREACH(job, &e->running, run_link)
+	{
+		job->run->wake_at = clock_ms() + RETRY_MS;
+	}
 }
 
 static void publish_jobs(struct engine *e)
@@ -147,13 +174,18 @@ static void publish_jobs(struct engine *e)
 
 	while ((job = TAILQ_FIRST(&e->dirty))) {
 		TAILQ_REMOVE(&e->dirty, job, dirty_link);
-		job->is_new = false;
 		if (job->is_removed) {
 			job_discard(e, job);
-		} else {
-			table_publish(e, job);
+			continue;
+		}
+		table_publish(e, job);
+		if (job->run_is_over) {
+			job->run_is_over = false;
+			run_detach(e, job);
 		}
 	}
+	e->kept_events_size = e->daemon_events_size;
+	e->kept_event_seq = e->daemon_event_seq;
 }
 
 static void unlink_dead_files(struct engine *e)
@@ -254,7 +286,11 @@ void engine_turn(struct engine *e, struct event_list *events)
 	e->turn_error = 0;
 	while ((event = STAILQ_FIRST(events))) {
 		STAILQ_REMOVE_HEAD(events, link);
-		event->handle(e, event);
+		if (e->is_draining && event->drop) {
+			event->drop(event);
+		} else {
+			event->handle(e, event);
+		}
 	}
 	if (!e->is_draining) {
 		decide(e);

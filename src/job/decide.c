@@ -14,6 +14,7 @@ enum job_end job_end_parse(const char *text)
 		{ "download-failed", END_DOWNLOAD_FAILED },
 		{ "upload-failed", END_UPLOAD_FAILED },
 		{ "cancelled", END_CANCELLED },
+		{ "lost rebooted", END_REBOOTED },
 	};
 
 	if (!text) {
@@ -43,6 +44,7 @@ struct job_exit job_exit_parse(const char *text)
 		exit.kind = EXIT_SETUP;
 	} else {
 		exit.kind = EXIT_LOST;
+		exit.rebooted = strcmp(text, "lost rebooted") == 0;
 	}
 	return exit;
 }
@@ -92,16 +94,16 @@ static enum job_step before_end(const struct job_facts *f)
 	    (!f->cancel_sent || f->cancel_now_due)) {
 		return STEP_CANCEL;
 	}
-	if (f->alive != ALIVE_DEAD && f->alive != ALIVE_REBOOTED) {
+	/* the runner is gone: what it left undone is done in its place, once the
+	 * program has ended or cannot live any more */
+	if (!f->logs_are_whole || f->alive == ALIVE_RUNNER ||
+	    f->alive == ALIVE_UNKNOWN) {
 		return STEP_POLL;
 	}
-	if (!f->logs_are_whole) {
-		return STEP_POLL;
+	if (f->alive == ALIVE_ORPHAN) {
+		return f->exit.kind == EXIT_NONE ? STEP_POLL : STEP_UPLOAD;
 	}
-	if (f->exit.kind != EXIT_NONE && f->has_outputs) {
-		return STEP_UPLOAD;
-	}
-	return STEP_FINISH;
+	return f->has_outputs ? STEP_UPLOAD : STEP_FINISH;
 }
 
 static enum job_step after_end(const struct job_facts *f)
@@ -167,6 +169,11 @@ const char *job_step_name(enum job_step step)
 	return names[step];
 }
 
+static bool was_rebooted(const struct job_facts *f)
+{
+	return f->alive == ALIVE_REBOOTED || f->exit.rebooted || f->end == END_REBOOTED;
+}
+
 /* The program's own result, whatever became of its outputs. */
 static struct job_verdict program_verdict(const struct job_facts *f)
 {
@@ -174,7 +181,7 @@ static struct job_verdict program_verdict(const struct job_facts *f)
 		/* also when a cancel or the limit came too late */
 		return (struct job_verdict){ JOB_SUCCEEDED, REASON_NONE };
 	}
-	if (f->cancel && f->cancel_sent) {
+	if (f->cancel && (f->cancel_sent || f->cancel_noted)) {
 		return (struct job_verdict){ JOB_CANCELLED, REASON_CANCELLED };
 	}
 	if (f->timed_out) {
@@ -192,9 +199,8 @@ static struct job_verdict program_verdict(const struct job_facts *f)
 	case EXIT_LOST:
 		break;
 	}
-	return (struct job_verdict){ JOB_FAILED, f->alive == ALIVE_REBOOTED
-							 ? REASON_HOST_REBOOTED
-							 : REASON_LOST };
+	return (struct job_verdict){ JOB_FAILED, was_rebooted(f) ? REASON_HOST_REBOOTED
+								 : REASON_LOST };
 }
 
 struct job_verdict job_verdict(const struct job_facts *f)
@@ -215,6 +221,7 @@ struct job_verdict job_verdict(const struct job_facts *f)
 	case END_NONE:
 	case END_OK:
 	case END_UPLOAD_FAILED:
+	case END_REBOOTED:
 	case END_BROKEN:
 		break;
 	}

@@ -15,13 +15,15 @@ enum job_alive { /* what the last poll said of the attempt's processes */
 		 ALIVE_REBOOTED, /* the claim is of an earlier boot */
 };
 
-enum job_end { /* the host's `end` file */
-	       END_NONE,
-	       END_OK,
-	       END_DOWNLOAD_FAILED,
-	       END_UPLOAD_FAILED,
-	       END_CANCELLED, /* before the program started */
-	       END_BROKEN,    /* payload-failed, lost */
+/* The host's `end` file. */
+enum job_end {
+	END_NONE,
+	END_OK,
+	END_DOWNLOAD_FAILED,
+	END_UPLOAD_FAILED,
+	END_CANCELLED, /* before the program started */
+	END_REBOOTED,  /* the same, by a reboot */
+	END_BROKEN,    /* payload-failed, lost */
 };
 enum job_end job_end_parse(const char *text); /* NULL: END_NONE */
 
@@ -34,6 +36,7 @@ enum job_exit_kind {
 struct job_exit {
 	enum job_exit_kind kind;
 	int code;
+	bool rebooted; /* EXIT_LOST: by a reboot */
 };
 struct job_exit job_exit_parse(const char *text); /* NULL: EXIT_NONE */
 
@@ -56,6 +59,7 @@ struct job_facts {
 	bool is_claimed;
 	bool is_void; /* cancelled before it ran: it never will */
 	bool cancel_sent;
+	bool cancel_noted;   /* the host has it, whoever sent it */
 	bool cancel_now_due; /* "cancel now" after a cancel with grace */
 	enum job_alive alive;
 	struct job_exit exit;

@@ -6,6 +6,7 @@ RGW in `s3`, the AWS CLI on the hosts. A Bed is made once a run, a Daemon where 
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,8 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parent.parent
 BED = TESTS / "bed"
 ACCESS_KEY = "AKBEDEXAMPLE"
-SECRET_KEY = "bedSecretKey/with+signs=="
+# its own, so that a scan finds no other bed's
+SECRET_KEY = "bedSecret/with+signs=" + secrets.token_hex(8)
 BUCKET = "bed-bucket"
 FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
 
@@ -98,7 +100,7 @@ class Bed:
 class Daemon:
     """jobfs with a mount of its own. Its log must stay clean (close() looks)."""
 
-    def __init__(self, bed, hosts=None, secrets=True, **config):
+    def __init__(self, bed, hosts=None, credentials=True, **config):
         self.bed = bed
         self.dir = Path(tempfile.mkdtemp(prefix="jobfs-test."))
         self.mount = self.dir / "mnt"
@@ -119,7 +121,7 @@ class Daemon:
         for key, value in config.items():
             self.config.setdefault(key, {}).update(value)
         self.environment = {"BUCKET_NAME": BUCKET}
-        if secrets:
+        if credentials:
             self.environment.update(AWS_ACCESS_KEY_ID=ACCESS_KEY,
                                     AWS_SECRET_ACCESS_KEY=SECRET_KEY)
         self.start()

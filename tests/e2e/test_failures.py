@@ -79,7 +79,7 @@ def test_wrong_credentials_are_named_and_no_secret_is_shown(bed, start, data, va
 
 
 def test_no_credentials_at_all_say_what_to_set(start):
-    daemon = start(secrets=False)
+    daemon = start(credentials=False)
     daemon.submit("none", {"inputs": {"x": "k"}, "run": "true"})
     daemon.wait("none", ("FAILED",))
     assert "AWS_ACCESS_KEY_ID" in error_of(daemon, "none")

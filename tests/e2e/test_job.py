@@ -99,7 +99,7 @@ def test_the_main_job_moves_its_data_directly_and_whole(bed, start, data, tmp_pa
 
 
 def test_a_job_without_data_needs_no_credentials(start):
-    daemon = start(hosts={"gpu1": {}}, secrets=False)
+    daemon = start(hosts={"gpu1": {}}, credentials=False)
     daemon.submit("plain", {"run": "echo out; echo err >&2; pwd"})
     daemon.wait("plain", ("SUCCEEDED",))
     log = daemon.read("plain", "log").splitlines()

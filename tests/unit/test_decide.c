@@ -225,10 +225,46 @@ TEST("an orphan is waited for, however long")
 	CHECK_STEP(&f, STEP_POLL);
 }
 
+TEST("an orphan that has told its result does not hold the outputs back")
+{
+	struct job_facts f = ended_job(0, END_NONE);
+
+	f.alive = ALIVE_ORPHAN;
+	CHECK_STEP(&f, STEP_UPLOAD);
+	f.logs_are_whole = false;
+	CHECK_STEP(&f, STEP_POLL);
+}
+
+TEST("what a program left on a host that died goes up too")
+{
+	struct job_facts f = claimed_job();
+
+	f.alive = ALIVE_REBOOTED;
+	f.logs_are_whole = true;
+	CHECK_STEP(&f, STEP_UPLOAD);
+	f.end = END_OK;
+	f.alive = ALIVE_DEAD;
+	f.exit = job_exit_parse("lost rebooted");
+	f.is_verified = true;
+	CHECK_STEP(&f, STEP_FINISH);
+	CHECK_VERDICT(&f, JOB_FAILED, REASON_HOST_REBOOTED);
+}
+
+TEST("a cancel that another daemon sent is a cancel")
+{
+	struct job_facts f = ended_job(143, END_OK);
+
+	f.cancel = f.is_verified = true;
+	CHECK_VERDICT(&f, JOB_FAILED, REASON_SIGNALED);
+	f.cancel_noted = true;
+	CHECK_VERDICT(&f, JOB_CANCELLED, REASON_CANCELLED);
+}
+
 TEST("dead without a result is lost, and after a reboot it says so")
 {
 	struct job_facts f = claimed_job();
 
+	f.has_outputs = false;
 	f.alive = ALIVE_DEAD;
 	f.logs_are_whole = true;
 	CHECK_STEP(&f, STEP_FINISH);
