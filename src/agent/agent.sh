@@ -717,6 +717,7 @@ list_outputs() {
 	case $OUTPUT in . | ./) ;; *) o_want=$o_want/${OUTPUT%/} ;; esac
 	if [ -z "$o_dir" ]; then
 		: >"$a/t.manifest"
+		[ ! -e "$a/work/$OUTPUT" ] || printf 'notdir .\0' >"$a/t.skipped"
 	elif [ "$o_dir" != "$o_want" ]; then # the directory, or one on the way, became a link
 		: >"$a/t.manifest"
 		printf 'symlink .\0' >"$a/t.skipped"
@@ -1127,7 +1128,7 @@ cmd_cancel() { # GRACE
 	[ "$c_kind" != void ] || reply VOIDED
 	[ ! -f "$a/acked" ] || reply OK
 	get_boot
-	put_once cancel "$nonce"
+	[ -f "$a/exit" ] || put_once cancel "$nonce" # what ended by itself was not cancelled
 	[ "$c_boot" = "$boot" ] && [ ! -f "$a/end" ] || reply OK
 	detach _kill "$1" </dev/null
 	reply OK

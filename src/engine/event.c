@@ -8,6 +8,7 @@
 #include "engine/internal.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/utf8.h"
 
 int job_append(struct engine *e, struct job *job, enum job_stream stream,
 	       const char *data, size_t len)
@@ -165,6 +166,7 @@ int job_transition(struct engine *e, struct job *job, enum job_state state,
 	va_start(args, format);
 	(void)vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
+	utf8_clean(message); /* names and words of a host may be anything */
 	/* a clock that was set back must not make mtime(status) repeat itself */
 	set_times(r, state, now > r->changed_ms ? now : r->changed_ms + 1);
 	r->state = state;

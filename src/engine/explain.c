@@ -45,6 +45,12 @@ static void explain_program(const struct job *job, enum job_reason reason,
 		(void)buf_printf(
 			out, "%s was killed by signal %d on %s (exit code %d); see log",
 			name, exit.code - 128, r->attempt.host, exit.code);
+	} else if (reason == REASON_SETUP_FAILED && job->run->spec->image &&
+		   exit.code >= 125) { /* docker's own codes */
+		(void)buf_printf(out,
+				 "the container of image %s could not be started on "
+				 "%s (code %d); log has docker's words",
+				 job->run->spec->image, r->attempt.host, exit.code);
 	} else if (reason == REASON_SETUP_FAILED) {
 		(void)buf_printf(out,
 				 "setup exited with code %d on %s, so %s did not run; "
@@ -64,6 +70,7 @@ static void explain_program(const struct job *job, enum job_reason reason,
 static void explain_host(const struct job *job, enum job_reason reason, struct buf *out)
 {
 	const struct job_record *r = job_get(job);
+	bool is_broken = job_end_parse(r->attempt.end) == END_BROKEN;
 
 	if (reason == REASON_HOST_REBOOTED) {
 		(void)buf_printf(out, "host %s was rebooted while the job ran",
@@ -80,8 +87,8 @@ static void explain_host(const struct job *job, enum job_reason reason, struct b
 			out,
 			"the job's processes on %s were killed (out of memory?), so "
 			"its exit code is not known%s%s",
-			r->attempt.host, r->attempt.end ? ": " : "",
-			r->attempt.end ? r->attempt.end : "");
+			r->attempt.host, is_broken ? ": " : "",
+			is_broken ? r->attempt.end : "");
 	}
 }
 
@@ -106,6 +113,10 @@ void job_explain(const struct job *job, struct job_verdict v, const char *detail
 		explain_download(r, out);
 		break;
 	case REASON_UPLOAD_FAILED:
+		if (r->attempt.n == 0) { /* it did not come to that */
+			(void)buf_add_str(out, detail);
+			break;
+		}
 		(void)buf_printf(
 			out, "%s; they are still on %s in ~/.jobfs/jobs/%s-%d/work/%s",
 			detail[0] ? detail

@@ -286,7 +286,12 @@ static void handle_probe(struct engine *e, struct host *host, struct job *job,
 
 static void send_probe(struct engine *e, struct host *host)
 {
-	if (host_call(e, host, "probe", PROBE_TIMEOUT_MS, handle_probe)) {
+	struct remote_call *call =
+		host_call(e, host, "probe", PROBE_TIMEOUT_MS, handle_probe);
+
+	if (call) {
+		/* what only a person can mend was perhaps mended: ask, do not wait */
+		call->new_connection = host_fault_is_permanent(host->fault);
 		host->state = HOST_PROBING;
 	}
 }

@@ -97,6 +97,16 @@ static struct job *task_job(struct engine *e, const struct inspect_task *t)
 	return job;
 }
 
+/* Splits "s3://bucket/prefix"; the bucket is the caller's. */
+static char *split_uri(const char *uri, const char **ret_prefix)
+{
+	const char *bucket = uri + strlen("s3://");
+	const char *slash = strchr(bucket, '/');
+
+	*ret_prefix = slash ? slash + 1 : "";
+	return strndup(bucket, slash ? (size_t)(slash - bucket) : strlen(bucket));
+}
+
 /* --- inputs ---------------------------------------------------------------------- */
 
 struct input_scan {
@@ -182,6 +192,33 @@ static int check_input(struct inspect_task *t, struct s3_client *s3, size_t i)
 	return err_set(&t->error, 0, "%s", "");
 }
 
+static int stop_at_once(void *arg, const struct s3_object *object)
+{
+	(void)arg;
+	(void)object;
+	return 1;
+}
+
+/* Can the outputs be looked for where they are to go? Better said now than after days.
+ */
+static int check_destination(struct inspect_task *t, struct s3_client *s3)
+{
+	struct s3_place place = t->place;
+	struct s3_listing listing = { .page_size = 1, .each = stop_at_once };
+	cleanup_free char *bucket = split_uri(t->destination, &listing.prefix);
+
+	if (!bucket) {
+		return err_set(&t->error, -ENOMEM, "no memory");
+	}
+	place.bucket = bucket;
+	t->fault = s3_list(s3, &place, &t->credentials, &listing, &t->error);
+	if (t->fault != S3_OK && t->fault != S3_STOPPED) {
+		t->reason = fault_reason(t->fault, REASON_UPLOAD_FAILED);
+		return err_prefix(&t->error, -EIO, "outputs (%s)", t->destination);
+	}
+	return err_set(&t->error, 0, "%s", "");
+}
+
 static void run_inputs(struct task *task, struct s3_client *s3)
 {
 	struct inspect_task *t = (struct inspect_task *)task;
@@ -194,6 +231,9 @@ static void run_inputs(struct task *task, struct s3_client *s3)
 	}
 	for (size_t i = 0; i < t->spec->n_inputs && r == 0; i++) {
 		r = check_input(t, s3, i);
+	}
+	if (r == 0 && t->spec->has_outputs) {
+		(void)check_destination(t, s3);
 	}
 }
 
@@ -231,6 +271,7 @@ void inspect_inputs(struct engine *e, struct job *job)
 	}
 	t = task_new(e, job);
 	if (t) {
+		t->destination = job->run->destination;
 		t->task.event.handle = handle_inputs;
 		t->task.run = run_inputs;
 		task_submit(e, job, t);
@@ -280,16 +321,6 @@ static int check_missing(struct inspect_task *t, const struct manifest_list *lis
 	t->count = (int64_t)list->n;
 	t->total = list->bytes;
 	return 0;
-}
-
-/* Splits "s3://bucket/prefix"; the bucket is the caller's. */
-static char *split_uri(const char *uri, const char **ret_prefix)
-{
-	const char *bucket = uri + strlen("s3://");
-	const char *slash = strchr(bucket, '/');
-
-	*ret_prefix = slash ? slash + 1 : "";
-	return strndup(bucket, slash ? (size_t)(slash - bucket) : strlen(bucket));
 }
 
 static int check_outputs(struct inspect_task *t, struct s3_client *s3)
@@ -371,7 +402,18 @@ static void handle_outputs(struct engine *e, struct event *event)
 	struct inspect_task *t = (struct inspect_task *)event;
 	struct job *job = task_job(e, t);
 
-	if (job && t->error.code == 0) {
+	if (job && t->error.code == 0 && job->run->n_lost > 0) {
+		char text[ERR_TEXT_MAX];
+
+		(void)snprintf(
+			text, sizeof(text),
+			"%zu outputs could not be read and are not in %s, the first "
+			"is: %s",
+			job->run->n_lost, t->destination, job->run->lost);
+		job_finish(e, job,
+			   (struct job_verdict){ JOB_FAILED, REASON_UPLOAD_FAILED },
+			   text);
+	} else if (job && t->error.code == 0) {
 		job_step_done(job);
 		note_outputs(e, job, t);
 	} else if (job && t->reason == REASON_UPLOAD_FAILED) {

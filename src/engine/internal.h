@@ -95,6 +95,8 @@ struct run {
 	int64_t host_log, host_transfer; /* sizes of the logs on the host */
 	bool upload_sent;
 	bool has_manifest;
+	size_t n_lost;	     /* outputs that the host could not even read */
+	char lost[256];	     /* the first: "KIND PATH" */
 	struct buf manifest; /* what the host uploaded: "SIZE PATH\0" */
 };
 

@@ -61,7 +61,11 @@ int run_attach(struct engine *e, struct job *job, struct spec *spec)
 
 int run_attach_stored(struct engine *e, struct job *job)
 {
-	struct spec_context context = { .default_bucket = e->conf->s3.bucket };
+	const char *bucket = e->conf->s3.bucket;
+	struct spec_context context = {
+		.default_bucket = bucket ? bucket : "the-default-bucket-is-gone",
+		.was_accepted = true,
+	};
 	cleanup_buf struct buf text = BUF_INIT;
 	struct err err = ERR_INIT;
 	struct spec *spec = NULL;
@@ -126,5 +130,7 @@ void run_get_place(const struct engine *e, const struct spec *spec, const char *
 
 void attempt_name(const struct job_record *r, char ret_name[static ATTEMPT_NAME_MAX])
 {
-	(void)snprintf(ret_name, ATTEMPT_NAME_MAX, "%s-%d", r->key, r->attempt.n);
+	/* before the commit: what the first will be called */
+	(void)snprintf(ret_name, ATTEMPT_NAME_MAX, "%s-%d", r->key,
+		       r->attempt.n > 0 ? r->attempt.n : 1);
 }

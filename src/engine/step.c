@@ -58,9 +58,12 @@ static void verb_failed(struct engine *e, struct host *host, struct job *job,
 	}
 	if (reply->fault != REMOTE_OK && reply->fault != REMOTE_ABORTED) {
 		if (!job_get(job)->attempt.is_claimed && host->trouble_ms) {
-			(void)job_trouble(e, job, host->reason, host->trouble);
+			job_step_failed(e, job, host->reason,
+					e->conf->limits.connect_patience_ms,
+					host->trouble);
+		} else {
+			job_retry_later(job);
 		}
-		job_retry_later(job);
 		return;
 	}
 	(void)snprintf(text, sizeof(text), "host %s could not %s the job: %s",
@@ -69,7 +72,8 @@ static void verb_failed(struct engine *e, struct host *host, struct job *job,
 		       : reply->has_frame ? reply->frame.code
 					  : reply->noise);
 	log_warning("job %s: %s", job_get(job)->name, text);
-	job_step_failed(e, job, REASON_HOST_UNFIT, INT64_MAX, text);
+	job_step_failed(e, job, REASON_HOST_UNFIT, e->conf->limits.connect_patience_ms,
+			text);
 }
 
 static void handle_put(struct engine *e, struct host *host, struct job *job,
@@ -243,22 +247,38 @@ void step_upload(struct engine *e, struct job *job)
 	}
 }
 
-/* Links, sockets and the like are no outputs; the timeline names the first of them. */
+/* Links, sockets and the like are no outputs. What the host could not read or name is
+ * one that S3 does not have. */
+static bool is_lost_output(const char *entry)
+{
+	return has_prefix(entry, "unreadable ") || has_prefix(entry, "badname ") ||
+	       has_prefix(entry, "notdir ") || streq(entry, "symlink .");
+}
+
 static void note_skipped(struct engine *e, struct job *job,
 			 const struct frame_item *item)
 {
 	const char *end = item->value + item->value_len;
+	struct run *run = job->run;
 	char first[256];
 	size_t n = 0;
 
-	for (const char *p = item->value; p < end; p++) {
-		n += *p == '\0';
+	run->n_lost = 0;
+	/* each ends in a NUL, and the block in a newline */
+	for (const char *p = item->value; p < end; p += strlen(p) + 1) {
+		if (!memchr(p, '\0', (size_t)(end - p))) {
+			break;
+		}
+		n++;
+		if (is_lost_output(p) && run->n_lost++ == 0) {
+			(void)snprintf(run->lost, sizeof(run->lost), "%s", p);
+		}
 	}
 	if (n > 0) {
 		frame_item_text(item, first, sizeof(first));
 		(void)job_event(e, job, "skipped",
 				"%zu entries of the output directory are not uploaded, "
-				"the first is a %s",
+				"the first is: %s",
 				n, first);
 	}
 }

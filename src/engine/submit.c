@@ -69,15 +69,17 @@ static bool script_is_there(struct engine *e, int64_t job, const struct spec *sp
 static void show_waiting(struct engine *e, struct job *job)
 {
 	struct job_record *r;
+	char text[ERR_TEXT_MAX];
 
 	if (job_get(job)->reason == REASON_WAITING_FOR_FILES ||
 	    !(r = job_edit(e, job))) {
 		return;
 	}
+	(void)snprintf(text, sizeof(text), "waits for files/%s",
+		       job->run->spec->script);
 	r->reason = REASON_WAITING_FOR_FILES;
-	(void)job_set_text(&r->message, "");
-	(void)job_event(e, job, "waiting", "waits for files/%s",
-			job->run->spec->script);
+	(void)job_set_text(&r->message, text);
+	(void)job_event(e, job, "waiting", "%s", text);
 }
 
 static void check_script(struct engine *e, struct job *job)
@@ -91,6 +93,7 @@ static void check_script(struct engine *e, struct job *job)
 	} else if (job_get(job)->reason == REASON_WAITING_FOR_FILES &&
 		   (r = job_edit(e, job))) {
 		r->reason = REASON_NONE;
+		(void)job_set_text(&r->message, "");
 	}
 }
 

@@ -49,7 +49,7 @@ struct job_exit job_exit_parse(const char *text)
 	return exit;
 }
 
-/* No packet about the attempt has left: everything may still be undone. */
+/* Nothing that could start it has left: everything may still be undone. */
 static enum job_step before_commit(const struct job_facts *f)
 {
 	if (f->cancel) {
@@ -67,7 +67,9 @@ static enum job_step before_commit(const struct job_facts *f)
 	if (!f->has_payload) {
 		return STEP_MAKE_PAYLOAD;
 	}
-	return STEP_COMMIT;
+	/* a payload without a claim is nothing: if it cannot be sent, the job was not
+	 */
+	return f->payload_sent ? STEP_COMMIT : STEP_PUT;
 }
 
 /* The host has no claim of ours: launch the same attempt, as often as it takes. */
@@ -177,11 +179,14 @@ static bool was_rebooted(const struct job_facts *f)
 /* The program's own result, whatever became of its outputs. */
 static struct job_verdict program_verdict(const struct job_facts *f)
 {
+	if (f->cancel && f->cancel_noted) {
+		return (struct job_verdict){ JOB_CANCELLED, REASON_CANCELLED };
+	}
 	if (f->exit.kind == EXIT_CODE && f->exit.code == 0) {
 		/* also when a cancel or the limit came too late */
 		return (struct job_verdict){ JOB_SUCCEEDED, REASON_NONE };
 	}
-	if (f->cancel && (f->cancel_sent || f->cancel_noted)) {
+	if (f->cancel && f->cancel_sent) {
 		return (struct job_verdict){ JOB_CANCELLED, REASON_CANCELLED };
 	}
 	if (f->timed_out) {

@@ -59,7 +59,7 @@ struct job_facts {
 	bool is_claimed;
 	bool is_void; /* cancelled before it ran: it never will */
 	bool cancel_sent;
-	bool cancel_noted;   /* the host has it, whoever sent it */
+	bool cancel_noted;   /* it reached the host before the program ended */
 	bool cancel_now_due; /* "cancel now" after a cancel with grace */
 	enum job_alive alive;
 	struct job_exit exit;
@@ -77,7 +77,7 @@ enum job_step {
 	STEP_WAIT_CLI,	   /* the host needs an AWS CLI first */
 	STEP_CHECK_INPUTS, /* are they in S3? */
 	STEP_MAKE_PAYLOAD,
-	STEP_COMMIT, /* the attempt's id, before the first packet about it */
+	STEP_COMMIT, /* the attempt's id, before anything that could start it */
 	STEP_PUT,
 	STEP_LAUNCH,
 	STEP_POLL,

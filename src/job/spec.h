@@ -74,6 +74,9 @@ struct spec_context {
 	int (*host_gpus)(const void *arg, const char *host);
 	int max_gpus; /* of the best host */
 	const void *arg;
+	/* It was accepted before: what it says of hosts is not checked again, since the
+	 * configuration may have changed. */
+	bool was_accepted;
 };
 
 /* Where the document stands while it is being written. */

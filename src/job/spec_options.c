@@ -86,7 +86,7 @@ static void read_host(struct spec_reader *r, const struct json_mark *mark)
 	const char *host =
 		spec_text(r, mark, SPEC_TEXT_PLAIN, "the name of a GPU host");
 
-	if (host && !is_host(r->context, host)) {
+	if (host && !r->context->was_accepted && !is_host(r->context, host)) {
 		unknown_host(r, mark, host);
 		return;
 	}
@@ -111,6 +111,8 @@ static void read_gpus(struct spec_reader *r, const struct json_mark *mark)
 		spec_problem(r, mark,
 			     "found %lld; expected a whole number of GPUs, from 0",
 			     (long long)gpus);
+	} else if (r->context->was_accepted) {
+		r->spec->gpus = gpus > INT_MAX ? INT_MAX : (int)gpus;
 	} else if (gpus > max && host) {
 		show_text(host, strlen(host), shown);
 		spec_problem(r, mark,

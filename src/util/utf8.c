@@ -1,5 +1,7 @@
 #include "util/utf8.h"
 
+#include <string.h>
+
 static bool is_continuation(unsigned char c)
 {
 	return (c & 0xc0) == 0x80;
@@ -52,4 +54,20 @@ bool utf8_is_valid(const char *text, size_t len)
 		len -= n;
 	}
 	return true;
+}
+
+void utf8_clean(char *text)
+{
+	size_t left = strlen(text);
+
+	while (left > 0) {
+		size_t n = utf8_char_len(text, left);
+
+		if (n == 0) {
+			*text = '?';
+			n = 1;
+		}
+		text += n;
+		left -= n;
+	}
 }

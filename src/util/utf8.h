@@ -6,4 +6,6 @@
 
 /* The length in bytes (1-4) of the character at text, 0 when it is not valid. */
 size_t utf8_char_len(const char *text, size_t len);
+/* Puts a "?" in place of each byte that is not valid, so that the text can be shown. */
+void utf8_clean(char *text);
 bool utf8_is_valid(const char *text, size_t len);

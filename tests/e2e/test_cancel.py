@@ -31,6 +31,14 @@ def test_a_program_that_ignores_term_is_killed_after_the_grace_or_at_once(start)
     daemon.wait("stubborn", ("CANCELLED",), 30)
 
 
+def test_a_program_that_ends_well_because_of_the_cancel_is_cancelled(daemon):
+    daemon.submit("polite", {"run": "trap 'exit 0' TERM; echo armed; sleep 100 & wait"})
+    wait_for("the trap", lambda: daemon.read("polite", "log") == "armed\n")
+    assert ctl(daemon, "polite", "cancel").returncode == 0
+    daemon.wait("polite", ("CANCELLED",))
+    assert daemon.read("polite", "exit_code") == "0\n"
+
+
 def test_a_queued_job_is_cancelled_before_it_ran(start):
     daemon = start(hosts={"gpu1": {"slots": 1}})
     daemon.submit("first", {"run": "sleep 2"})

@@ -139,13 +139,36 @@ def test_keys_that_are_not_supported_yet_are_refused_by_name(daemon):
         assert f"$.{key}" in error and "not supported yet" in error
 
 
-def test_outputs_that_cannot_be_written_are_no_success(daemon):
+def test_a_destination_that_does_not_exist_is_told_before_the_program_runs(daemon):
     daemon.submit("denied", {"run": "echo x >output/x", "outputs": "s3://no-such-bucket-at-all/p/"})
-    daemon.wait("denied", ("FAILED",), 180)
-    error = error_of(daemon, "denied")
-    assert "no-such-bucket-at-all" in error or "could not be uploaded" in error
-    assert not (daemon.job("denied") / "outputs.s3").exists()
-    assert daemon.read("denied", "exit_code") == "0\n"
+    daemon.wait("denied", ("FAILED",))
+    assert "no-such-bucket-at-all" in error_of(daemon, "denied")
+    assert not (daemon.job("denied") / "exit_code").exists()
+
+
+def test_outputs_that_cannot_be_uploaded_are_no_success_and_stay_on_the_host(bed, daemon):
+    bed.aws("s3", "mb", "s3://short-lived")
+    daemon.submit("late", {"run": "echo x >output/x; sleep 2", "outputs": "s3://short-lived/p/"})
+    daemon.wait("late", ("RUNNING",))
+    bed.aws("s3", "rb", "s3://short-lived")
+    daemon.wait("late", ("FAILED",), 180)
+    assert daemon.read("late", "exit_code") == "0\n"
+    assert not (daemon.job("late") / "outputs.s3").exists()
+    where = error_of(daemon, "late").split("~/")[1].strip()
+    assert bed.on(daemon.json("late")["host"], "cat", f"{where}/x") == "x\n"
+
+
+@pytest.mark.parametrize("program,words", [
+    ("echo a >output/good; echo b >output/locked; chmod 0 output/locked", "locked"),
+    ("echo a >output/good; printf x >\"output/$(printf 'bad\\377')\"", "badname"),
+    ("rmdir output; echo a >output", "notdir"),
+    ("rmdir output; mkdir other; ln -s other output", "symlink"),
+])
+def test_outputs_that_the_host_cannot_read_are_no_success(daemon, program, words):
+    daemon.submit("lost", {"run": program, "outputs": "lost/{id}/"})
+    daemon.wait("lost", ("FAILED",))
+    assert words in error_of(daemon, "lost")
+    assert daemon.json("lost")["reason"] == "UploadFailed"
 
 
 def test_the_run_limit_stops_the_program_and_keeps_its_outputs(bed, daemon):

@@ -37,9 +37,9 @@ def ledger(bed):
     return Counter(lines)
 
 
-def submit(daemon, name, seconds, code):
+def submit(daemon, name, seconds, code, **more):
     daemon.submit(name, {"script": "w.sh", "args": [name, str(seconds), str(code)],
-                         "outputs": f"ledger/{name}/{{id}}/"}, {"w.sh": WORK})
+                         "outputs": f"ledger/{name}/{{id}}/", **more}, {"w.sh": WORK})
 
 
 def check(bed, daemon, jobs):
@@ -85,6 +85,18 @@ def test_a_job_ends_right_while_no_daemon_runs(bed, daemon):
     daemon.start()
     daemon.wait("alone", ("SUCCEEDED",))
     check(bed, daemon, {"alone": 0})
+
+
+def test_a_job_that_names_its_host_and_gpus_is_found_again(bed, start):
+    clear_ledgers(bed)
+    daemon = start(hosts={"gpu1": {"slots": 2, "gpus": 2}, "gpu2": {}})
+    submit(daemon, "pinned", 2, 0, resources={"host": "gpu1", "gpus": 2})
+    daemon.wait("pinned", ("RUNNING",))
+    daemon.kill()
+    daemon.config["hosts"]["gpu1"]["gpus"] = 1  # it has less now; the job has what it has
+    daemon.start()
+    daemon.wait("pinned", ("SUCCEEDED",))
+    check(bed, daemon, {"pinned": 0})
 
 
 def test_sigterm_ends_the_daemon_at_once_and_jobs_go_on(bed, daemon):

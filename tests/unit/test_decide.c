@@ -62,10 +62,10 @@ TEST("a job is prepared in order, and its attempt is committed before a packet l
 	f.cli_is_ready = true;
 	CHECK_STEP(&f, STEP_MAKE_PAYLOAD);
 	f.has_payload = true;
-	CHECK_STEP(&f, STEP_COMMIT);
-	f.is_committed = f.is_polled = true;
 	CHECK_STEP(&f, STEP_PUT);
 	f.payload_sent = true;
+	CHECK_STEP(&f, STEP_COMMIT);
+	f.is_committed = f.is_polled = true;
 	CHECK_STEP(&f, STEP_LAUNCH);
 	f.is_claimed = true;
 	CHECK_STEP(&f, STEP_POLL);
@@ -76,7 +76,7 @@ TEST("a job without data needs neither S3 nor the CLI")
 	struct job_facts f = ready_job();
 
 	f.needs_s3 = f.inputs_checked = f.cli_is_ready = false;
-	CHECK_STEP(&f, STEP_COMMIT);
+	CHECK_STEP(&f, STEP_PUT);
 }
 
 TEST("after a crash the host is asked before anything is launched again")
@@ -258,6 +258,8 @@ TEST("a cancel that another daemon sent is a cancel")
 	CHECK_VERDICT(&f, JOB_FAILED, REASON_SIGNALED);
 	f.cancel_noted = true;
 	CHECK_VERDICT(&f, JOB_CANCELLED, REASON_CANCELLED);
+	f.exit.code = 0; /* it took TERM for a reason to end well */
+	CHECK_VERDICT(&f, JOB_CANCELLED, REASON_CANCELLED);
 }
 
 TEST("dead without a result is lost, and after a reboot it says so")
@@ -351,7 +353,7 @@ TEST("whatever the facts, nothing is launched twice and no success is a lie")
 		};
 		enum job_step step = job_next_step(&f);
 
-		if (step == STEP_PUT || step == STEP_LAUNCH) {
+		if (step == STEP_LAUNCH) {
 			CHECK(f.is_committed && f.is_polled && f.same_store &&
 			      f.host_is_ready && !f.is_claimed && !f.is_void &&
 			      !f.cancel);
