@@ -347,7 +347,7 @@ TEST("whatever the facts, nothing is launched twice and no success is a lie")
 			.payload_sent = bits & 8192,
 			.cli_is_ready = bits & 16384,
 			.inputs_checked = bits & 32768,
-			.exit = { bits & 65536 ? EXIT_CODE : EXIT_NONE, 0 },
+			.exit = { .kind = bits & 65536 ? EXIT_CODE : EXIT_NONE },
 			.end = bits & 131072 ? END_OK : END_NONE,
 			.alive = bits & 65536 ? ALIVE_DEAD : ALIVE_RUNNER,
 		};
