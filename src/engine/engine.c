@@ -37,7 +37,7 @@ static int64_t earlier(int64_t a, int64_t b)
 /* When something is due without an event. */
 static int64_t next_deadline(const struct engine *e)
 {
-	int64_t at = schedule_deadline(e, clock_ms() + IDLE_MS);
+	int64_t at = submit_deadline(e, schedule_deadline(e, clock_ms() + IDLE_MS));
 	const struct job *job;
 
 	TAILQ_FOREACH(job, &e->running, run_link)

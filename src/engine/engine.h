@@ -62,6 +62,11 @@ void engine_save_spec_file(struct engine *engine, int64_t job, int64_t file,
  * accepted. */
 void engine_remove_spec(struct engine *engine, int64_t job, engine_reply_fn *reply,
 			void *arg);
+/* The next spec of the job is written by this process, a copying program (cp -r of a
+ * whole job directory): what it copies after spec.json belongs to the job too, so the
+ * job waits with REASON_WAITING_FOR_FILES until the process has ended. Before
+ * engine_save_spec(). */
+void engine_note_copier(struct engine *engine, int64_t job, pid_t process);
 /* One verb of `ctl`. -EINVAL: no such verb; -EBUSY: not in this state; -EOPNOTSUPP. */
 void engine_control(struct engine *engine, int64_t job, const char *text, size_t len,
 		    engine_reply_fn *reply, void *arg);

@@ -105,6 +105,7 @@ struct job {
 		*published;	    /* guarded by engine.table_lock for other threads */
 	struct job_record *working; /* this turn's private copy, NULL: unchanged */
 	struct run *run;   /* active jobs, and final ones that await their ack */
+	pid_t copier;	   /* still copies into files/; 0: nobody */
 	struct host *host; /* whose slot it has, or had until the ack */
 	bool has_slot;
 	bool is_new;	  /* made in this turn; guarded by engine.table_lock */
@@ -332,6 +333,10 @@ const char *agent_text(size_t *ret_len);
 
 /* engine/submit.c: files/ changed; a queued job may have what it waits for */
 void submit_check_files(struct engine *e, struct job *job);
+/* Looks at the jobs that wait for a copying program; when to look again, at most `at`.
+ */
+void submit_check_copiers(struct engine *e);
+int64_t submit_deadline(const struct engine *e, int64_t at);
 
 /* engine/poll.c */
 void poll_hosts(struct engine *e);

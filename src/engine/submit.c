@@ -11,6 +11,9 @@
 #include "engine/internal.h"
 #include "engine/request.h"
 #include "util/clock.h"
+#include "util/process.h"
+
+enum { COPIER_POLL_MS = 10 };
 
 static int host_gpus(const void *arg, const char *name)
 {
@@ -71,24 +74,49 @@ static void show_waiting(struct engine *e, struct job *job)
 	struct job_record *r;
 	char text[ERR_TEXT_MAX];
 
-	if (job_get(job)->reason == REASON_WAITING_FOR_FILES ||
-	    !(r = job_edit(e, job))) {
-		return;
-	}
 	(void)snprintf(text, sizeof(text), "waits for files/%s",
 		       job->run->spec->script);
+	if (streq(job_get(job)->message, text) || !(r = job_edit(e, job))) {
+		return;
+	}
 	r->reason = REASON_WAITING_FOR_FILES;
 	(void)job_set_text(&r->message, text);
 	(void)job_event(e, job, "waiting", "%s", text);
 }
 
+/* The copier's reply to close(2) is on its way: it has not ended yet, but mostly will
+ * have before anything is shown of it. */
+static bool is_being_copied(struct job *job)
+{
+	if (job->copier && !process_is_copying(job->copier)) {
+		job->copier = 0;
+	}
+	return job->copier != 0;
+}
+
+static void show_copying(struct engine *e, struct job *job)
+{
+	struct job_record *r;
+
+	if (job_get(job)->reason == REASON_WAITING_FOR_FILES ||
+	    !(r = job_edit(e, job))) {
+		return;
+	}
+	r->reason = REASON_WAITING_FOR_FILES;
+	(void)job_set_text(&r->message, "waits until its files are copied");
+}
+
 static void check_script(struct engine *e, struct job *job)
 {
 	struct run *run = job->run;
+	bool is_copied = is_being_copied(job);
 	struct job_record *r;
 
-	run->waits_for_files = !script_is_there(e, job_get(job)->id, run->spec);
-	if (run->waits_for_files) {
+	run->waits_for_files =
+		is_copied || !script_is_there(e, job_get(job)->id, run->spec);
+	if (is_copied) {
+		show_copying(e, job);
+	} else if (run->waits_for_files) {
 		show_waiting(e, job);
 	} else if (job_get(job)->reason == REASON_WAITING_FOR_FILES &&
 		   (r = job_edit(e, job))) {
@@ -102,6 +130,45 @@ void submit_check_files(struct engine *e, struct job *job)
 	if (job->run && job_get(job)->state == JOB_QUEUED) {
 		check_script(e, job);
 	}
+}
+
+void submit_check_copiers(struct engine *e)
+{
+	struct job *job;
+
+	TAILQ_FOREACH(job, &e->queue, queue_link)
+	{
+		if (job->copier) {
+			submit_check_files(e, job);
+		}
+	}
+}
+
+int64_t submit_deadline(const struct engine *e, int64_t at)
+{
+	const struct job *job;
+
+	TAILQ_FOREACH(job, &e->queue, queue_link)
+	{
+		if (job->copier) {
+			return clock_ms() + COPIER_POLL_MS;
+		}
+	}
+	return at;
+}
+
+static void handle_copier(struct engine *e, struct job_request *request,
+			  struct job *job)
+{
+	job->copier = (pid_t)request->parent;
+	request_answer(e, &request->request, 0, 0);
+}
+
+void engine_note_copier(struct engine *engine, int64_t job, pid_t process)
+{
+	struct job_request request = { .job = job, .parent = process };
+
+	job_request_post(engine, handle_copier, &request);
 }
 
 /* --- the document ---------------------------------------------------------------- */

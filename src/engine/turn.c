@@ -272,6 +272,7 @@ static void advance_jobs(struct engine *e)
 static void decide(struct engine *e)
 {
 	wake_due_jobs(e);
+	submit_check_copiers(e);
 	do {
 		advance_jobs(e);
 		schedule(e);

@@ -9,6 +9,7 @@
 #include "fs/caller.h"
 #include "fs/userfile.h"
 #include "util/log.h"
+#include "util/process.h"
 
 /* --- who opened it --------------------------------------------------------------- */
 
@@ -99,6 +100,16 @@ static void reply_make(struct ask *ask, int result, int64_t id)
 	ask_reply_entry(ask, result == -EINVAL ? 0 : result, id);
 }
 
+/* cp -r of a whole job directory may bring spec.json before the rest. */
+static void note_copier(const struct ask *ask)
+{
+	pid_t process = ask->req ? caller_process(fuse_req_ctx(ask->req)->pid) : 0;
+
+	if (process_is_copying(process)) {
+		engine_note_copier(ask->fs->engine, ask->job, process);
+	}
+}
+
 /* Gives the draft to the engine; the ask, with what its reply needs, is taken over. */
 static int save(struct draft *draft, struct ask *ask)
 {
@@ -114,6 +125,7 @@ static int save(struct draft *draft, struct ask *ask)
 		return r;
 	}
 	ask->draft = draft_ref(draft);
+	note_copier(ask);
 	engine_save_spec(ask->fs->engine, ask->job, buf_text(&text), text.len,
 			 ask_answered, ask);
 	return 0;
@@ -267,6 +279,7 @@ int spec_replace(fuse_req_t req, const struct object *o, int64_t file)
 	ask->job = o->record->id;
 	ask->file = file;
 	ask->bytes = st.st_size;
+	note_copier(ask);
 	engine_save_spec_file(o->fs->engine, o->record->id, file, ask_answered, ask);
 	return 0;
 }

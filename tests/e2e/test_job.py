@@ -168,3 +168,27 @@ def test_what_a_reader_sees_survives_a_restart(daemon):
     assert {n: (daemon.job("one") / n).read_bytes() for n in before} == before
     assert {n: (daemon.job("one") / n).stat().st_ino for n in names} == inodes
     assert (daemon.job("one") / "status").stat().st_mtime_ns == mtime
+
+
+def test_a_copied_job_directory_is_whole_whatever_comes_first(daemon, tmp_path):
+    """cp -r copies in the order of the directory: here spec.json may come before files/."""
+    for i, order in enumerate((["spec.json", "files"], ["files", "spec.json"])):
+        source = tmp_path / f"c{i}"
+        source.mkdir()
+        for name in order:
+            if name == "files":
+                (source / "files" / "lib").mkdir(parents=True)
+                for k in range(30):
+                    (source / "files" / "lib" / f"m{k}").write_text(f"{k}\n" * 100)
+            else:
+                (source / name).write_text('{"run": "cat files/lib/* | wc -l"}')
+        run("cp", "-r", source, daemon.mount)
+    names = []
+    for i, argv in enumerate((["rsync", "-a"], ["cp", "-a"])):
+        copy = tmp_path / f"r{i}"
+        run("cp", "-r", tmp_path / "c0", copy)
+        run(*argv, copy, daemon.mount)
+        names.append(copy.name)
+    for name in ["c0", "c1", *names]:
+        daemon.wait(name, ("SUCCEEDED",))
+        assert daemon.read(name, "log").strip() == "3000"
