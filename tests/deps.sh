@@ -10,11 +10,11 @@ build=(
     libcurl4-openssl-dev libexpat1-dev
     # what the quickstart talks to
     openssh-server openssh-client openssh-sftp-server radosgw ceph-mon ceph-osd awscli
-    curl procps
+    curl procps iproute2 util-linux
 )
 test=(
     clang libclang-rt-14-dev clang-format clang-tidy shellcheck codespell
-    iproute2 nftables util-linux zip unzip sqlite3 rsync strace gdb
+    nftables zip unzip sqlite3 rsync strace gdb
     busybox-static mksh dash python3 python3-pytest
 )
 
