@@ -13,7 +13,7 @@ build=(
     curl procps iproute2 util-linux
 )
 test=(
-    clang libclang-rt-14-dev clang-format clang-tidy shellcheck codespell
+    vim clang libclang-rt-14-dev clang-format clang-tidy shellcheck codespell
     nftables zip unzip sqlite3 rsync strace gdb
     busybox-static mksh dash python3 python3-pytest
 )

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import mount
 from mount import RIGHT, WRONG, case, read, result, same, state, write
 
 OWNER, MEMBER, OTHER = (2001, 3001), (2002, 3001), (2003, 3003)
@@ -12,16 +13,14 @@ SUPPLEMENTARY = (2004, 3004)  # in the group 3001 too
 
 def as_user(who, code, groups=()):
     """What the Python expression gives, as somebody else; names of errnos."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    program = (
-        f"import sys; sys.dont_write_bytecode = True; sys.path.insert(0, {here!r})\n"
-        f"from mount import *; os.umask(0o022)\nprint({code})"
-    )
+    # as text: the checkout may be in a directory that is closed to others
+    with open(mount.__file__, encoding="utf-8") as f:
+        program = f"{f.read()}\nos.umask(0o022)\nprint({code})"
     extra = ["--groups", ",".join(map(str, groups))] if groups else ["--clear-groups"]
     done = subprocess.run(
         ["setpriv", "--reuid", str(who[0]), "--regid", str(who[1]), *extra,
-         sys.executable, "-c", program],
-        capture_output=True, text=True, timeout=60, cwd="/", check=False,
+         sys.executable, "-"],
+        input=program, capture_output=True, text=True, timeout=60, cwd="/", check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
