@@ -143,9 +143,10 @@ static void handle_remove(struct engine *e, struct job_request *request,
 	int r = get_row(e, request->file, &row, &job);
 
 	(void)none;
-	if (r == 0 && row.parent != FILE_PARENT_JOB && is_sealed(job) &&
+	/* also while it still waits for files: rm -r of a job changes nothing of it */
+	if (r == 0 && row.parent != FILE_PARENT_JOB && job_get(job)->is_accepted &&
 	    !job_state_is_final(job_get(job)->state)) {
-		r = -EPERM;
+		r = -EBUSY;
 	}
 	if (r == 0 && row.is_dir != request->flag) {
 		r = row.is_dir ? -EISDIR : -ENOTDIR;
