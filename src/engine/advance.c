@@ -17,17 +17,6 @@ enum {
 	STEPS_MAX = 32, /* of one job in one turn */
 };
 
-static bool logs_are_whole(const struct job *job)
-{
-	const struct job_record *r = job_get(job);
-	const struct run *run = job->run;
-
-	return run->is_polled &&
-	       run->host_log <= r->stream_size[STREAM_LOG] - r->attempt.log_base &&
-	       run->host_transfer <=
-		       r->stream_size[STREAM_TRANSFER] - r->attempt.transfer_base;
-}
-
 static void get_facts(const struct job *job, struct job_facts *f)
 {
 	const struct job_record *r = job_get(job);
@@ -55,7 +44,7 @@ static void get_facts(const struct job *job, struct job_facts *f)
 		.alive = run->alive,
 		.exit = job_exit_parse(r->attempt.exit),
 		.end = job_end_parse(r->attempt.end),
-		.logs_are_whole = logs_are_whole(job),
+		.logs_are_whole = run_has_logs(job),
 		.has_manifest = run->has_manifest,
 		.is_verified = r->outputs_uri != NULL,
 		.is_acked = r->attempt.is_acked,

@@ -93,7 +93,6 @@ struct run {
 	bool wants_poll;
 	int64_t poll_at, poll_interval_ms;
 	int64_t host_log, host_transfer; /* sizes of the logs on the host */
-	bool upload_sent;
 	bool has_manifest;
 	size_t n_lost;	     /* outputs that the host could not even read */
 	char lost[256];	     /* the first: "KIND PATH" */
@@ -251,6 +250,8 @@ void run_renew(struct engine *e, struct job *job);
 /* s3:// of the outputs, with {job} and {id} replaced. */
 int run_set_destination(struct run *run, const struct job_record *r);
 bool run_needs_s3(const struct run *run);
+/* Are all bytes of both logs, as far as the host has told of them, in the store? */
+bool run_has_logs(const struct job *job);
 void run_get_place(const struct engine *e, const struct spec *spec, const char *bucket,
 		   struct s3_place *ret_place);
 

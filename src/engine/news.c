@@ -122,15 +122,6 @@ static bool take_log(struct engine *e, struct job *job, enum job_stream stream,
 	return job_append(e, job, stream, data->value, data->value_len) == 0;
 }
 
-static bool logs_are_whole(const struct job *job)
-{
-	const struct job_record *r = job_get(job);
-	int64_t log = r->stream_size[STREAM_LOG] - r->attempt.log_base;
-	int64_t transfer = r->stream_size[STREAM_TRANSFER] - r->attempt.transfer_base;
-
-	return job->run->host_log <= log && job->run->host_transfer <= transfer;
-}
-
 /* --- transfers ------------------------------------------------------------------- */
 
 static enum job_transfer_state parse_transfer_state(const char *word)
@@ -220,7 +211,7 @@ static void plan_next_poll(struct engine *e, struct job *job, bool changed, bool
 		wait = wait * 3 / 2 + 1;
 	}
 	run->poll_interval_ms = wait < longest ? wait : longest;
-	run->poll_at = clock_ms() + (logs_are_whole(job) ? run->poll_interval_ms : 0);
+	run->poll_at = clock_ms() + (run_has_logs(job) ? run->poll_interval_ms : 0);
 }
 
 /* The host forgot an attempt that it had claimed: nothing of it can be known any more.

@@ -114,6 +114,17 @@ void run_renew(struct engine *e, struct job *job)
 	}
 }
 
+bool run_has_logs(const struct job *job)
+{
+	const struct job_record *r = job_get(job);
+	const struct run *run = job->run;
+
+	return run->is_polled &&
+	       run->host_log <= r->stream_size[STREAM_LOG] - r->attempt.log_base &&
+	       run->host_transfer <=
+		       r->stream_size[STREAM_TRANSFER] - r->attempt.transfer_base;
+}
+
 bool run_needs_s3(const struct run *run)
 {
 	return run->spec->n_inputs > 0 || run->spec->has_outputs;

@@ -74,13 +74,7 @@ struct remote_call {
 };
 void remote_call_free(struct remote_call *call); /* NULL is fine */
 
-/* What can be asked of a host; the engine calls through this table, and a simulation
- * replaces it. */
 struct remote;
-struct remote_ops {
-	/* Never blocks. The call is queued in order; calls run side by side. */
-	void (*submit)(struct remote *r, struct remote_call *call);
-};
 
 int remote_new(const struct remote_config *config, struct remote **ret_remote,
 	       struct err *e);

@@ -18,6 +18,7 @@
 #include "job/problems.h"
 #include "job/show.h"
 #include "job/spec.h"
+#include "replay.h"
 #include "util/mem.h"
 #include "util/utf8.h"
 
@@ -179,67 +180,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	return 0;
 }
-
-#ifdef FUZZ_REPLAY
-
-#include <dirent.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-
-/* The bytes stand at the end of their memory, so that a sanitizer sees one read too
- * many. */
-static int replay_file(int dir, const char *name)
-{
-	cleanup_close int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-	cleanup_free uint8_t *data = NULL;
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		return -errno;
-	}
-	data = malloc((size_t)st.st_size + (st.st_size == 0));
-	if (!data) {
-		return -ENOMEM;
-	}
-	if (read(fd, data, (size_t)st.st_size) != (ssize_t)st.st_size) {
-		return -EIO;
-	}
-	return LLVMFuzzerTestOneInput(data, (size_t)st.st_size);
-}
-
-/* Returns how many files there were, or a negative errno. */
-static int replay_directory(const char *path)
-{
-	DIR *dir = opendir(path);
-	const struct dirent *entry;
-	int n = 0, result = 0;
-
-	if (!dir) {
-		return -errno;
-	}
-	while (result == 0 && (entry = readdir(dir))) {
-		if (entry->d_name[0] != '.') {
-			result = replay_file(dirfd(dir), entry->d_name);
-			n++;
-		}
-	}
-	(void)closedir(dir);
-	return result < 0 ? result : n;
-}
-
-int main(int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++) {
-		int n = replay_directory(argv[i]);
-
-		if (n <= 0) {
-			(void)fprintf(stderr, "%s: %s\n", argv[i],
-				      n < 0 ? strerror(-n) : "no files");
-			return EXIT_FAILURE;
-		}
-		(void)printf("%s: %d files\n", argv[i], n);
-	}
-	return argc > 1 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-#endif

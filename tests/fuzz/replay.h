@@ -1,5 +1,5 @@
 /* With -DFUZZ_REPLAY, the main() of a fuzz target: runs it on each file of the
- * directories given. Included at the end of the target. */
+ * directories given. */
 #pragma once
 
 #ifdef FUZZ_REPLAY
