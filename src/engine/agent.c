@@ -5,7 +5,7 @@
 #include "engine/internal.h"
 #include "s3/digest.h"
 
-/* made by meson from src/agent/agent.sh */
+/* made by meson from the parts in src/agent */
 extern const char agent_sh[];
 extern const size_t agent_sh_len;
 

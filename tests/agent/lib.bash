@@ -2,7 +2,7 @@
 # a bash of its own with $T, a directory that is $HOME too, and fails by `fail REASON`.
 # shellcheck shell=bash
 
-AGENT=${AGENT:-$here/../../src/agent/agent.sh}
+AGENT=${AGENT:?the agent, joined by the runner}
 J=$HOME/.jobfs/jobs
 nonce_n=0
 # Attempts of this case begin with it: marks are looked for on the whole machine.

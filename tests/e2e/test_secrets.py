@@ -32,8 +32,10 @@ def commands_above(pid):
 
 
 def is_transfer(environ):
-    """The environment that the agent makes for the AWS CLI, which is not the program's."""
-    return b"AWS_EC2_METADATA_DISABLED=true\0" in environ and b"\0JOB_ID=" not in b"\0" + environ
+    """The environment that the agent makes for the AWS CLI, by the mark that the agent sets in no
+    other; not the program's. What the CLI starts itself (lsb_release, to know its platform)
+    inherits it, and may be gone before more can be asked of it."""
+    return b"\0JOBFS_XFER=" in b"\0" + environ and b"\0JOB_ID=" not in b"\0" + environ
 
 
 class Scanner(threading.Thread):
@@ -83,10 +85,8 @@ def host_disks(bed):
 
 
 def is_allowed(hit):
-    """The AWS CLI, and what it starts itself (lsb_release, to know its platform; its parent may
-    be gone by the time that it is looked at)."""
-    _, where, transfer, commands = hit
-    return where == "environ" and transfer and ("s3 cp" in commands or commands.endswith("< "))
+    _, where, transfer, _ = hit
+    return where == "environ" and transfer
 
 
 def test_the_scanner_finds_what_is_planted(bed, tmp_path):

@@ -1,0 +1,23 @@
+# ---- frames ----------------------------------------------------------------------------
+
+reply() { # CODE [MESSAGE]
+	[ -z "$2" ] || printf 'message %s\n' "$2"
+	echo "@@$nonce END $1"
+	exit 0
+}
+
+# Starts an internal verb in a session of its own; r_said is what it wrote to fd 1 until
+# it closed it or died. `setsid -f` first: a shell starts `… &` with SIGINT and SIGQUIT
+# ignored, dash cannot undo that, and the user's program would inherit it.
+detach() { # VERB [ARG…]; fd 0 goes to it
+	exec 3<&0
+	r_said=$(
+		setsid -f $SH "$ME" "$1" "$nonce" "$att" $2 <&3 3<&- 2>>"$a/err" || {
+			setsid $SH "$ME" "$1" "$nonce" "$att" $2 <&3 3<&- 2>>"$a/err" &
+		}
+	)
+	exec 3<&- </dev/null
+}
+
+say() { (echo "$1") 2>/dev/null; } # a reader that died must not cost us SIGPIPE
+

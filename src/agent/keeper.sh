@@ -1,0 +1,109 @@
+# ---- the secret keeper -----------------------------------------------------------------
+
+# Orders come on fd 4; end-of-file there means that the runner is gone. It waits in read.
+cmd__sec() {
+	# shellcheck disable=SC3045  # each sh has it
+	ulimit -c 0
+	s_ok='' s_ak='' s_sk='' s_st=''
+	while IFS= read -r s_line; do
+		case $s_line in
+		"END $nonce") s_ok=1 && break ;;
+		'AK '*) s_ak=${s_line#AK } ;;
+		'SK '*) s_sk=${s_line#SK } ;;
+		'ST '*) s_st=${s_line#ST } ;;
+		esac
+	done
+	exec </dev/null
+	[ -n "$s_ok" ] || exit 0
+	s_line=''
+	echo ready
+	while read -r s_order <&4; do
+		load_plan
+		cd "$a/work" || exit 1
+		case $s_order in
+		download)
+			s_i=0
+			input() {
+				transfer_in $s_i "$@" &
+				s_i=$((s_i + 1))
+			}
+			plan_inputs
+			wait
+			;;
+		upload) (transfer_out) ;;
+		esac
+		echo 'done'
+	done
+}
+
+# Both are subshells, so `exec` lets go of the pipes: whoever waits for the keeper's end
+# must not wait for them (a redirection of a function would keep a copy).
+transfer_in() { # I NAME KIND URI PATH
+	exec 4<&- >>"$a/tlog" 2>&1
+	put_over "xfer.$1" run
+	umask 022
+	printf '== %s: %s -> %s\n' "$2" "$4" "$5"
+	x_to=$a/work/$5 x_rc=0
+	if [ -f "$a/cancel" ]; then
+		x_rc=143
+	elif [ "$3" = prefix ]; then
+		mkdir -p "$x_to"
+		s3 cp --recursive "$4" "$x_to" || x_rc=$?
+		[ -n "$(find "$x_to" -type f | head -n 1)" ] || x_rc=${x_rc#0}
+	else
+		mkdir -p "${x_to%/*}"
+		s3 cp "$4" "$x_to" || x_rc=$?
+		[ -f "$x_to" ] || x_rc=${x_rc#0}
+	fi
+	x_word="fail $x_rc"
+	case $x_rc in
+	0) x_word=ok ;;
+	'')
+		printf 'jobfs: %s: the S3 tool told no error, but nothing came from %s\n' "$2" "$4"
+		x_word='fail 0'
+		;;
+	*) echo "jobfs: $2: the S3 tool ended with $x_rc" ;;
+	esac
+	umask 077
+	put_over "xfer.$1" "$x_word $(kb "$x_to")"
+}
+
+transfer_out() {
+	exec 4<&- >>"$a/tlog" 2>&1
+	put_over xfer.out run
+	printf '== output: %s -> %s\n' "$OUTPUT" "$DEST"
+	if [ -d "$a/stage" ]; then
+		s3 cp --recursive "$a/stage" "$DEST"
+	else
+		s3 cp --recursive --no-follow-symlinks "$a/work/$OUTPUT" "$DEST"
+	fi
+	x_rc=$?
+	case $x_rc in
+	0) put_over xfer.out "ok 0" ;;
+	*)
+		echo "jobfs: the S3 tool ended with $x_rc"
+		put_over xfer.out "fail $x_rc 0"
+		;;
+	esac
+}
+
+# With credentials of ours nothing else of the host may answer for them. Without, the tool
+# runs as the host has set it up. UTF-8 for the names of files, which are keys.
+s3() { # ARG…
+	(
+		export LC_ALL=C.UTF-8 AWS_PAGER='' JOBFS_XFER="$att"
+		export AWS_REQUEST_CHECKSUM_CALCULATION=when_required
+		export AWS_RESPONSE_CHECKSUM_VALIDATION=when_required
+		[ -z "$REGION" ] || export AWS_DEFAULT_REGION="$REGION" AWS_REGION="$REGION"
+		if [ -n "$s_ak" ]; then
+			unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN AWS_SECURITY_TOKEN
+			export AWS_EC2_METADATA_DISABLED=true
+			export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null
+			export AWS_ACCESS_KEY_ID="$s_ak" AWS_SECRET_ACCESS_KEY="$s_sk"
+			[ -z "$s_st" ] || export AWS_SESSION_TOKEN="$s_st"
+		fi
+		[ -z "$ENDPOINT" ] || set -- "$@" --endpoint-url "$ENDPOINT"
+		exec "${AWS:-aws}" s3 "$@" --no-progress </dev/null
+	)
+}
+

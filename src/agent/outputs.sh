@@ -1,0 +1,147 @@
+# ---- outputs ---------------------------------------------------------------------------
+
+upload() {
+	want_upload || finish ok
+	put_over phase upload
+	if ! list_outputs && ! list_outputs; then # a file may vanish below find's feet once
+		echo "jobfs: cannot list the outputs" >>"$a/tlog"
+		finish "upload-failed 1"
+	fi
+	[ -s "$a/manifest" ] || finish ok
+	keeper_order upload || put_over xfer.out "fail 137" # killed: it had no chance to say it
+	read -r o_word o_rc _ <"$a/xfer.out"
+	[ "$o_word" = ok ] || finish "upload-failed $o_rc"
+	finish ok
+}
+
+# The tool must upload exactly what is in the manifest. When something was left out, it
+# gets a tree of links to what was not, instead of patterns that it reads otherwise.
+list_outputs() {
+	rm -rf "$a/stage"
+	: >"$a/t.skipped"
+	exclude() { mkdir -p "$a/stage"; }
+	plan_excludes
+	o_dir=$(cd -P "$a/work/$OUTPUT" 2>/dev/null && pwd -P)
+	o_want=$(cd -P "$a/work" && pwd -P)
+	case $OUTPUT in . | ./) ;; *) o_want=$o_want/${OUTPUT%/} ;; esac
+	if [ -z "$o_dir" ]; then
+		: >"$a/t.manifest"
+		[ ! -e "$a/work/$OUTPUT" ] || printf 'notdir .\0' >"$a/t.skipped"
+	elif [ "$o_dir" != "$o_want" ]; then # the directory, or one on the way, became a link
+		: >"$a/t.manifest"
+		printf 'symlink .\0' >"$a/t.skipped"
+	else
+		list_walk || return 1
+		if [ -s "$a/t.skipped" ] && [ ! -d "$a/stage" ]; then
+			mkdir -p "$a/stage"
+			list_walk || return 1
+		fi
+	fi
+	mv -f "$a/t.skipped" "$a/skipped" && mv -f "$a/t.manifest" "$a/manifest"
+}
+
+list_walk() {
+	: >"$a/t.skipped"
+	(cd "$o_dir" && find . ! -name . -exec $SH "$ME" _list "$nonce" "$att" {} +) \
+		>"$a/t.manifest" 3>>"$a/t.skipped" 2>>"$a/err"
+	o_rc=$?
+	# find fails at a directory that it may not enter; that one is in skipped
+	[ $o_rc = 0 ] || grep -qz '^unreadable ' "$a/t.skipped"
+}
+
+cmd__list() { # PATH…: one batch of find's; manifest to fd 1, skipped to fd 3
+	load_plan
+	exclude() {
+		# shellcheck disable=SC2254  # it is a pattern
+		case $l_path in $1) l_skip=excluded ;; esac
+	}
+	stat -c %s "$@" | {
+		for l_path do
+			read -r l_size || exit 1 # one vanished: the sizes do not belong to the names
+			l_path=${l_path#./} l_skip=''
+			if [ -d "$l_path" ] && [ ! -L "$l_path" ]; then
+				[ -r "$l_path" ] && [ -x "$l_path" ] || printf 'unreadable %s\0' "$l_path" >&3
+				continue
+			fi
+			plan_excludes
+			[ -n "$l_skip" ] || file_kind
+			case $l_skip in
+			excluded) ;;
+			'')
+				printf '%s %s\0' "$l_size" "$l_path"
+				[ ! -d "$a/stage" ] || stage "$l_path"
+				;;
+			*) printf '%s %s\0' "$l_skip" "$l_path" >&3 ;;
+			esac
+		done
+	}
+}
+
+file_kind() { # l_skip: why $l_path cannot be uploaded
+	if [ -L "$l_path" ]; then
+		l_skip=symlink
+	elif [ -p "$l_path" ]; then
+		l_skip=fifo
+	elif [ -S "$l_path" ]; then
+		l_skip=socket
+	elif [ ! -f "$l_path" ]; then
+		l_skip=device
+	elif [ ! -r "$l_path" ]; then
+		l_skip=unreadable
+	else
+		case $l_path in *[!\ -~]*) # a key is UTF-8
+			! command -v iconv >/dev/null ||
+				printf '%s' "$l_path" | iconv -f UTF-8 -t UTF-8 >/dev/null 2>&1 || l_skip=badname
+			;;
+		esac
+	fi
+}
+
+stage() {
+	case $1 in */*) [ -d "$a/stage/${1%/*}" ] || mkdir -p "$a/stage/${1%/*}" ;; esac
+	ln -s "$PWD/$1" "$a/stage/$1" || exit 1
+}
+
+cmd__upload() { # as _run, for an attempt whose runner is gone
+	exec 3<&0 </dev/null
+	keeper_start
+	k_rc=$?
+	keeper_tidy
+	[ $k_rc = 0 ] || exit
+	get_boot
+	load_claim
+	load_plan
+	if uploader_lives || ! take_turn up "$nonce"; then exit; fi
+	# written by us or by the dead runner; the one end that may be replaced
+	case $(cat "$a/end" 2>/dev/null) in upload-failed*) rm -f "$a/end" ;; esac
+	say started
+	exec >/dev/null
+	end_transfers
+	r_why=runner-killed
+	[ "$c_boot" = "$boot" ] || r_why=rebooted
+	read -r r_phase 2>/dev/null <"$a/phase"
+	case $r_phase in run | upload | end) ;; *) finish "lost $r_why" ;; esac
+	[ -f "$a/exit" ] || settle exit "$(last_result $r_why)"
+	end_leftovers
+	upload
+}
+
+cmd_upload() {
+	get_boot
+	alive_word
+	case $c_kind in none) reply ENOCLAIM "never launched" ;; void) reply VOIDED ;; esac
+	[ ! -f "$a/acked" ] || reply EACKED "already acknowledged"
+	case $alive in
+	'done') case $(cat "$a/end") in upload-failed*) ;; *) reply OK ;; esac ;;
+	orphan) [ -f "$a/exit" ] || reply EALIVE "the program still runs" ;;
+	1)
+		uploader_lives && reply OK
+		reply EALIVE "the runner lives"
+		;;
+	esac
+	detach _upload
+	case $r_said in started) reply OK ;; esac
+	uploader_lives && reply OK
+	reply ESTREAM "the stream ended before END"
+}
+

@@ -1,0 +1,183 @@
+# ---- the runner ------------------------------------------------------------------------
+
+# Two anonymous pipes out of two FIFOs: opened for both ways first, since an open for one
+# way waits for the other. Only the runner holds 7, so the keeper sees the runner die.
+keeper_start() { # the secrets are on fd 3
+	mkfifo "$a/t.$$.c" "$a/t.$$.r" || return 1
+	# shellcheck disable=SC2094  # they are FIFOs
+	exec 5<>"$a/t.$$.c" && exec 4<"$a/t.$$.c" 7>"$a/t.$$.c" 5>&-
+	# shellcheck disable=SC2094
+	exec 5<>"$a/t.$$.r" && exec 6<"$a/t.$$.r" 8>"$a/t.$$.r" 5>&-
+	$SH "$ME" _sec "$nonce" "$att" <&3 4<&4 >&8 3<&- 6<&- 7>&- 8>&- &
+	exec 3<&- 4<&- 8>&-
+	read -r k_word <&6 && [ "$k_word" = ready ]
+}
+
+keeper_tidy() { rm -f "$a/t.$$.c" "$a/t.$$.r" "$@"; } # apart: the start shall be quick
+
+keeper_order() { # WORD: fails when the keeper died
+	say "$1" >&7
+	read -r k_word <&6 && [ "$k_word" = 'done' ]
+}
+
+keeper_stop() { exec 6<&- 7>&-; }
+
+cmd__run() { # fd 0: the secrets; fd 1: launch waits until it is closed
+	exec 3<&0 </dev/null
+	if ! keeper_start; then # nothing happened
+		keeper_tidy
+		exit
+	fi
+	get_boot
+	pstat $$
+	put_once claim "run $nonce $$ $p_start $p_sid $boot" || { # THE gate
+		[ $? = 1 ] || say "EDISK cannot write the claim"
+		keeper_tidy
+		exit
+	}
+	durable "$a/claim" "$a" # nothing with an effect before this
+	exec >/dev/null
+	printf '%8192s' '' >"$a/reserve"
+	if ! (unpack) 2>"$a/t.why"; then
+		read -r r_why <"$a/t.why" || r_why='cannot be unpacked'
+		finish "payload-failed $r_why"
+	fi
+	keeper_tidy "$a/payload" "$a/t.why"
+	load_plan
+	download || finish download-failed
+	want_upload || keeper_stop
+	run_program
+	end_leftovers
+	upload
+}
+
+finish() { # TEXT of end
+	[ ! -f "$a/cancel" ] || [ -f "$a/exit" ] || set -- cancelled
+	put_over phase end # before, since ack may come after
+	settle end "$1"
+	exit 0
+}
+
+want_upload() { [ -n "$OUTPUT" ] && [ -n "$DEST" ]; }
+
+# In a subshell: a plan that is no sh ends that one only. fd 3 gets the words for `end`,
+# plain ones; names that a user chose go to tlog.
+unpack() {
+	exec 3>&2 2>>"$a/err"
+	{
+		read -r u_line
+		case $u_line in 'jobfs 1 '*[0-9]) ;; *) unpack_failed 'unknown format' ;; esac
+		head -c "${u_line##* }" >"$a/plan" || unpack_failed 'cannot write the plan'
+	} <"$a/payload"
+	load_plan || unpack_failed 'the plan is no sh text'
+	inside_only "$OUTPUT"
+	input() { inside_only "$4"; }
+	plan_inputs
+	umask 022 # what is below work is for the user of an image too
+	mkdir -p "$a/ctl" "$a/work/files" "$a/work/inputs" "$a/work/$OUTPUT" ||
+		unpack_failed 'cannot make directories'
+	[ -z "$IMAGE" ] || chmod 777 "$a/ctl" ${OUTPUT:+"$a/work/$OUTPUT"}
+	dir() { # PATH MODE
+		inside_only "$1" "$2"
+		mkdir -p "$a/work/files/$1" || unpack_failed 'cannot make a directory' "$1"
+		u_dirs="$2 $1$nl$u_dirs"
+	}
+	file() { # PATH MODE OFFSET SIZE
+		inside_only "$1" "$2"
+		{ tail -c "+$(($3 + 1))" "$a/payload" | head -c "$4" >"$a/work/files/$1"; } &&
+			chmod "$2" "$a/work/files/$1" || unpack_failed 'cannot write a file' "$1"
+	}
+	u_dirs=''
+	plan_files
+	# last and from the inside out: a directory may be made read-only
+	while [ -n "$u_dirs" ]; do
+		u_line=${u_dirs%%"$nl"*} u_dirs=${u_dirs#*"$nl"}
+		chmod "${u_line%% *}" "$a/work/files/${u_line#* }"
+	done
+}
+
+unpack_failed() { # WORDS [NAME]
+	echo "$1" >&3
+	printf 'jobfs: payload: %s %s\n' "$1" "$2" >>"$a/tlog"
+	exit 1
+}
+
+inside_only() { # PATH [MODE]
+	case /$1/ in // | /./) ;; *//* | */../*) unpack_failed 'a path leads outside' "$1" ;; esac
+	case ${2:-755} in [0-7][0-7][0-7]) ;; *) unpack_failed 'no mode of a file' "$2" ;; esac
+}
+
+download() {
+	d_n=0
+	input() { d_n=$((d_n + 1)); }
+	plan_inputs
+	[ $d_n -gt 0 ] || return 0
+	put_over phase download
+	keeper_order download || {
+		end_transfers # without their keeper nobody waits for them
+		return 1
+	}
+	while [ $d_n -gt 0 ]; do
+		d_n=$((d_n - 1)) d_word=''
+		[ ! -f "$a/xfer.$d_n" ] || read -r d_word _ <"$a/xfer.$d_n"
+		[ "$d_word" = ok ] || return 1
+	done
+}
+
+# The inner wrapper is in the foreground: with `&` it would have signals ignored.
+run_program() {
+	[ ! -f "$a/cancel" ] || finish cancelled
+	put_over phase run || {
+		rm -f "$a/reserve"
+		put_over phase run
+	} || finish 'payload-failed no room to start'
+	durable "$a/phase" "$a" # a crash from here on means: the program may have run
+	exec 9>/dev/null
+	if [ "$RUN_LIMIT" -gt 0 ]; then # 9 is held by the runner and the inner wrapper
+		mkfifo "$a/t.limit" || finish 'payload-failed no room to start'
+		# shellcheck disable=SC2094
+		exec 5<>"$a/t.limit" && exec 8<"$a/t.limit" 9>"$a/t.limit" 5>&-
+		rm -f "$a/t.limit"
+		$SH "$ME" _timer "$nonce" "$att" <&8 6<&- 7>&- 8<&- 9>&- &
+		exec 8<&-
+	fi
+	JOBFS_WRAPPER=$att setsid $SH "$ME" _exec "$nonce" "$att" 6<&- 7>&- 9>&9
+	# The inner wrapper died without a word (kill -9, no memory): the program may live on.
+	r_nap=0.02
+	until [ -f "$a/exit" ]; do
+		members
+		if [ -z "$m" ] && ! container_runs; then
+			settle exit "$(last_result inner-killed)"
+		else
+			nap $r_nap
+			case $r_nap in 0.02) r_nap=0.2 ;; *) r_nap=1 ;; esac
+		fi
+	done
+	exec 9>&-
+}
+
+last_result() { # WORD: what is known when the inner wrapper told nothing
+	if [ -n "$IMAGE" ] && docker_result; then echo "$result"; else echo "lost $1"; fi
+}
+
+# What the program left behind would still write to the outputs and hold its GPUs. One that
+# even KILL does not end (a hung driver) must not keep the outputs here.
+end_leftovers() {
+	members
+	k_seen=''
+	[ -z "$m" ] || kill_tree "$GRACE" 30
+}
+
+cmd__timer() { # fd 0: end-of-file when the program is over
+	get_boot
+	load_claim
+	load_plan
+	timeout "$RUN_LIMIT" cat >/dev/null
+	case $? in 124 | 143) ;; *) exit 0 ;; esac # busybox says 143
+	[ ! -f "$a/exit" ] || exit 0
+	exec </dev/null
+	put_once timeout 1
+	k_seen=''
+	kill_tree "$GRACE"
+}
+

@@ -1,0 +1,172 @@
+# ---- put, launch, poll -----------------------------------------------------------------
+
+make_room() { [ -d "$a" ] || mkdir -p "$a" 2>/dev/null || reply EDISK "cannot make $a"; }
+
+cmd_put() { # SIZE
+	make_room
+	if [ -f "$a/claim" ]; then # nobody will look at it; the sender must not block
+		head -c "$1" >/dev/null
+		reply OK
+	fi
+	head -c "$1" >"$a/t.$nonce" 2>/dev/null
+	if [ "$(wc -c 2>/dev/null <"$a/t.$nonce")" != "$1" ]; then
+		rm -f "$a/t.$nonce"
+		[ "$(free_kb)" -gt $(($1 / 1024 + 64)) ] || reply EDISK "no room for $1 bytes in $a"
+		reply ETRUNC "the payload came cut short"
+	fi
+	mv -f "$a/t.$nonce" "$a/payload" || reply EDISK "cannot write in $a"
+	reply OK
+}
+
+reply_claim() { # replies when there is a claim, ours or another's
+	load_claim
+	[ "$c_kind" != none ] || return 0
+	echo "claim $c_line"
+	[ "$c_kind" = run ] || reply VOIDED
+	reply OK
+}
+
+cmd_launch() { # SHA256
+	make_room
+	reply_claim
+	if [ ! -f "$a/payload" ]; then
+		reply_claim # unpacked and removed in between
+		reply ENOPAYLOAD "there is no payload"
+	fi
+	l_sum=$(sha256sum 2>/dev/null <"$a/payload")
+	if [ "${l_sum%% *}" != "$1" ]; then
+		reply_claim
+		reply EPAYLOAD "the payload is not the one announced"
+	fi
+	detach _run
+	reply_claim
+	case $r_said in E*) reply $r_said ;; esac
+	reply ESTREAM "the stream ended before END"
+}
+
+alive_word() {
+	load_claim
+	if [ -f "$a/end" ]; then
+		alive='done'
+	elif [ "$c_kind" != run ]; then
+		alive=0
+	elif runner_lives || uploader_lives; then
+		alive=1
+	elif [ "$c_boot" != "$boot" ]; then
+		alive=rebooted
+	else
+		alive=0
+		members
+		marked "JOBFS_WRAPPER=$att"
+		[ -z "$m" ] && ! container_runs || alive=orphan
+	fi
+}
+
+container_runs() {
+	load_plan
+	[ -n "$IMAGE" ] || return 1
+	[ "$(docker inspect -f '{{.State.Running}}' "jobfs-$att" 2>/dev/null)" = true ]
+}
+
+first_line() { # KEY FILE: one line, if there is one
+	[ -f "$2" ] && read -r p_line <"$2" || return 0
+	echo "$1 $p_line"
+}
+
+# What to print of an attempt but for its logs. Liveness before results: "dead and no
+# result" is final then.
+attempt_state() {
+	alive_word
+	echo "attempt $att${nl}claim $c_line${nl}alive $alive"
+	if [ -f "$a/phase" ]; then
+		first_line phase "$a/phase"
+	elif [ "$c_kind" = run ]; then
+		echo "phase prepare" # the first one needs no file
+	fi
+	[ ! -f "$a/cancel" ] || echo "cancel 1"
+	[ ! -f "$a/timeout" ] || echo "timeout 1"
+	for p_x in "$a"/xfer.*; do
+		[ -f "$p_x" ] && read -r p_line <"$p_x" || continue
+		case $p_line in run) p_line="run $(arrived_kb "${p_x##*.}")" ;; esac
+		echo "xfer ${p_x##*.} $p_line"
+	done
+	first_line exit "$a/exit"
+	first_line end "$a/end"
+}
+
+# How much of input I is there. The tool writes to PATH.<random> and renames it.
+arrived_kb() { # I, or out
+	x_want=$1 x_kb=0 x_i=0
+	input() {
+		[ "$x_i" != "$x_want" ] || x_kb=$(kb "$a/work/$4")
+		x_i=$((x_i + 1))
+	}
+	[ "$x_want" = out ] || { load_plan && plan_inputs; }
+	echo "$x_kb"
+}
+
+kb() { # PATH
+	set -- "$1" "$1".*
+	[ -e "$2" ] || set -- "$1"
+	x_sum=0
+	for x_n in $(du -sk "$@" 2>/dev/null | cut -f 1); do x_sum=$((x_sum + x_n)); done
+	echo $x_sum
+}
+
+cmd_poll() { # ATT:LOGOFF:TLOGOFF:MAX …
+	get_boot
+	echo "now $(date +%s)${nl}boot $boot"
+	first_line storeid "$base/storeid"
+	cd "$base/jobs" 2>/dev/null || cd / || exit 1
+	p_logs='' p_first=1
+	for p_spec do
+		att=${p_spec%%:*} a=$base/jobs/${p_spec%%:*}
+		p_logs="$p_logs $att/log $att/tlog"
+		if [ $p_first = 1 ]; then set --; fi
+		p_first=0
+		set -- "$@" "$p_spec" "$(attempt_state)"
+	done
+	# one stat for all, after all results were read
+	p_sizes=$nl$(stat -c '%s %n' $p_logs 2>/dev/null)$nl
+	while [ $# -gt 0 ]; do
+		att=${1%%:*} p_off=${1#*:} p_max=${1##*:}
+		p_toff=${p_off#*:}
+		echo "$2"
+		size_of "$att/log"
+		p_size=$size
+		size_of "$att/tlog"
+		echo "log $p_size${nl}tlog $size"
+		log_bytes log "${p_off%%:*}" "$p_size"
+		log_bytes tlog "${p_toff%%:*}" "$size"
+		shift 2
+	done
+	reply OK
+}
+
+size_of() { # FILE: out of $p_sizes
+	size=0
+	case $p_sizes in *" $1$nl"*) ;; *) return ;; esac
+	size=${p_sizes%%" $1$nl"*}
+	size=${size##*"$nl"}
+}
+
+log_bytes() { # NAME OFFSET SIZE
+	[ "$2" -lt "$3" ] || return 0
+	p_len=$(($3 - $2))
+	[ $p_len -le "$p_max" ] || p_len=$p_max
+	[ $p_len -gt 0 ] || return 0
+	echo "data $1 $p_len"
+	tail -c "+$(($2 + 1))" "$att/$1" | head -c $p_len
+	echo
+}
+
+cmd_manifest() {
+	for p_name in manifest skipped; do
+		[ -f "$a/$p_name" ] || reply ENOMANIFEST "the outputs were not listed yet"
+		echo "data $p_name $(wc -c <"$a/$p_name" | tr -d ' ')"
+		cat "$a/$p_name"
+		echo
+	done
+	reply OK
+}
+
