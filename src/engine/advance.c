@@ -8,6 +8,7 @@
 
 #include "engine/internal.h"
 #include "util/clock.h"
+#include "util/failpoint.h"
 #include "util/log.h"
 
 enum {
@@ -108,6 +109,7 @@ void job_finish(struct engine *e, struct job *job, struct job_verdict verdict,
 	}
 	(void)job_transition(e, job, verdict.state, verdict.reason, "%s",
 			     buf_text(&text));
+	FAILPOINT("job.finish");
 	schedule_release(e, job);
 	job->run->wants_poll = false;
 	job->run->wake_at = 0;
@@ -173,6 +175,7 @@ static void step_commit(struct engine *e, struct job *job)
 		engine_fail_turn(e, -ENOMEM, NULL);
 		return;
 	}
+	FAILPOINT("job.attempt");
 	job->run->is_polled = true; /* nothing was sent yet: there is nothing to ask */
 	job_step_done(job);
 	(void)job_event(e, job, "attempt", "attempt %d on %s", r->attempt.n,

@@ -6,6 +6,7 @@
 
 #include "engine/internal.h"
 #include "util/clock.h"
+#include "util/failpoint.h"
 #include "util/random.h"
 
 struct call {
@@ -88,7 +89,9 @@ static void call_handle(struct engine *e, struct event *event)
 	} else if (reply.fault != REMOTE_CANCELLED && reply.fault != REMOTE_ABORTED) {
 		host_failed(e, call->spec.host, reply.fault, reply.text);
 	}
+	FAILPOINT_OF("call.answered", call->spec.verb);
 	call->spec.handle(e, call->spec.host, job, &reply);
+	FAILPOINT_OF("call.handled", call->spec.verb);
 	if (job && job->run) {
 		job_wake(e, job);
 	}
@@ -138,6 +141,7 @@ struct remote_call *call_queue(struct engine *e, const struct call_spec *spec)
 	remote->done = call_done;
 	remote->arg = call;
 	STAILQ_INSERT_TAIL(&e->outgoing, call, link);
+	FAILPOINT_OF("call.queued", spec->verb);
 	return remote;
 }
 
@@ -178,6 +182,7 @@ struct call *call_pop(struct engine *e)
 void call_send(struct engine *e, struct call *call)
 {
 	(void)e;
+	FAILPOINT_OF("call.send", call->spec.verb);
 	remote_submit(call->spec.host->remote, &call->remote);
 }
 

@@ -5,6 +5,7 @@
 
 #include "engine/internal.h"
 #include "engine/request.h"
+#include "util/failpoint.h"
 
 static int cancel(struct engine *e, struct job *job, bool now)
 {
@@ -24,6 +25,7 @@ static int cancel(struct engine *e, struct job *job, bool now)
 		return -ENOMEM;
 	}
 	edit->cancel = true;
+	FAILPOINT("control.cancel");
 	edit->cancel_now = now;
 	(void)job_event(e, job, "cancel", "%s",
 			now ? "asked for, without grace" : "asked for");

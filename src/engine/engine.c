@@ -8,6 +8,7 @@
 
 #include "engine/internal.h"
 #include "util/clock.h"
+#include "util/failpoint.h"
 #include "util/log.h"
 
 enum { IDLE_MS = 60000 };
@@ -129,6 +130,7 @@ static int load_jobs(struct engine *e, struct err *err)
 	e->daemon_event_seq = clock_wall_ms(); /* grows over restarts */
 	e->kept_events_size = e->daemon_events_size;
 	e->kept_event_seq = e->daemon_event_seq;
+	FAILPOINT("engine.loaded");
 	schedule_rebuild(e);
 	table_publish_queue(e);
 	table_publish_hosts(e);
@@ -160,6 +162,7 @@ static void mend_jobs(struct engine *e)
 static void handle_start(struct engine *e, struct event *event)
 {
 	mend_jobs(e);
+	FAILPOINT("engine.mended");
 	free(event);
 }
 

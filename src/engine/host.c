@@ -13,6 +13,7 @@
 
 #include "engine/internal.h"
 #include "util/clock.h"
+#include "util/failpoint.h"
 #include "util/log.h"
 
 enum {
@@ -150,6 +151,7 @@ void host_failed(struct engine *e, struct host *host, enum remote_fault fault,
 		host->trouble_ms = clock_wall_ms();
 		log_warning("host %s: %s", host->conf->name, text);
 	}
+	FAILPOINT("host.failed");
 	host->failed_at = clock_ms();
 	if (host->state == HOST_READY) {
 		host->state = HOST_NEW; /* it is probed before anything else is sent */
@@ -278,6 +280,7 @@ static void handle_probe(struct engine *e, struct host *host, struct job *job,
 		}
 	}
 	host_answered(e, host);
+	FAILPOINT("host.ready");
 	host->state = HOST_READY;
 	host->boot_tried = false;
 	log_info("host %s is ready", host->conf->name);

@@ -7,6 +7,7 @@
 
 #include "engine/internal.h"
 #include "job/manifest.h"
+#include "util/failpoint.h"
 #include "util/log.h"
 
 struct inspect_task {
@@ -230,6 +231,7 @@ static void run_inputs(struct task *task, struct s3_client *s3)
 		return;
 	}
 	for (size_t i = 0; i < t->spec->n_inputs && r == 0; i++) {
+		FAILPOINT("s3.input");
 		r = check_input(t, s3, i);
 	}
 	if (r == 0 && t->spec->has_outputs) {
@@ -331,6 +333,7 @@ static int check_outputs(struct inspect_task *t, struct s3_client *s3)
 	const char *prefix;
 	int r;
 
+	FAILPOINT("s3.outputs");
 	bucket = split_uri(t->destination, &prefix);
 	place.bucket = bucket;
 	scan.prefix_len = strlen(prefix);
@@ -416,6 +419,7 @@ static void handle_outputs(struct engine *e, struct event *event)
 	} else if (job && t->error.code == 0) {
 		job_step_done(job);
 		note_outputs(e, job, t);
+		FAILPOINT("s3.outputs.noted");
 	} else if (job && t->reason == REASON_UPLOAD_FAILED) {
 		job_finish(e, job, (struct job_verdict){ JOB_FAILED, t->reason },
 			   t->error.text);

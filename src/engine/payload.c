@@ -11,6 +11,7 @@
 
 #include "engine/internal.h"
 #include "s3/digest.h"
+#include "util/failpoint.h"
 #include "util/log.h"
 
 enum { READ_SIZE = 256 << 10 };
@@ -361,6 +362,7 @@ static void run_task(struct task *task, struct s3_client *s3)
 	int r = walk_files(t);
 
 	(void)s3;
+	FAILPOINT("payload.walked");
 	r = r < 0 ? r : make_head(t);
 	r = r < 0 ? r : digest_payload(t->payload);
 	if (r < 0 && t->error.code == 0) {

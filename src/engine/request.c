@@ -9,6 +9,7 @@
 #include "engine/internal.h"
 #include "engine/request.h"
 #include "util/clock.h"
+#include "util/failpoint.h"
 #include "util/random.h"
 
 void request_answer(struct engine *e, struct request *request, int result, int64_t id)
@@ -129,6 +130,7 @@ static int add_job(struct engine *e, struct job_record *record)
 		free(job);
 		return r;
 	}
+	FAILPOINT("request.made");
 	(void)job_record_ref(record); /* the caller's goes, the table's stays */
 	(void)job_event(e, job, "created", "%s", "");
 	return 0;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/internal.h"
+#include "util/failpoint.h"
 
 static bool is_earlier(const struct job_record *a, const struct job_record *b)
 {
@@ -172,6 +173,7 @@ static void start_job(struct engine *e, struct job *job, struct host *host)
 		engine_fail_turn(e, -ENOMEM, NULL);
 		return;
 	}
+	FAILPOINT("job.start");
 	take_slot(host, job);
 	(void)job_transition(e, job, JOB_PREPARING, REASON_NONE, "%s", "");
 	job_wake(e, job);

@@ -11,6 +11,7 @@
 #include "engine/internal.h"
 #include "engine/request.h"
 #include "util/clock.h"
+#include "util/failpoint.h"
 #include "util/process.h"
 
 enum { COPIER_POLL_MS = 10 };
@@ -255,6 +256,7 @@ static int accept_spec(struct engine *e, struct job *job, struct spec *spec)
 		return refuse(e, job, text);
 	}
 	r->is_accepted = true;
+	FAILPOINT("submit.accepted");
 	(void)job_transition(e, job, JOB_QUEUED, REASON_NONE, "%s", "");
 	check_script(e, job);
 	return 0;

@@ -5,6 +5,7 @@
 
 #include "engine/internal.h"
 #include "util/clock.h"
+#include "util/failpoint.h"
 #include "util/log.h"
 
 enum {
@@ -58,6 +59,7 @@ int engine_write(struct engine *e)
 	if (e->in_transaction) {
 		return 0;
 	}
+	FAILPOINT("turn.begin");
 	for (int i = 0; i < LOCKED_RETRIES; i++) {
 		r = store_begin(e->store, &err);
 		if (r != -EAGAIN) {
@@ -105,7 +107,9 @@ static void commit(struct engine *e)
 		return;
 	}
 	if (e->turn_error == 0) {
+		FAILPOINT("turn.commit");
 		r = store_commit(e->store, &err);
+		FAILPOINT("turn.committed");
 		if (r < 0) {
 			engine_fail_turn(e, r, &err);
 		}
@@ -301,6 +305,7 @@ void engine_turn(struct engine *e, struct event_list *events)
 		drop_turn(e);
 	} else {
 		publish_jobs(e);
+		FAILPOINT("turn.published");
 		unlink_dead_files(e);
 	}
 	if (e->queue_changed) {
@@ -308,5 +313,6 @@ void engine_turn(struct engine *e, struct event_list *events)
 	}
 	table_publish_hosts(e);
 	answer_requests(e);
+	FAILPOINT("turn.answered");
 	send_calls(e);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "fs/object.h"
+#include "util/failpoint.h"
 
 /* Names that are there are looked up again after a second: a job or file can only
  * vanish by a request of the kernel, which then knows; `error` and the like also by
@@ -38,7 +39,9 @@ void ask_answered(void *arg, int result, int64_t id)
 {
 	struct ask *ask = arg;
 
+	FAILPOINT("fs.answer");
 	ask->reply(ask, result, id);
+	FAILPOINT("fs.answered");
 	(void)ask_free(ask);
 }
 

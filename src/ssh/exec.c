@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "util/clock.h"
+#include "util/failpoint.h"
 #include "util/mem.h"
 
 enum {
@@ -139,6 +140,7 @@ static bool send_eof(struct exec *x, struct link *l)
 	int code = libssh2_channel_send_eof(x->channel);
 
 	x->eof_sent = code == 0;
+	FAILPOINT("ssh.input.end");
 	(void)link_check(l, code);
 	return x->eof_sent;
 }
@@ -167,6 +169,7 @@ static bool feed(struct exec *x, struct link *l)
 			break;
 		}
 		note_sent(x, (size_t)n);
+		FAILPOINT("ssh.input");
 		moved += (size_t)n;
 	}
 	return moved > 0;
@@ -252,6 +255,7 @@ static void start(struct exec *x, struct link *l)
 
 	if (code == 0) {
 		x->state = EXEC_RUNNING;
+		FAILPOINT("ssh.started");
 	} else if (code == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED) {
 		(void)err_set(&e, -EACCES,
 			      "the host refuses to run a command for this user");
@@ -273,6 +277,7 @@ static bool run(struct exec *x, struct link *l, char *scratch)
 		return true;
 	}
 	if (!l->error && libssh2_channel_eof(x->channel) == 1) {
+		FAILPOINT("ssh.output.end");
 		begin_closing(x);
 		exec_finish(x, REMOTE_OK, NULL);
 		moved = true;

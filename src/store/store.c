@@ -14,6 +14,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "util/failpoint.h"
 #include "util/log.h"
 
 enum { BUSY_TIMEOUT_MS = 2000 };
@@ -193,6 +194,7 @@ static int migrate_one(struct store *s, int64_t version, struct err *e)
 	char pragma[64];
 	int r;
 
+	FAILPOINT("store.migrate");
 	r = run_text(&s->writer, "BEGIN IMMEDIATE", e);
 	if (r < 0) {
 		return r;
@@ -204,6 +206,7 @@ static int migrate_one(struct store *s, int64_t version, struct err *e)
 		r = run_text(&s->writer, pragma, e);
 	}
 	if (r == 0) {
+		FAILPOINT("store.migrate.commit");
 		r = run_text(&s->writer, "COMMIT", e);
 	}
 	if (r < 0) {
