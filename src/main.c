@@ -244,7 +244,7 @@ static int open_all(struct daemon *d, const char *mount_options, struct err *e)
 	int r = store_open(d->conf->state_dir, &d->store, e);
 
 	if (r == 0) {
-		r = engine_new(d->conf, d->store, &d->engine, e);
+		r = engine_new(d->conf, d->store, NULL, &d->engine, e);
 	}
 	/* Mounted before the engine starts: without a mount no host is asked anything.
 	 */

@@ -181,9 +181,8 @@ struct call *call_pop(struct engine *e)
 
 void call_send(struct engine *e, struct call *call)
 {
-	(void)e;
 	FAILPOINT_OF("call.send", call->spec.verb);
-	remote_submit(call->spec.host->remote, &call->remote);
+	e->ports.ssh->submit(call->spec.host->remote, &call->remote);
 }
 
 /* The turn in which it was thought of was undone: nobody waits for it any more. */

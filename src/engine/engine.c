@@ -210,9 +210,11 @@ static void init_lists(struct engine *e)
 	(void)pthread_condattr_destroy(&attr);
 }
 
-int engine_new(const struct conf *conf, struct store *store, struct engine **ret_engine,
+int engine_new(const struct conf *conf, struct store *store,
+	       const struct engine_ports *ports, struct engine **ret_engine,
 	       struct err *err)
 {
+	static const struct engine_ports real = { &remote_over_ssh, &s3_over_http };
 	struct engine *e = calloc(1, sizeof(*e));
 	int r;
 
@@ -221,6 +223,7 @@ int engine_new(const struct conf *conf, struct store *store, struct engine **ret
 	}
 	e->conf = conf;
 	e->store = store;
+	e->ports = ports ? *ports : real;
 	init_lists(e);
 	r = init_hosts(e, err);
 	r = r < 0 ? r : load_jobs(e, err);
@@ -232,23 +235,52 @@ int engine_new(const struct conf *conf, struct store *store, struct engine **ret
 	return 0;
 }
 
-int engine_start(struct engine *e, struct err *err)
+/* Everything but the thread: n_workers is of those that run by themselves. */
+static int begin(struct engine *e, int n_workers, struct err *err)
 {
 	struct event *start = calloc(1, sizeof(*start));
-	int r = start ? workers_start(e, &e->workers, err) : -ENOMEM;
+	int r = start ? workers_start(e, n_workers, &e->workers, err) : -ENOMEM;
 
 	if (r < 0) {
 		free(start);
 		return r;
 	}
 	start->handle = handle_start;
-	(void)engine_post(e, start);
+	return engine_post(e, start);
+}
+
+int engine_start(struct engine *e, struct err *err)
+{
+	int r = begin(e, WORKERS_DEFAULT, err);
+
+	if (r < 0) {
+		return r;
+	}
 	r = pthread_create(&e->thread, NULL, engine_run, e);
 	if (r != 0) {
 		return err_set(err, -r, "cannot start the engine: %s", strerror(r));
 	}
 	e->is_started = true;
 	return 0;
+}
+
+int engine_begin(struct engine *e, struct err *err)
+{
+	return begin(e, WORKERS_NONE, err);
+}
+
+int64_t engine_step(struct engine *e)
+{
+	struct event_list events = STAILQ_HEAD_INITIALIZER(events);
+
+	STAILQ_CONCAT(&events, &e->mailbox);
+	engine_turn(e, &events);
+	return next_deadline(e);
+}
+
+bool engine_work(struct engine *e)
+{
+	return workers_run_one(e->workers);
 }
 
 static void drain(struct engine *e)
@@ -263,19 +295,28 @@ static void drain(struct engine *e)
 	engine_turn(e, &events);
 }
 
-void engine_stop(struct engine *e)
+static void join(struct engine *e)
 {
-	if (!e->is_started) {
-		return;
-	}
 	(void)pthread_mutex_lock(&e->mailbox_lock);
 	e->is_stopping = true;
 	(void)pthread_cond_signal(&e->mailbox_filled);
 	(void)pthread_mutex_unlock(&e->mailbox_lock);
 	(void)pthread_join(e->thread, NULL);
 	e->is_started = false;
+}
+
+void engine_stop(struct engine *e)
+{
+	if (!e->workers) {
+		return; /* it never began, or was stopped before */
+	}
+	if (e->is_started) {
+		join(e);
+	} else {
+		(void)engine_step(e);
+	}
 	for (size_t i = 0; i < e->n_hosts; i++) {
-		remote_stop(e->hosts[i].remote);
+		e->ports.ssh->stop(e->hosts[i].remote);
 	}
 	for (size_t i = 0; i < e->n_hosts; i++) {
 		host_fini(&e->hosts[i]);

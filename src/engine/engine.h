@@ -15,15 +15,34 @@
 #include "util/err.h"
 
 struct engine;
+struct remote_ops;
+struct s3_ops;
 
-/* conf and store are borrowed until engine_free(). Loads all jobs; starts no thread. */
-int engine_new(const struct conf *conf, struct store *store, struct engine **ret_engine,
+/* The world outside; a simulation has one of its own. Borrowed until engine_free(). */
+struct engine_ports {
+	const struct remote_ops *ssh;
+	const struct s3_ops *s3;
+};
+
+/* conf and store are borrowed until engine_free(). Loads all jobs; starts no thread.
+ * ports NULL: hosts over SSH, S3 over HTTP. */
+int engine_new(const struct conf *conf, struct store *store,
+	       const struct engine_ports *ports, struct engine **ret_engine,
 	       struct err *e);
 int engine_start(struct engine *engine, struct err *e);
 /* Answers what was asked before, refuses what comes after (-ESHUTDOWN), ends the
  * threads. Jobs on the hosts go on. */
 void engine_stop(struct engine *engine);
 struct engine *engine_free(struct engine *engine);
+
+/* In place of engine_start(), for a simulation: no thread of the engine's own, all
+ * below is called by one. */
+int engine_begin(struct engine *engine, struct err *e);
+/* One turn with all that was posted; clock_ms() of when the next is due without news.
+ */
+int64_t engine_step(struct engine *engine);
+/* Does the next piece of a worker's work; false: there is none. */
+bool engine_work(struct engine *engine);
 
 /* --- requests: any thread; none blocks ------------------------------------------- */
 

@@ -77,12 +77,15 @@ int host_init(struct engine *e, struct host *host, const struct conf_host *conf,
 		.keepalive_ms = (int)c->ssh.keepalive_ms,
 		.max_channels = (int)c->ssh.max_channels,
 	};
-	return remote_new(&host->remote_config, &host->remote, err);
+	return e->ports.ssh->open(e->ports.ssh->world, &host->remote_config,
+				  &host->remote, err);
 }
 
 void host_fini(struct host *host)
 {
-	host->remote = remote_free(host->remote);
+	if (host->remote) {
+		host->remote = host->engine->ports.ssh->free(host->remote);
+	}
 	free(host->cli_path);
 	host->cli_path = NULL;
 }

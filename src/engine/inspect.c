@@ -12,6 +12,7 @@
 
 struct inspect_task {
 	struct task task;
+	const struct s3_ops *s3;
 	struct spec *spec; /* borrowed from the job's run, which waits for the task */
 	struct s3_credentials credentials;
 	struct s3_place place; /* without its bucket */
@@ -58,6 +59,7 @@ static struct inspect_task *task_new(struct engine *e, struct job *job)
 		return NULL;
 	}
 	t->task.job = job_get(job)->id;
+	t->s3 = e->ports.s3;
 	t->spec = job->run->spec;
 	t->credentials = (struct s3_credentials){ .access_key = s->access_key,
 						  .secret_key = s->secret_key,
@@ -168,7 +170,7 @@ static int check_input(struct inspect_task *t, struct s3_client *s3, size_t i)
 	};
 
 	place.bucket = in->bucket;
-	t->fault = s3_list(s3, &place, &t->credentials, &listing, &t->error);
+	t->fault = t->s3->list(s3, &place, &t->credentials, &listing, &t->error);
 	if (t->fault != S3_OK && t->fault != S3_STOPPED) {
 		t->reason = fault_reason(t->fault, REASON_NO_SUCH_INPUT);
 		return err_prefix(&t->error, -EIO, "input \"%s\" (s3://%s/%s)",
@@ -212,7 +214,7 @@ static int check_destination(struct inspect_task *t, struct s3_client *s3)
 		return err_set(&t->error, -ENOMEM, "no memory");
 	}
 	place.bucket = bucket;
-	t->fault = s3_list(s3, &place, &t->credentials, &listing, &t->error);
+	t->fault = t->s3->list(s3, &place, &t->credentials, &listing, &t->error);
 	if (t->fault != S3_OK && t->fault != S3_STOPPED) {
 		t->reason = fault_reason(t->fault, REASON_UPLOAD_FAILED);
 		return err_prefix(&t->error, -EIO, "outputs (%s)", t->destination);
@@ -344,12 +346,12 @@ static int check_outputs(struct inspect_task *t, struct s3_client *s3)
 			       "the host's list of outputs is malformed");
 	}
 	if (scan.list.n > 0) {
-		t->fault = s3_list(s3, &place, &t->credentials,
-				   &(struct s3_listing){ .prefix = prefix,
-							 .page_size = S3_PAGE_MAX,
-							 .each = match_object,
-							 .arg = &scan },
-				   &t->error);
+		t->fault = t->s3->list(s3, &place, &t->credentials,
+				       &(struct s3_listing){ .prefix = prefix,
+							     .page_size = S3_PAGE_MAX,
+							     .each = match_object,
+							     .arg = &scan },
+				       &t->error);
 	}
 	if (t->fault != S3_OK && t->fault != S3_STOPPED) {
 		t->reason = fault_reason(t->fault, REASON_UPLOAD_FAILED);

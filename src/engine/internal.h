@@ -61,8 +61,12 @@ struct task {
 STAILQ_HEAD(task_list, task);
 
 struct workers;
-int workers_start(struct engine *e, struct workers **ret_workers, struct err *e_);
+enum { WORKERS_DEFAULT = 2, WORKERS_NONE = 0 /* but workers_run_one() */ };
+int workers_start(struct engine *e, int n_threads, struct workers **ret_workers,
+		  struct err *e_);
 void workers_submit(struct workers *w, struct task *task);
+/* In the caller's thread; false: nothing waits. */
+bool workers_run_one(struct workers *w);
 /* Waits for the tasks that run; those that wait are not run but come back all the same.
  */
 struct workers *workers_stop(struct workers *w);
@@ -155,6 +159,7 @@ STAILQ_HEAD(call_list, call);
 struct engine {
 	const struct conf *conf;
 	struct store *store;
+	struct engine_ports ports;
 	const char **host_names;
 	struct host *hosts;
 	size_t n_hosts;

@@ -300,7 +300,7 @@ void engine_get_host(struct engine *engine, size_t index, struct engine_host *re
 {
 	struct remote_health health;
 
-	remote_get_health(engine->hosts[index].remote, &health);
+	engine->ports.ssh->get_health(engine->hosts[index].remote, &health);
 	(void)pthread_rwlock_rdlock(&engine->table_lock);
 	*ret_host = engine->host_views[index];
 	(void)pthread_rwlock_unlock(&engine->table_lock);

@@ -1,23 +1,38 @@
-/* Two threads for what may wait: listings of S3 and reading files from the disk. */
+/* Threads for what may wait: listings of S3 and reading files from the disk. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/internal.h"
 
-enum { N_WORKERS = 2 };
+struct workers;
+
+struct worker {
+	struct workers *all;
+	pthread_t thread;
+	bool has_thread;
+	struct s3_client *s3;
+};
 
 struct workers {
 	struct engine *engine;
-	pthread_t threads[N_WORKERS];
-	int n_threads;
-	struct s3_client *s3[N_WORKERS];
-	int n_s3; /* those taken by a thread */
+	const struct s3_ops *s3;
+	struct worker each[WORKERS_DEFAULT]; /* the first also without a thread */
 	pthread_mutex_t lock;
 	pthread_cond_t filled;
 	struct task_list tasks; /* guarded by lock, as the next */
 	bool is_stopping;
 };
+
+static struct task *pop_task(struct workers *w)
+{
+	struct task *task = w->is_stopping ? NULL : STAILQ_FIRST(&w->tasks);
+
+	if (task) {
+		STAILQ_REMOVE_HEAD(&w->tasks, link);
+	}
+	return task;
+}
 
 static struct task *next_task(struct workers *w)
 {
@@ -27,53 +42,73 @@ static struct task *next_task(struct workers *w)
 	while (STAILQ_EMPTY(&w->tasks) && !w->is_stopping) {
 		(void)pthread_cond_wait(&w->filled, &w->lock);
 	}
-	task = w->is_stopping ? NULL : STAILQ_FIRST(&w->tasks);
-	if (task) {
-		STAILQ_REMOVE_HEAD(&w->tasks, link);
-	}
+	task = pop_task(w);
 	(void)pthread_mutex_unlock(&w->lock);
 	return task;
 }
 
+static void run_task(struct worker *worker, struct task *task)
+{
+	task->run(task, worker->s3);
+	(void)engine_post(worker->all->engine, &task->event);
+}
+
 static void *worker_run(void *arg)
 {
-	struct workers *w = arg;
-	struct s3_client *s3;
+	struct worker *worker = arg;
 	struct task *task;
 
-	(void)pthread_mutex_lock(&w->lock);
-	s3 = w->s3[w->n_s3++];
-	(void)pthread_mutex_unlock(&w->lock);
-	while ((task = next_task(w))) {
-		task->run(task, s3);
-		(void)engine_post(w->engine, &task->event);
+	while ((task = next_task(worker->all))) {
+		run_task(worker, task);
 	}
 	return NULL;
 }
 
-int workers_start(struct engine *e, struct workers **ret_workers, struct err *err)
+bool workers_run_one(struct workers *w)
+{
+	struct task *task = pop_task(w);
+
+	if (task) {
+		run_task(&w->each[0], task);
+	}
+	return task != NULL;
+}
+
+static int start_worker(struct worker *worker, bool has_thread)
+{
+	const struct s3_ops *s3 = worker->all->s3;
+	int r = s3->open(s3->world, &worker->s3);
+
+	if (r == 0 && has_thread) {
+		r = -pthread_create(&worker->thread, NULL, worker_run, worker);
+		worker->has_thread = r == 0;
+	}
+	return r;
+}
+
+int workers_start(struct engine *e, int n_threads, struct workers **ret_workers,
+		  struct err *err)
 {
 	struct workers *w = calloc(1, sizeof(*w));
+	int r = 0;
 
 	if (!w) {
 		return err_set(err, -ENOMEM, "no memory");
 	}
 	w->engine = e;
+	w->s3 = e->ports.s3;
 	(void)pthread_mutex_init(&w->lock, NULL);
 	(void)pthread_cond_init(&w->filled, NULL);
 	STAILQ_INIT(&w->tasks);
-	for (int i = 0; i < N_WORKERS; i++) {
-		int r = -s3_client_new(&w->s3[i]);
-
-		if (r == 0) {
-			r = pthread_create(&w->threads[i], NULL, worker_run, w);
+	for (int i = 0; i < WORKERS_DEFAULT && r == 0; i++) {
+		w->each[i].all = w;
+		if (i == 0 || i < n_threads) {
+			r = start_worker(&w->each[i], i < n_threads);
 		}
-		if (r != 0) {
-			(void)workers_stop(w);
-			return err_set(err, -r, "cannot start a worker: %s",
-				       strerror(r));
-		}
-		w->n_threads++;
+	}
+	if (r < 0) {
+		(void)workers_stop(w);
+		return err_set(err, r, "cannot start a worker: %s", strerror(-r));
 	}
 	*ret_workers = w;
 	return 0;
@@ -87,6 +122,16 @@ void workers_submit(struct workers *w, struct task *task)
 	(void)pthread_mutex_unlock(&w->lock);
 }
 
+static void stop_worker(struct worker *worker)
+{
+	if (worker->has_thread) {
+		(void)pthread_join(worker->thread, NULL);
+	}
+	if (worker->s3) {
+		worker->s3 = worker->all->s3->free(worker->s3);
+	}
+}
+
 struct workers *workers_stop(struct workers *w)
 {
 	struct task *task;
@@ -98,14 +143,13 @@ struct workers *workers_stop(struct workers *w)
 	w->is_stopping = true;
 	(void)pthread_cond_broadcast(&w->filled);
 	(void)pthread_mutex_unlock(&w->lock);
-	for (int i = 0; i < w->n_threads; i++) {
-		s3_client_cancel(w->s3[i]);
+	for (int i = 0; i < WORKERS_DEFAULT; i++) {
+		if (w->each[i].s3) {
+			w->s3->cancel(w->each[i].s3);
+		}
 	}
-	for (int i = 0; i < w->n_threads; i++) {
-		(void)pthread_join(w->threads[i], NULL);
-	}
-	for (int i = 0; i < N_WORKERS; i++) {
-		(void)s3_client_free(w->s3[i]);
+	for (int i = 0; i < WORKERS_DEFAULT; i++) {
+		stop_worker(&w->each[i]);
 	}
 	while ((task = STAILQ_FIRST(&w->tasks))) {
 		STAILQ_REMOVE_HEAD(&w->tasks, link);

@@ -380,3 +380,16 @@ enum s3_fault s3_list(struct s3_client *client, const struct s3_place *place,
 	} while (fault == S3_OK && walk.token.len > 0);
 	return fault;
 }
+
+static int open_client(void *world, struct s3_client **ret_client)
+{
+	(void)world;
+	return s3_client_new(ret_client);
+}
+
+const struct s3_ops s3_over_http = {
+	.open = open_client,
+	.free = s3_client_free,
+	.cancel = s3_client_cancel,
+	.list = s3_list,
+};

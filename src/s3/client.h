@@ -53,3 +53,16 @@ void s3_client_cancel(struct s3_client *client);
 enum s3_fault s3_list(struct s3_client *client, const struct s3_place *place,
 		      const struct s3_credentials *credentials,
 		      const struct s3_listing *listing, struct err *e);
+
+/* The functions above as a table, so that a simulation can put an S3 of its own in
+ * their place. */
+struct s3_ops {
+	void *world; /* the first argument of open() */
+	int (*open)(void *world, struct s3_client **ret_client);
+	struct s3_client *(*free)(struct s3_client *client);
+	void (*cancel)(struct s3_client *client);
+	enum s3_fault (*list)(struct s3_client *client, const struct s3_place *place,
+			      const struct s3_credentials *credentials,
+			      const struct s3_listing *listing, struct err *e);
+};
+extern const struct s3_ops s3_over_http;

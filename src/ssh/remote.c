@@ -349,3 +349,18 @@ void remote_get_health(struct remote *r, struct remote_health *ret_health)
 	ret_health->bytes_in = r->counters.in;
 	ret_health->bytes_out = r->counters.out;
 }
+
+static int open_remote(void *world, const struct remote_config *config,
+		       struct remote **ret_remote, struct err *e)
+{
+	(void)world;
+	return remote_new(config, ret_remote, e);
+}
+
+const struct remote_ops remote_over_ssh = {
+	.open = open_remote,
+	.stop = remote_stop,
+	.free = remote_free,
+	.submit = remote_submit,
+	.get_health = remote_get_health,
+};

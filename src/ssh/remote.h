@@ -95,3 +95,16 @@ struct remote_health {
 	char text[512];
 };
 void remote_get_health(struct remote *r, struct remote_health *ret_health);
+
+/* The functions above as a table, so that a simulation can put hosts of its own in
+ * their place. */
+struct remote_ops {
+	void *world; /* the first argument of open() */
+	int (*open)(void *world, const struct remote_config *config,
+		    struct remote **ret_remote, struct err *e);
+	void (*stop)(struct remote *r);
+	struct remote *(*free)(struct remote *r);
+	void (*submit)(struct remote *r, struct remote_call *call);
+	void (*get_health)(struct remote *r, struct remote_health *ret_health);
+};
+extern const struct remote_ops remote_over_ssh;

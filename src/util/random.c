@@ -3,6 +3,22 @@
 #include <errno.h>
 #include <sys/random.h>
 
+static const struct random_source *simulated;
+
+void random_set_source(const struct random_source *source)
+{
+	simulated = source;
+}
+
+int random_bytes(void *data, size_t n)
+{
+	if (simulated) {
+		simulated->bytes(simulated->arg, data, n);
+		return 0;
+	}
+	return getrandom(data, n, 0) == (ssize_t)n ? 0 : -EIO;
+}
+
 int random_hex(char *ret_text, size_t n)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -11,7 +27,7 @@ int random_hex(char *ret_text, size_t n)
 	if (n / 2 > sizeof(bytes)) {
 		return -EINVAL;
 	}
-	if (getrandom(bytes, n / 2, 0) != (ssize_t)(n / 2)) {
+	if (random_bytes(bytes, n / 2) < 0) {
 		return -EIO;
 	}
 	for (size_t i = 0; i < n; i++) {
