@@ -41,7 +41,7 @@ static size_t number_len(const struct json_text *text, size_t at)
 	size_t end = at;
 
 	while (end < text->len && (isalnum((unsigned char)text->data[end]) ||
-				   json_token_is_one_of(text->data[end], "+-."))) {
+				   json_token_is_one_of(text->data[end], "+-._"))) {
 		end++;
 	}
 	return end - at;

@@ -21,7 +21,7 @@ HALF = '{ "run": "tr'
 
 
 class Mount:
-    def __init__(self, options="allow_other", **limits):
+    def __init__(self, options="allow_other", config=None, **limits):
         self.top = tempfile.mkdtemp(prefix="jobfs-fs-")
         os.chmod(self.top, 0o755)
         self.path = f"{self.top}/m"
@@ -35,7 +35,8 @@ class Mount:
         os.chmod(self.work, 0o777)
         os.mkdir(f"{self.top}/state", 0o700)
         with open(self.config, "w") as f:
-            json.dump({"state_dir": f"{self.top}/state", "hosts": {}, "limits": limits}, f)
+            json.dump({"state_dir": f"{self.top}/state", "hosts": {}, "limits": limits,
+                       **(config or {})}, f)
         self.daemon = None
         self.start()
 
