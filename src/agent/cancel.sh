@@ -69,7 +69,7 @@ kill_tree() { # GRACE [PATIENCE after it]; k_seen: who had the TERM already
 	done
 }
 
-end_transfers() { # of a runner that is dead
+end_transfers() { # TERM, and after a second KILL
 	for k_s in TERM KILL; do
 		for k_n in 1 2 3 4 5 6 7 8 9 10; do
 			m=''

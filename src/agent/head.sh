@@ -5,7 +5,7 @@
 #   launch ── setsid ── _run            the runner: claim, unpack, run, upload, end
 #                        ├── _sec       the keeper: the only process that ever has secrets
 #                        │    └── aws   and the only one that gets them in its environment
-#                        ├── _timer     only with a run limit
+#                        ├── _timer     only while a phase has a limit
 #                        └── _exec      the inner wrapper, leader of the program's session
 #                             └── the user's program
 #   cancel ── setsid ── _kill           ends the program's tree in the background
@@ -13,7 +13,7 @@
 #
 # Nothing here polls while a job runs. Processes that wait for each other hold the two
 # ends of a pipe, so that the kernel tells the one when the other dies: the keeper of a
-# killed runner and the timer of an ended program read end-of-file and go.
+# killed runner and the timer of a phase that is over read end-of-file and go.
 #
 # The text must run the same under dash, busybox ash, bash --posix and mksh: no local (so
 # each function prefixes its variables), no arrays, no here-documents (they may become
@@ -32,7 +32,8 @@ LC_ALL=C
 export LC_ALL
 unset CDPATH ENV BASH_ENV
 # Names that a plan assigns; one that came exported would reach the program changed.
-unset JOB ID ATTEMPT AWS ENDPOINT REGION RUN_LIMIT GRACE GPUS IMAGE OUTPUT DEST
+unset JOB ID ATTEMPT AWS ENDPOINT REGION DOWNLOAD_LIMIT RUN_LIMIT UPLOAD_LIMIT GRACE GPUS
+unset IMAGE OUTPUT DEST
 SH=${JOBFS_SH:-/bin/sh}
 base=$HOME/.jobfs
 case $0 in /*) ME=$0 ;; *) ME=$PWD/$0 ;; esac

@@ -70,7 +70,7 @@ transfer_in() { # I NAME KIND URI PATH
 
 transfer_out() {
 	exec 4<&- >>"$a/tlog" 2>&1
-	put_over xfer.out run
+	put_over xfer.out run || rm -f "$a/xfer.out" # of an upload before this one
 	printf '== output: %s -> %s\n' "$OUTPUT" "$DEST"
 	if [ -d "$a/stage" ]; then
 		s3 cp --recursive "$a/stage" "$DEST"

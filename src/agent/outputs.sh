@@ -8,9 +8,12 @@ upload() {
 		finish "upload-failed 1"
 	fi
 	[ -s "$a/manifest" ] || finish ok
+	timer_start upload "$UPLOAD_LIMIT" || finish "upload-failed 1"
 	keeper_order upload || put_over xfer.out "fail 137" # killed: it had no chance to say it
-	read -r o_word o_rc _ <"$a/xfer.out"
-	[ "$o_word" = ok ] || finish "upload-failed $o_rc"
+	timer_stop
+	o_word='' o_rc=''
+	[ ! -f "$a/xfer.out" ] || read -r o_word o_rc _ <"$a/xfer.out"
+	[ "$o_word" = ok ] || finish "upload-failed ${o_rc:-1}"
 	finish ok
 }
 
@@ -114,6 +117,7 @@ cmd__upload() { # as _run, for an attempt whose runner is gone
 	if uploader_lives || ! take_turn up "$nonce"; then exit; fi
 	# written by us or by the dead runner; the one end that may be replaced
 	case $(cat "$a/end" 2>/dev/null) in upload-failed*) rm -f "$a/end" ;; esac
+	case $(cat "$a/timeout" 2>/dev/null) in upload) rm -f "$a/timeout" ;; esac
 	say started
 	exec >/dev/null
 	end_transfers

@@ -37,7 +37,7 @@ cmd__run() { # fd 0: the secrets; fd 1: launch waits until it is closed
 	}
 	durable "$a/claim" "$a" # nothing with an effect before this
 	exec >/dev/null
-	printf '%8192s' '' >"$a/reserve"
+	printf '%16384s' '' >"$a/reserve"
 	if ! (unpack) 2>"$a/t.why"; then
 		read -r r_why <"$a/t.why" || r_why='cannot be unpacked'
 		finish "payload-failed $r_why"
@@ -113,10 +113,14 @@ download() {
 	plan_inputs
 	[ $d_n -gt 0 ] || return 0
 	put_over phase download
+	timer_start download "$DOWNLOAD_LIMIT" || return 1
+	d_ok=1
 	keeper_order download || {
+		d_ok=''
 		end_transfers # without their keeper nobody waits for them
-		return 1
 	}
+	timer_stop
+	[ -n "$d_ok" ] && [ ! -f "$a/timeout" ] || return 1
 	while [ $d_n -gt 0 ]; do
 		d_n=$((d_n - 1)) d_word=''
 		[ ! -f "$a/xfer.$d_n" ] || read -r d_word _ <"$a/xfer.$d_n"
@@ -132,15 +136,7 @@ run_program() {
 		put_over phase run
 	} || finish 'payload-failed no room to start'
 	durable "$a/phase" "$a" # a crash from here on means: the program may have run
-	exec 9>/dev/null
-	if [ "$RUN_LIMIT" -gt 0 ]; then # 9 is held by the runner and the inner wrapper
-		mkfifo "$a/t.limit" || finish 'payload-failed no room to start'
-		# shellcheck disable=SC2094
-		exec 5<>"$a/t.limit" && exec 8<"$a/t.limit" 9>"$a/t.limit" 5>&-
-		rm -f "$a/t.limit"
-		$SH "$ME" _timer "$nonce" "$att" <&8 6<&- 7>&- 8<&- 9>&- &
-		exec 8<&-
-	fi
+	timer_start run "$RUN_LIMIT" || finish 'payload-failed no room to start'
 	JOBFS_WRAPPER=$att setsid $SH "$ME" _exec "$nonce" "$att" 6<&- 7>&- 9>&9
 	# The inner wrapper died without a word (kill -9, no memory): the program may live on.
 	r_nap=0.02
@@ -168,16 +164,46 @@ end_leftovers() {
 	[ -z "$m" ] || kill_tree "$GRACE" 30
 }
 
-cmd__timer() { # fd 0: end-of-file when the program is over
+# A phase goes on for as long as somebody holds fd 9: the runner, and for a program its
+# inner wrapper, so that the limit holds for a program that lost its runner.
+timer_start() { # PHASE SECONDS
+	exec 9>/dev/null
+	r_timer=''
+	[ "$2" -gt 0 ] || return 0
+	mkfifo "$a/t.limit" || return 1
+	# shellcheck disable=SC2094
+	exec 5<>"$a/t.limit" && exec 8<"$a/t.limit" 9>"$a/t.limit" 5>&-
+	rm -f "$a/t.limit"
+	$SH "$ME" _timer "$nonce" "$att" "$1" "$2" <&8 6<&- 7>&- 8<&- 9>&- &
+	r_timer=$!
+	exec 8<&-
+}
+
+timer_stop() { # of a phase of transfers: afterwards `timeout` is there, or never will be
+	exec 9>&-
+	[ -z "$r_timer" ] || wait "$r_timer"
+}
+
+over_within() { # SECONDS; fd 0: end-of-file when the phase is over
+	timeout "$1" cat >/dev/null
+	case $? in 124 | 143) return 1 ;; esac # busybox says 143
+}
+
+cmd__timer() { # PHASE SECONDS
 	get_boot
 	load_claim
 	load_plan
-	timeout "$RUN_LIMIT" cat >/dev/null
-	case $? in 124 | 143) ;; *) exit 0 ;; esac # busybox says 143
-	[ ! -f "$a/exit" ] || exit 0
-	exec </dev/null
-	put_once timeout 1
-	k_seen=''
-	kill_tree "$GRACE"
+	! over_within "$2" || exit 0
+	[ "$1" != run ] || [ ! -f "$a/exit" ] || exit 0
+	put_once timeout "$1" || [ $? = 1 ] || {
+		rm -f "$a/reserve"
+		put_once timeout "$1"
+	}
+	if [ "$1" = run ]; then
+		exec </dev/null
+		k_seen=''
+		kill_tree "$GRACE"
+	else
+		until end_transfers && over_within 1; do :; done # one may have been about to start
+	fi
 }
-

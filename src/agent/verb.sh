@@ -84,7 +84,7 @@ attempt_state() {
 		echo "phase prepare" # the first one needs no file
 	fi
 	[ ! -f "$a/cancel" ] || echo "cancel 1"
-	[ ! -f "$a/timeout" ] || echo "timeout 1"
+	first_line timeout "$a/timeout"
 	for p_x in "$a"/xfer.*; do
 		[ -f "$p_x" ] && read -r p_line <"$p_x" || continue
 		case $p_line in run) p_line="run $(arrived_kb "${p_x##*.}")" ;; esac

@@ -187,6 +187,64 @@ case_special_files_and_excludes_are_left_out() {
 	sort -z "$J/${X}01/skipped" | cmp - "$T/want" || fail "skipped: $(tr '\0' '|' <"$J/${X}01/skipped")"
 }
 
+case_the_download_limit_ends_the_transfers() {
+	mkdir -p "$HOME/s3/b"
+	echo x >"$HOME/s3/b/quick"
+	V[DOWNLOAD_LIMIT]=1
+	INPUTS=(A object s3://b/quick inputs/a B object s3://b/slow inputs/b C object s3://b/deaf inputs/c)
+	PROGRAM=(shell 'echo ran >>"$HOME/ledger"')
+	run_job ${X}01
+	is end download-failed
+	is timeout download
+	is 'xfer 0' 'ok 4'
+	is 'xfer 1' 'fail 143 0'
+	is 'xfer 2' 'fail 137 0'
+	! grep -q ^exit <<<"$TEXT" || fail "there is an exit"
+	[ ! -e "$HOME/ledger" ] || fail "it started"
+	must_soon no_process_with JOBFS_XFER=${X}01
+	must_soon no_timer ${X}01
+	must_soon no_keeper ${X}01
+}
+
+case_the_upload_limit_ends_the_transfer() {
+	V[DEST]=s3://b/deaf/ V[UPLOAD_LIMIT]=1
+	PROGRAM=(shell 'echo x >output/x; exit 3')
+	run_job ${X}01
+	is exit 'exit 3'
+	is end 'upload-failed 137'
+	is timeout upload
+	must_soon no_process_with JOBFS_XFER=${X}01
+	must_soon no_timer ${X}01
+	touch "$HOME/go"
+	ag_secrets upload ${X}01
+	expect OK
+	must_soon poll_says ${X}01 end ok
+	! grep -q '^timeout' <<<"$TEXT" || fail "the limit of the first upload is still shown"
+	[ -f "$HOME/s3/b/deaf/x" ] || fail "not uploaded"
+}
+
+case_limits_that_are_not_reached_leave_nothing_behind() {
+	mkdir -p "$HOME/s3/b"
+	echo x >"$HOME/s3/b/slow"
+	V[DOWNLOAD_LIMIT]=1000 V[RUN_LIMIT]=1000 V[UPLOAD_LIMIT]=1000 V[DEST]=s3://b/out/
+	INPUTS=(A object s3://b/slow inputs/a)
+	PROGRAM=(shell 'cp inputs/a output/x')
+	launch ${X}01
+	must_soon aws_waits
+	[ -n "$(agents _timer ${X}01)" ] || fail "nobody looks at the limit"
+	touch "$HOME/go"
+	must_soon test -f "$J/${X}01/end"
+	poll ${X}01
+	is end ok
+	! grep -q '^timeout' <<<"$TEXT" || fail "a timeout"
+	must_soon no_timer ${X}01
+	rm "$HOME/go" "$HOME"/aws/*
+	launch ${X}02
+	must_soon aws_waits
+	kill -9 "$(claim_pid ${X}02)" # a phase of transfers ends with its runner
+	must_soon no_timer ${X}02
+}
+
 # The real AWS CLI walks the tree without a network under --dryrun.
 case_the_real_aws_uploads_the_manifest() {
 	local att
@@ -234,7 +292,7 @@ case_outputs_go_up_after_failure_too() {
 	SETUP='' V[RUN_LIMIT]=1
 	PROGRAM=(shell 'echo z >output/z; exec sleep 304')
 	run_job ${X}03
-	is timeout 1
+	is timeout run
 	is exit 'exit 143'
 	[ -f "$HOME/s3/b/out/z" ] || fail "not uploaded after a time-out"
 	V[RUN_LIMIT]=0

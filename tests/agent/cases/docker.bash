@@ -144,5 +144,5 @@ case_cancel_stops_the_container() {
 	V[RUN_LIMIT]=1 V[GRACE]=1
 	run_job "${X}03"
 	is exit 'exit 137'
-	is timeout 1
+	is timeout run
 }
