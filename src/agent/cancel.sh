@@ -1,4 +1,4 @@
-# ---- cancel, ack -----------------------------------------------------------------------
+# ---- cancel, signal, ack -----------------------------------------------------------------------
 
 cmd_cancel() { # GRACE
 	make_room
@@ -34,6 +34,32 @@ cmd__kill() { # GRACE
 	kill_tree "$1"
 }
 
+cmd_signal() { # NAME, in lower case
+	case $1 in
+	hup | int | quit | usr1 | usr2 | term | cont | stop | winch | alrm) ;;
+	*) reply EARGS "signal $1 is not for programs" ;;
+	esac
+	k_name=$(echo "$1" | tr '[:lower:]' '[:upper:]')
+	load_claim
+	[ "$c_kind" != none ] || reply ENOCLAIM "never launched"
+	get_boot
+	[ "$c_boot" = "$boot" ] && [ ! -f "$a/exit" ] || reply ENORUN "the program does not run"
+	if container_runs; then
+		docker kill --signal "$k_name" "jobfs-$att" >/dev/null 2>&1 </dev/null ||
+			reply ENORUN "the container does not run any more"
+		reply OK
+	fi
+	members
+	# the clients of an engine are not the program
+	[ -n "$m" ] && [ -z "$IMAGE" ] || reply ENORUN "the program does not run"
+	signal "$k_name" $m
+	if [ "$k_name" = STOP ]; then # also what was started meanwhile
+		members
+		signal STOP $m
+	fi
+	reply OK
+}
+
 nothing_comes() { [ -f "$a/exit" ] || [ -f "$a/end" ] || ! runner_lives; }
 
 # TERM to each once, KILL to all after GRACE seconds; until nothing lives and nothing can
@@ -61,7 +87,12 @@ kill_tree() { # GRACE [PATIENCE after it]; k_seen: who had the TERM already
 		for k_one in $m; do
 			case "$k_seen " in *" $k_one "*) ;; *) k_new="$k_new $k_one" ;; esac
 		done
-		if [ $k_left -gt 0 ]; then signal TERM $k_new; else signal KILL $m; fi
+		if [ $k_left -gt 0 ]; then
+			signal TERM $k_new
+			signal CONT $k_new # or one that was stopped would not hear it
+		else
+			signal KILL $m
+		fi
 		k_seen="$k_seen$k_new"
 		nap $k_nap
 		case $k_nap in 0.02) k_nap=0.05 ;; 0.05) k_nap=0.2 ;; *) k_nap=0.5 ;; esac

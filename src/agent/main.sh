@@ -39,12 +39,13 @@ poll)
 	for p_spec do poll_spec "$p_spec" || bad_args; done
 	cmd_poll "$@"
 	;;
-put | launch | manifest | cancel | upload | ack)
+put | launch | manifest | cancel | signal | upload | ack)
 	att=$1 a=$base/jobs/$1
 	attempt "$1" || bad_args
 	shift
 	case $verb:$# in
 	put:1 | cancel:1) number "$1" || bad_args ;;
+	signal:1) ;;
 	launch:1) attempt "$1" || bad_args ;;
 	manifest:0 | upload:0 | ack:0) ;;
 	ack:1) [ "$1" = force ] || bad_args ;;

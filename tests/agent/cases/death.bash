@@ -91,6 +91,91 @@ case_cancel_comes_too_late_for_an_ended_job() {
 	[ -f "$HOME/s3/b/slow/x" ] || fail "not uploaded"
 }
 
+case_a_signal_reaches_each_process_of_the_program() {
+	PROGRAM=(shell 'cat >t.sh <<-"EOT"
+			for s in HUP INT QUIT USR1 USR2 TERM CONT WINCH ALRM; do
+				trap "echo $1 $s >>heard" $s
+			done
+			echo $1 >>ready
+			until [ -f stop ]; do sleep 0.02 & wait $!; done
+		EOT
+		bash t.sh a & setsid bash t.sh b & echo started; exec bash t.sh c')
+	started ${X}01
+	local w=$J/${X}01/work name
+	must_soon lines_are 3 "$w/ready"
+	for name in hup int quit usr1 usr2 term cont winch alrm; do
+		ag signal ${X}01 $name
+		expect OK
+		# a shell that is started with `&` cannot trap these two
+		case $name in int | quit) continue ;; esac
+		must_soon all_heard "${name^^}" "$w/heard"
+	done
+	touch "$w/stop"
+	must_soon test -f "$J/${X}01/end"
+	poll ${X}01
+	is exit 'exit 0'
+}
+
+all_heard() { [ "$(grep -c " $1\$" "$2" 2>/dev/null)" = 3 ]; }
+lines_are() { [ "$(grep -c . "$2" 2>/dev/null)" = "$1" ]; }
+
+case_a_stopped_program_goes_on_or_can_be_cancelled() {
+	PROGRAM=(shell 'trap "echo bye; exit 3" TERM; echo started; while :; do echo x >>ticks; sleep 0.02; done')
+	started ${X}01
+	ag signal ${X}01 stop
+	expect OK
+	must_soon all_stopped ${X}01
+	poll ${X}01
+	is alive 1
+	ag signal ${X}01 cont
+	expect OK
+	local ticks
+	ticks=$(stat -c %s "$J/${X}01/work/ticks")
+	must_soon larger_than "$J/${X}01/work/ticks" "$ticks"
+	ag signal ${X}01 stop
+	must_soon all_stopped ${X}01
+	ag cancel ${X}01 600
+	must_soon test -f "$J/${X}01/end"
+	poll ${X}01
+	is exit 'exit 3'
+	has_line "$J/${X}01/log" bye || fail "it did not hear TERM"
+	must_soon no_killer ${X}01
+}
+
+all_stopped() {
+	local pid
+	for pid in $(member_pids "$1"); do [ "$(stat_of "$pid" 1)" = T ] || return 1; done
+}
+larger_than() { [ "$(stat -c %s "$1")" -gt "$2" ]; }
+
+case_a_signal_needs_a_program_that_runs() {
+	ag signal ${X}01 hup
+	expect ENOCLAIM
+	ag signal ${X}01 kill
+	expect EARGS
+	ag signal ${X}01 HUP
+	expect EARGS
+	ag signal ${X}01
+	expect EARGS
+	ag cancel ${X}01 1
+	ag signal ${X}01 hup
+	expect ENORUN
+	mkdir -p "$HOME/s3/b"
+	INPUTS=(A object s3://b/slow inputs/a)
+	PROGRAM=(shell 'exit 4')
+	launch ${X}02
+	must_soon aws_waits
+	ag signal ${X}02 term # the tools are not the program
+	expect ENORUN
+	echo x >"$HOME/s3/b/slow"
+	touch "$HOME/go"
+	must_soon test -f "$J/${X}02/end"
+	ag signal ${X}02 hup
+	expect ENORUN
+	poll ${X}02
+	is exit 'exit 4'
+}
+
 case_a_killed_runner_does_not_cost_the_result() {
 	V[DEST]=s3://b/out/
 	PROGRAM=(shell 'echo started; echo x >output/x; until [ -f "$HOME/stop" ]; do sleep 0.02; done; exit 5')

@@ -146,3 +146,19 @@ case_cancel_stops_the_container() {
 	is exit 'exit 137'
 	is timeout run
 }
+
+case_a_signal_goes_through_the_engine() {
+	in_image
+	PROGRAM=(shell 'trap "echo hup; exit 5" HUP; echo started; while :; do sleep 0.05 || :; done')
+	ag signal "${X}01" hup
+	expect ENOCLAIM
+	started "${X}01"
+	ag signal "${X}01" hup
+	expect OK
+	must_soon test -f "$J/${X}01/end"
+	poll "${X}01"
+	is exit 'exit 5'
+	has_line "$J/${X}01/log" hup || fail "$(cat "$J/${X}01/log")"
+	ag signal "${X}01" hup
+	expect ENORUN
+}
