@@ -11,23 +11,18 @@
 #include <openssl/crypto.h>
 
 #include "s3/http.h"
+#include "s3/internal.h"
+#include "s3/secrets.h"
 #include "s3/sign.h"
-#include "s3/uri.h"
 #include "s3/xml.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/mem.h"
 
 enum {
-	ERROR_BYTES_MAX = 64 << 10,
 	/* A key is at most 3 x 1,024 bytes here, and some 500 are said besides. */
-	PAGE_BYTES_MAX = ERROR_BYTES_MAX + S3_PAGE_MAX * (4 << 10),
-	EXPIRES_S = 900, /* what S3 allows clocks to differ anyway */
+	PAGE_BYTES_MAX = S3_ERROR_BYTES_MAX + S3_PAGE_MAX * (4 << 10),
 	EMPTY_PAGES_MAX = 1000,
-};
-
-struct s3_client {
-	struct s3_http *http;
 };
 
 int s3_client_new(struct s3_client **ret_client)
@@ -136,7 +131,7 @@ static int page_sign(struct page *page)
 		.query = query,
 		.n_query = 2,
 		.time_s = clock_wall_ms() / 1000,
-		.expires_s = EXPIRES_S,
+		.expires_s = S3_EXPIRES_S,
 	};
 
 	if (buf_printf(&size, "%d", walk->listing->page_size) < 0) {
@@ -155,48 +150,14 @@ static int page_sign(struct page *page)
 			  walk->e);
 }
 
-/* What must not come back in a message. */
-struct secrets {
-	const char *texts[4];
-	struct buf encoded; /* the token as it stands in the URL */
-};
-
-static void secrets_init(struct secrets *secrets, const struct page *page)
-{
-	static const char mark[] = "&X-Amz-Signature=";
-	const struct s3_credentials *credentials = page->walk->credentials;
-	const char *signature = strstr(buf_text(&page->url), mark);
-
-	*secrets = (struct secrets){ .encoded = BUF_INIT };
-	if (!credentials->access_key) {
-		return;
-	}
-	secrets->texts[0] = credentials->secret_key;
-	secrets->texts[1] = credentials->session_token;
-	secrets->texts[2] = signature ? signature + strlen(mark) : NULL;
-	if (credentials->session_token) {
-		(void)s3_encode(credentials->session_token, false, &secrets->encoded);
-		secrets->texts[3] = buf_text(&secrets->encoded);
-	}
-}
-
-static void secrets_fini(struct secrets *secrets)
-{
-	if (secrets->encoded.data) {
-		OPENSSL_cleanse(secrets->encoded.data, secrets->encoded.capacity);
-	}
-	buf_fini(&secrets->encoded);
-}
-#define cleanup_secrets cleanup_(secrets_fini)
-
 static enum s3_fault page_refused(const struct page *page)
 {
 	const struct walk *walk = page->walk;
 	const struct s3_reply *reply = &page->reply;
 	struct s3_error error = { .status = reply->status };
-	cleanup_secrets struct secrets secrets;
+	cleanup_s3_secrets struct s3_secrets secrets;
 
-	secrets_init(&secrets, page);
+	s3_secrets_init(&secrets, walk->credentials, buf_text(&page->url));
 	memcpy(error.region, reply->region, sizeof(error.region));
 	memcpy(error.request_id, reply->request_id, sizeof(error.request_id));
 	s3_xml_get_error(page->xml, &error);
@@ -211,9 +172,9 @@ static enum s3_fault page_failed(const struct page *page)
 {
 	const struct walk *walk = page->walk;
 	const char *why = page->reply.why;
-	cleanup_secrets struct secrets secrets;
+	cleanup_s3_secrets struct s3_secrets secrets;
 
-	secrets_init(&secrets, page);
+	s3_secrets_init(&secrets, walk->credentials, buf_text(&page->url));
 	if (s3_text_has_secret(why, secrets.texts, ARRAY_SIZE(secrets.texts))) {
 		why = "";
 	}
@@ -287,11 +248,12 @@ static enum s3_http_outcome page_fetch(struct page *page)
 		.take = page_take,
 		.arg = page,
 		.page_max = PAGE_BYTES_MAX,
-		.error_max = ERROR_BYTES_MAX,
+		.error_max = S3_ERROR_BYTES_MAX,
 	};
 
-	return s3_http_get(page->walk->client->http, page->url.data, &sink,
-			   &page->reply);
+	return s3_http_send(page->walk->client->http,
+			    &(struct s3_send){ .method = "GET", .url = page->url.data },
+			    &sink, &page->reply);
 }
 
 /* ---- the chain of pages ---- */

@@ -51,7 +51,7 @@ struct meaning {
 	const char *code; /* of S3, NULL in the rows of HTTP */
 	int status;	  /* of HTTP, 0 in the rows of S3 */
 	enum s3_fault fault;
-	const char *says;
+	const char *says;      /* %s: what was to be done */
 	const char *of_bucket; /* NULL, or: says "BUCKET" of_bucket */
 	const char *advice;    /* NULL: none */
 };
@@ -67,7 +67,7 @@ static const struct meaning meanings[] = {
 	{ "NoSuchBucket", 0, S3_NO_BUCKET,
 	  "says that bucket", "does not exist", "check its name and the endpoint" },
 	{ "AccessDenied", 0, S3_DENIED,
-	  "does not let this access key list bucket", "",
+	  "does not let this access key %s bucket", "",
 	  "it needs s3:ListBucket there" },
 	{ "InvalidAccessKeyId", 0, S3_CREDENTIALS,
 	  "refused the access key", NULL, "check AWS_ACCESS_KEY_ID" },
@@ -101,7 +101,7 @@ static const struct meaning meanings[] = {
 	{ NULL, 307, S3_REDIRECT, "sends requests elsewhere", NULL, set_place },
 	{ NULL, 308, S3_REDIRECT, "sends requests elsewhere", NULL, set_place },
 	{ NULL, 401, S3_CREDENTIALS, "wants other credentials", NULL, NULL },
-	{ NULL, 403, S3_DENIED, "forbids to list bucket", "", NULL },
+	{ NULL, 403, S3_DENIED, "forbids to %s bucket", "", NULL },
 	{ NULL, 404, S3_REFUSED, "knows no such address", NULL, "check the endpoint" },
 	{ NULL, 429, S3_THROTTLED, "asks for fewer requests", NULL, NULL },
 	{ NULL, 500, S3_THROTTLED, "has an error of its own", NULL, NULL },
@@ -249,11 +249,24 @@ static void add_advice(struct buf *s, const struct meaning *m,
 	if (m->fault == S3_DENIED && asked->is_anonymous) {
 		(void)buf_add_str(s, ": no credentials were given, set "
 				     "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
-	} else if (m->advice) {
+	} else if (m->advice && !(m->fault == S3_DENIED && asked->act)) {
 		(void)buf_add_str(s, ": ");
 		add_detail(s, m, asked, error);
 		(void)buf_add_str(s, m->advice);
 	}
+}
+
+static void add_says(struct buf *s, const char *says, const char *act)
+{
+	const char *gap = strstr(says, "%s");
+
+	if (!gap) {
+		(void)buf_add_str(s, says);
+		return;
+	}
+	(void)buf_add(s, says, (size_t)(gap - says));
+	(void)buf_add_str(s, act);
+	(void)buf_add_str(s, gap + strlen("%s"));
 }
 
 enum s3_fault s3_fault_of_error(const struct s3_asked *asked,
@@ -262,7 +275,8 @@ enum s3_fault s3_fault_of_error(const struct s3_asked *asked,
 	const struct meaning *m = meaning_of(asked, error);
 	cleanup_buf struct buf s = BUF_INIT;
 
-	(void)buf_printf(&s, "S3 at %s %s", asked->origin, m->says);
+	(void)buf_printf(&s, "S3 at %s ", asked->origin);
+	add_says(&s, m->says, asked->act ? asked->act : "list");
 	if (m->of_bucket) {
 		(void)buf_printf(&s, " \"%s\"%s%s", asked->place->bucket,
 				 *m->of_bucket ? " " : "", m->of_bucket);

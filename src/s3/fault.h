@@ -38,7 +38,8 @@ struct s3_error {
 struct s3_asked {
 	const char *origin; /* "http://10.0.0.2:8000" */
 	const struct s3_place *place;
-	const char *prefix;
+	const char *prefix; /* or a key */
+	const char *act;    /* "write to", what is done to the bucket; NULL: list */
 	bool is_anonymous;
 };
 

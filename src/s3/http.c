@@ -219,26 +219,68 @@ static const char *failure_says(CURL *curl, CURLcode rc, int status)
 	return sent_us > 0 ? "does not answer" : "cannot be reached";
 }
 
-enum s3_http_outcome s3_http_get(struct s3_http *http, const char *url,
-				 const struct s3_sink *sink, struct s3_reply *ret_reply)
+/* A body's type is none: S3 signs what it is told, and the default of libcurl is that
+ * of a form. */
+static CURLcode request_set(CURL *curl, const struct s3_send *send,
+			    struct curl_slist *headers)
 {
+	CURLcode rc = curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
+
+	if (rc == CURLE_OK && send->body) {
+		rc = curl_easy_setopt(curl, CURLOPT_POST, 1L);
+		if (rc == CURLE_OK) {
+			rc = curl_easy_setopt(curl, CURLOPT_POSTFIELDS, send->body);
+		}
+		if (rc == CURLE_OK) {
+			rc = curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
+					      (curl_off_t)send->body_len);
+		}
+	}
+	if (rc == CURLE_OK) {
+		rc = curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	}
+	if (rc == CURLE_OK) {
+		rc = curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST,
+				      streq(send->method, "GET") ? NULL : send->method);
+	}
+	return rc == CURLE_OK ? curl_easy_setopt(curl, CURLOPT_URL, send->url) : rc;
+}
+
+/* What the handle must not keep: a signature, the caller's memory. */
+static void request_clear(CURL *curl)
+{
+	(void)curl_easy_setopt(curl, CURLOPT_URL, NULL);
+	(void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, NULL);
+	(void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, NULL);
+	(void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, NULL);
+	(void)curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
+}
+
+enum s3_http_outcome s3_http_send(struct s3_http *http, const struct s3_send *send,
+				  const struct s3_sink *sink,
+				  struct s3_reply *ret_reply)
+{
+	struct curl_slist *headers =
+		send->body ? curl_slist_append(NULL, "Content-Type:") : NULL;
 	struct s3_reply reply = { .says = "", .why = "" };
 	CURLcode rc;
 
 	*ret_reply = reply;
 	if (atomic_load(&http->is_cancelled)) {
+		curl_slist_free_all(headers);
 		return S3_HTTP_CANCELLED;
 	}
 	http->sink = sink;
 	http->bytes = 0;
 	http->is_too_long = false;
 	*http->trouble = '\0';
-	rc = curl_easy_setopt(http->curl, CURLOPT_URL, url);
+	rc = request_set(http->curl, send, headers);
 	if (rc == CURLE_OK) {
 		rc = curl_easy_perform(http->curl);
 		reply_read(http->curl, &reply);
 	}
-	(void)curl_easy_setopt(http->curl, CURLOPT_URL, NULL); /* holds a signature */
+	request_clear(http->curl);
+	curl_slist_free_all(headers);
 	if (rc != CURLE_OK) {
 		reply.says = failure_says(http->curl, rc, reply.status);
 		reply.why = *http->trouble ? http->trouble : curl_easy_strerror(rc);

@@ -1,4 +1,5 @@
-/* A GET over a connection that is kept: one at a time, with limits. Hides libcurl. */
+/* A request over a connection that is kept: one at a time, with limits. Hides libcurl.
+ */
 #pragma once
 
 #include <stddef.h>
@@ -42,6 +43,13 @@ enum s3_http_outcome {
 	S3_HTTP_FAILED,
 	S3_HTTP_CANCELLED,
 };
-enum s3_http_outcome s3_http_get(struct s3_http *http, const char *url,
-				 const struct s3_sink *sink,
-				 struct s3_reply *ret_reply);
+
+struct s3_send {	    /* borrowed */
+	const char *method; /* in capitals */
+	const char *url;
+	const char *body; /* NULL: none */
+	size_t body_len;
+};
+enum s3_http_outcome s3_http_send(struct s3_http *http, const struct s3_send *send,
+				  const struct s3_sink *sink,
+				  struct s3_reply *ret_reply);
