@@ -249,6 +249,13 @@ static int begin(struct engine *e, int n_workers, struct err *err)
 	return engine_post(e, start);
 }
 
+void engine_set_listener(struct engine *e, const struct engine_listener *listener,
+			 void *arg)
+{
+	e->listener = listener;
+	e->listener_arg = arg;
+}
+
 int engine_start(struct engine *e, struct err *err)
 {
 	int r = begin(e, WORKERS_DEFAULT, err);

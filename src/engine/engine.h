@@ -106,6 +106,23 @@ void engine_chown_file(struct engine *engine, int64_t file,
 /* A file below files/ was written and closed: a job that waits for it may go. */
 void engine_file_closed(struct engine *engine, int64_t job);
 
+/* --- news ------------------------------------------------------------------------- */
+
+/* Called in the engine's thread, once what they tell of is published and before those
+ * who asked for it are answered. They must not wait for anything. */
+struct engine_listener {
+	/* The job as it was (NULL: it is new) and as it is (NULL: it is gone);
+	 * borrowed. */
+	void (*job_changed)(void *arg, const struct job_record *before,
+			    const struct job_record *after);
+	void (*queue_changed)(void *arg);
+	void (*events_grew)(void *arg); /* the daemon's own timeline */
+	void (*host_changed)(void *arg, size_t host);
+};
+/* Before engine_start(). The listener is borrowed until engine_stop(). */
+void engine_set_listener(struct engine *engine, const struct engine_listener *listener,
+			 void *arg);
+
 /* --- snapshots: any thread; never wait for I/O ----------------------------------- */
 
 /* A reference, or NULL. */

@@ -149,6 +149,7 @@ struct host {
 	int64_t failed_at;  /* clock_ms() of the last trouble */
 	int slots_used;
 	uint64_t gpus_used; /* bits */
+	bool view_changed;  /* in this turn */
 };
 
 /* --- the engine ------------------------------------------------------------------ */
@@ -164,6 +165,8 @@ struct engine {
 	struct host *hosts;
 	size_t n_hosts;
 	struct workers *workers;
+	const struct engine_listener *listener; /* NULL: nobody listens */
+	void *listener_arg;
 
 	pthread_t thread;
 	bool is_started;
@@ -217,7 +220,7 @@ int table_add(struct engine *e, struct job *job);
 void table_remove(struct engine *e, struct job *job);
 void table_publish(struct engine *e, struct job *job);
 void table_publish_queue(struct engine *e);
-void table_publish_hosts(struct engine *e);
+void table_publish_hosts(struct engine *e); /* sets view_changed */
 void table_fini(struct engine *e);
 
 /* engine/event.c */

@@ -180,23 +180,36 @@ void table_publish_queue(struct engine *e)
 	e->queue_changed = false;
 }
 
-static void make_host_view(const struct host *host, struct engine_host *view)
+static struct engine_host make_host_view(const struct host *host)
 {
-	view->conf = host->conf;
-	view->status = host->trouble_ms		   ? "down"
-		       : host->state == HOST_READY ? "up"
-						   : "idle";
-	(void)snprintf(view->text, sizeof(view->text), "%s",
+	struct engine_host view = {
+		.conf = host->conf,
+		.status = host->trouble_ms	      ? "down"
+			  : host->state == HOST_READY ? "up"
+						      : "idle",
+		.slots_used = host->slots_used,
+		.gpus_used = __builtin_popcountll(host->gpus_used),
+	};
+
+	(void)snprintf(view.text, sizeof(view.text), "%s",
 		       host->trouble_ms ? host->trouble : "");
-	view->slots_used = host->slots_used;
-	view->gpus_used = __builtin_popcountll(host->gpus_used);
+	return view;
+}
+
+static bool view_is_same(const struct engine_host *a, const struct engine_host *b)
+{
+	return a->status && streq(a->status, b->status) && streq(a->text, b->text) &&
+	       a->slots_used == b->slots_used && a->gpus_used == b->gpus_used;
 }
 
 void table_publish_hosts(struct engine *e)
 {
 	(void)pthread_rwlock_wrlock(&e->table_lock);
 	for (size_t i = 0; i < e->n_hosts; i++) {
-		make_host_view(&e->hosts[i], &e->host_views[i]);
+		struct engine_host view = make_host_view(&e->hosts[i]);
+
+		e->hosts[i].view_changed = !view_is_same(&e->host_views[i], &view);
+		e->host_views[i] = view;
 	}
 	(void)pthread_rwlock_unlock(&e->table_lock);
 }

@@ -172,24 +172,75 @@ static void drop_turn(struct engine *e)
 	}
 }
 
+/* --- telling --------------------------------------------------------------------- */
+
+static void tell_job(struct engine *e, const struct job_record *before,
+		     const struct job_record *after)
+{
+	if (e->listener && (before || after)) {
+		e->listener->job_changed(e->listener_arg, before, after);
+	}
+}
+
+static void tell_events(struct engine *e)
+{
+	if (e->listener && e->kept_events_size != e->daemon_events_size) {
+		e->listener->events_grew(e->listener_arg);
+	}
+}
+
+static void tell_hosts(struct engine *e)
+{
+	for (size_t i = 0; e->listener && i < e->n_hosts; i++) {
+		if (e->hosts[i].view_changed) {
+			e->listener->host_changed(e->listener_arg, i);
+		}
+	}
+}
+
+/* --- publishing ------------------------------------------------------------------ */
+
+static void publish_job(struct engine *e, struct job *job)
+{
+	cleanup_record struct job_record *before =
+		job->is_new ? NULL : job_record_ref(job->published);
+
+	if (job->is_removed) {
+		job_discard(e, job);
+		tell_job(e, before, NULL);
+		return;
+	}
+	table_publish(e, job);
+	tell_job(e, before, job->published);
+	if (job->run_is_over) {
+		job->run_is_over = false;
+		run_detach(e, job);
+	}
+}
+
 static void publish_jobs(struct engine *e)
 {
 	struct job *job;
 
 	while ((job = TAILQ_FIRST(&e->dirty))) {
 		TAILQ_REMOVE(&e->dirty, job, dirty_link);
-		if (job->is_removed) {
-			job_discard(e, job);
-			continue;
-		}
-		table_publish(e, job);
-		if (job->run_is_over) {
-			job->run_is_over = false;
-			run_detach(e, job);
-		}
+		publish_job(e, job);
 	}
+	tell_events(e);
 	e->kept_events_size = e->daemon_events_size;
 	e->kept_event_seq = e->daemon_event_seq;
+}
+
+static void publish_rest(struct engine *e)
+{
+	if (e->queue_changed) {
+		table_publish_queue(e);
+		if (e->listener) {
+			e->listener->queue_changed(e->listener_arg);
+		}
+	}
+	table_publish_hosts(e);
+	tell_hosts(e);
 }
 
 static void unlink_dead_files(struct engine *e)
@@ -308,10 +359,7 @@ void engine_turn(struct engine *e, struct event_list *events)
 		FAILPOINT("turn.published");
 		unlink_dead_files(e);
 	}
-	if (e->queue_changed) {
-		table_publish_queue(e);
-	}
-	table_publish_hosts(e);
+	publish_rest(e);
 	answer_requests(e);
 	FAILPOINT("turn.answered");
 	send_calls(e);
