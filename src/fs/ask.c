@@ -127,6 +127,7 @@ int reply_entry(fuse_req_t req, const struct object *o)
 	int r = entry_fill(o, &entry);
 
 	if (r == 0) {
+		known_add(&o->fs->known, o->ino);
 		(void)fuse_reply_entry(req, &entry);
 	}
 	return r;

@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "fs/draft.h"
 #include "fs/handle.h"
+#include "fs/known.h"
 #include "fs/makers.h"
 #include "fs/usage.h"
 #include "store/store.h"
@@ -32,6 +33,8 @@ struct fs {
 	struct handle_table handles;
 	struct usage_table usage;
 	struct makers makers;
+	struct known known;
+	struct notifier *notifier;
 	/* Files that became spec.json lately (object_consumed()), a ring. */
 	_Atomic int64_t consumed[CONSUMED_MAX];
 	_Atomic unsigned n_consumed;

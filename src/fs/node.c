@@ -25,6 +25,57 @@ static bool has_error(const struct job_record *r)
 	return r->error != NULL;
 }
 
+static bool text_differs(const char *a, const char *b)
+{
+	return !streq(a ? a : "", b ? b : "");
+}
+
+static bool status_differs(const struct job_record *a, const struct job_record *b)
+{
+	return a->state != b->state || a->changed_ms != b->changed_ms;
+}
+
+/* It tells of everything. */
+static bool status_json_differs(const struct job_record *a, const struct job_record *b)
+{
+	(void)a;
+	(void)b;
+	return true;
+}
+
+static bool transfer_differs(const struct job_transfer *a, const struct job_transfer *b)
+{
+	return a->state != b->state || a->bytes != b->bytes || a->total != b->total;
+}
+
+static bool progress_differs(const struct job_record *a, const struct job_record *b)
+{
+	bool differs = status_differs(a, b) || text_differs(a->message, b->message) ||
+		       text_differs(a->attempt.host, b->attempt.host) ||
+		       a->unreachable_ms != b->unreachable_ms ||
+		       a->n_transfers != b->n_transfers;
+
+	for (size_t i = 0; i < a->n_transfers && !differs; i++) {
+		differs = transfer_differs(&a->transfers[i], &b->transfers[i]);
+	}
+	return differs;
+}
+
+static bool exit_code_differs(const struct job_record *a, const struct job_record *b)
+{
+	return a->exit_code != b->exit_code;
+}
+
+static bool outputs_uri_differs(const struct job_record *a, const struct job_record *b)
+{
+	return text_differs(a->outputs_uri, b->outputs_uri);
+}
+
+static bool error_differs(const struct job_record *a, const struct job_record *b)
+{
+	return text_differs(a->error, b->error);
+}
+
 /* Pieces of initialisers cannot stand in parentheses. */
 // NOLINTBEGIN(bugprone-macro-parentheses)
 #define ROW(which, ...) [(which)] = { .id = (which), __VA_ARGS__ }
@@ -35,6 +86,7 @@ static bool has_error(const struct job_record *r)
 #define OF_DOT		.parent = NODE_DOT, .scope = INO_TOP
 #define OF_HOST		.parent = NODE_HOST, .scope = INO_HOST
 #define TEXT(fn)	FILE_MODE(0444), .content = CONTENT_TEXT, .render = (fn)
+#define FIXED(fn)	TEXT(fn), .is_told = true
 #define STREAM(which)	FILE_MODE(0444), .content = CONTENT_STREAM, .stream = (which)
 // NOLINTEND(bugprone-macro-parentheses)
 
@@ -42,10 +94,11 @@ static bool has_error(const struct job_record *r)
 static const struct node nodes[] = {
 	/* clang-format off */
 	ROW(NODE_ROOT, TOP, DIR_MODE(01777), .more = MORE_JOBS),
-	ROW(NODE_DOT, TOP, .parent = NODE_ROOT, .name = ".jobfs", DIR_MODE(0555)),
-	ROW(NODE_README, OF_DOT, .name = "README", TEXT(content_readme)),
-	ROW(NODE_VERSION, OF_DOT, .name = "version", TEXT(content_version)),
-	ROW(NODE_CONFIG, OF_DOT, .name = "config", TEXT(content_config)),
+	ROW(NODE_DOT, TOP, .parent = NODE_ROOT, .name = ".jobfs", DIR_MODE(0555),
+	    .is_told = true),
+	ROW(NODE_README, OF_DOT, .name = "README", FIXED(content_readme)),
+	ROW(NODE_VERSION, OF_DOT, .name = "version", FIXED(content_version)),
+	ROW(NODE_CONFIG, OF_DOT, .name = "config", FIXED(content_config)),
 	ROW(NODE_QUEUE, OF_DOT, .name = "queue", TEXT(content_queue)),
 	ROW(NODE_DAEMON_EVENTS, OF_DOT, .name = "events.jsonl", STREAM(STREAM_EVENTS)),
 	ROW(NODE_HOSTS, OF_DOT, .name = "hosts", DIR_MODE(0555), .more = MORE_HOSTS),
@@ -56,23 +109,32 @@ static const struct node nodes[] = {
 	    TEXT(content_host_status_json)),
 
 	ROW(NODE_JOB, .parent = NODE_ROOT, .scope = INO_JOB, DIR_MODE(0777),
-	    .more = MORE_FILES),
-	ROW(NODE_FILES, OF_JOB, .name = "files", DIR_MODE(0777), .more = MORE_FILES),
-	ROW(NODE_STATUS, OF_JOB, .name = "status", TEXT(content_status)),
-	ROW(NODE_STATUS_JSON, OF_JOB, .name = "status.json", TEXT(content_status_json)),
-	ROW(NODE_PROGRESS, OF_JOB, .name = "progress", TEXT(content_progress)),
-	ROW(NODE_LOG, OF_JOB, .name = "log", STREAM(STREAM_LOG)),
-	ROW(NODE_TRANSFER_LOG, OF_JOB, .name = "transfer.log", STREAM(STREAM_TRANSFER)),
-	ROW(NODE_EVENTS, OF_JOB, .name = "events.jsonl", STREAM(STREAM_EVENTS)),
+	    .more = MORE_FILES, .is_told = true),
+	ROW(NODE_FILES, OF_JOB, .name = "files", DIR_MODE(0777), .more = MORE_FILES,
+	    .is_told = true),
+	ROW(NODE_STATUS, OF_JOB, .name = "status", TEXT(content_status),
+	    .differs = status_differs, .is_told = true),
+	/* these two also say which place the job has in the queue */
+	ROW(NODE_STATUS_JSON, OF_JOB, .name = "status.json", TEXT(content_status_json),
+	    .differs = status_json_differs),
+	ROW(NODE_PROGRESS, OF_JOB, .name = "progress", TEXT(content_progress),
+	    .differs = progress_differs),
+	ROW(NODE_LOG, OF_JOB, .name = "log", STREAM(STREAM_LOG),
+	    .is_told = true),
+	ROW(NODE_TRANSFER_LOG, OF_JOB, .name = "transfer.log", STREAM(STREAM_TRANSFER),
+	    .is_told = true),
+	ROW(NODE_EVENTS, OF_JOB, .name = "events.jsonl", STREAM(STREAM_EVENTS),
+	    .is_told = true),
 	ROW(NODE_EXIT_CODE, OF_JOB, .name = "exit_code", TEXT(content_exit_code),
-	    .exists = has_exit_code),
+	    .exists = has_exit_code, .differs = exit_code_differs, .is_told = true),
 	ROW(NODE_OUTPUTS_S3, OF_JOB, .name = "outputs.s3", TEXT(content_outputs_s3),
-	    .exists = has_outputs_uri),
+	    .exists = has_outputs_uri, .differs = outputs_uri_differs, .is_told = true),
 	ROW(NODE_OUTPUTS, OF_JOB, .name = "outputs.jsonl", STREAM(STREAM_OUTPUTS),
-	    .exists = has_outputs_list),
+	    .exists = has_outputs_list, .is_told = true),
 	ROW(NODE_ERROR, OF_JOB, .name = "error", TEXT(content_error),
-	    .exists = has_error),
-	ROW(NODE_CTL, OF_JOB, .name = "ctl", FILE_MODE(0222), .content = CONTENT_CTL),
+	    .exists = has_error, .differs = error_differs, .is_told = true),
+	ROW(NODE_CTL, OF_JOB, .name = "ctl", FILE_MODE(0222), .content = CONTENT_CTL,
+	    .is_told = true),
 	ROW(NODE_SPEC, OF_JOB, .name = "spec.json", FILE_MODE(0666),
 	    .content = CONTENT_SPEC),
 
@@ -139,4 +201,85 @@ int64_t node_changed_ms(const struct node *node, const struct job_record *record
 		break;
 	}
 	return created;
+}
+
+/* --- what changed ---------------------------------------------------------------- */
+
+static bool is_other_text(const struct node *node, const struct job_record *before,
+			  const struct job_record *after)
+{
+	switch (node->content) {
+	case CONTENT_STREAM:
+		return before->stream_size[node->stream] !=
+		       after->stream_size[node->stream];
+	case CONTENT_TEXT:
+		return node->differs && node->differs(before, after);
+	case CONTENT_SPEC:
+	case CONTENT_DIR:
+	case CONTENT_CTL:
+	case CONTENT_FILE:
+		break;
+	}
+	return false;
+}
+
+static bool has_other_owner(const struct job_record *before,
+			    const struct job_record *after)
+{
+	return before->mode != after->mode || before->uid != after->uid ||
+	       before->gid != after->gid;
+}
+
+/* Writing spec.json is the user's doing, of which the kernel knows, but that it is
+ * read-only from now on is not. */
+static bool has_other_attr(const struct node *node, const struct job_record *before,
+			   const struct job_record *after)
+{
+	return node_changed_ms(node, before) != node_changed_ms(node, after) ||
+	       before->is_accepted != after->is_accepted ||
+	       has_other_owner(before, after);
+}
+
+/* Who waits for a file to be closed takes that for "all of it is there". A text is
+ * written as a whole; those that change with every byte of progress are counted as
+ * closed when the state changes, streams when the job has ended. */
+static bool is_closed(const struct node *node, const struct job_record *before,
+		      const struct job_record *after, unsigned what)
+{
+	switch (node->content) {
+	case CONTENT_TEXT:
+		return (what & NODE_TEXT) &&
+		       (node->is_told || before->state != after->state);
+	case CONTENT_STREAM:
+		return !job_state_is_final(before->state) &&
+		       job_state_is_final(after->state);
+	case CONTENT_SPEC:
+	case CONTENT_DIR:
+	case CONTENT_CTL:
+	case CONTENT_FILE:
+		break;
+	}
+	return false;
+}
+
+unsigned node_compare(const struct node *node, const struct job_record *before,
+		      const struct job_record *after)
+{
+	bool was = !node->exists || node->exists(before);
+	bool is = !node->exists || node->exists(after);
+	unsigned what = 0;
+
+	if (!is) {
+		return was ? NODE_VANISHED : 0;
+	}
+	if (!was) {
+		what |= NODE_APPEARED | NODE_TEXT | NODE_ATTR;
+	}
+	if (is_other_text(node, before, after)) {
+		what |= NODE_TEXT | NODE_ATTR;
+	}
+	if (has_other_attr(node, before, after)) {
+		what |= NODE_ATTR;
+	}
+	return is_closed(node, before, after, what) ? what | NODE_CLOSED : what;
 }

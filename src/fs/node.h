@@ -87,6 +87,13 @@ struct node {
 	enum job_stream stream;				 /* CONTENT_STREAM */
 	enum node_more more;				 /* CONTENT_DIR */
 	bool (*exists)(const struct job_record *record); /* NULL: always */
+	/* CONTENT_TEXT of a job: is the text another one now? NULL: never. What is
+	 * asked for (exists) is there in both. */
+	bool (*differs)(const struct job_record *before,
+			const struct job_record *after);
+	/* The engine tells of every change of its attributes, so that the kernel may
+	 * remember them. */
+	bool is_told;
 	int (*render)(const struct node_view *view, struct buf *out); /* CONTENT_TEXT */
 };
 
@@ -99,5 +106,15 @@ const struct node *node_next(enum node_id parent, unsigned after);
 
 /* May the user's own files in files/ (is_in_files) or beside spec.json change now? */
 bool node_is_writable(const struct job_record *record, bool is_in_files);
+/* What a new record means for a row of the job: NODE_... bits. */
+enum {
+	NODE_ATTR = 1, /* attributes: size, times, mode, owner */
+	NODE_TEXT = 2, /* what can be read */
+	NODE_APPEARED = 4,
+	NODE_VANISHED = 8,
+	NODE_CLOSED = 16, /* it is complete: nobody writes it any more */
+};
+unsigned node_compare(const struct node *node, const struct job_record *before,
+		      const struct job_record *after);
 /* Milliseconds of the last change of a row of a job. */
 int64_t node_changed_ms(const struct node *node, const struct job_record *record);

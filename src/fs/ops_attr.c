@@ -9,6 +9,7 @@
 #include "fs/object.h"
 #include "fs/ops.h"
 #include "fs/spec_file.h"
+#include "fs/touch.h"
 #include "fs/userfile.h"
 
 enum {
@@ -36,7 +37,9 @@ static int do_lookup(fuse_req_t req, uint64_t parent, const char *name)
 
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	int r = do_lookup(req, parent, name);
+	struct act act;
+	int r = touch_is_own(req, &act) ? touch_lookup(req, &act, parent, name)
+					: do_lookup(req, parent, name);
 
 	if (r < 0) {
 		(void)fuse_reply_err(req, -r);
@@ -60,6 +63,20 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (r < 0) {
 		(void)fuse_reply_err(req, -r);
 	}
+}
+
+void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n)
+{
+	known_forget(&fs_of(req)->known, ino, n);
+	fuse_reply_none(req);
+}
+
+void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
+{
+	for (size_t i = 0; i < count; i++) {
+		known_forget(&fs_of(req)->known, forgets[i].ino, forgets[i].nlookup);
+	}
+	fuse_reply_none(req);
 }
 
 static int do_access(fuse_req_t req, uint64_t ino, int mask)
@@ -294,9 +311,15 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 			     .attr = attr,
 			     .what = to_set & SET_ALL,
 			     .handle = handle_of(fi) };
-	int r = object_get_open(fs_of(req), ino, &o);
+	struct act act;
+	int r;
 
-	r = r < 0 ? r : do_setattr(&s);
+	if (touch_is_own(req, &act)) {
+		r = touch_setattr(req, &act, ino);
+	} else {
+		r = object_get_open(fs_of(req), ino, &o);
+		r = r < 0 ? r : do_setattr(&s);
+	}
 	if (r < 0) {
 		(void)fuse_reply_err(req, -r);
 	}

@@ -48,14 +48,19 @@ static size_t add_entry(struct reading *r, const struct object_entry *entry)
 {
 	struct fuse_entry_param e = { .ino = 0 };
 	bool is_dots = streq(entry->name, ".") || streq(entry->name, "..");
+	size_t n;
 
 	if (is_dots || r->names_only || entry_fill(entry->object, &e) < 0) {
 		e = (struct fuse_entry_param){ .ino = 0 };
 		e.attr.st_ino = entry->object->ino;
 		e.attr.st_mode = entry->object->node->mode;
 	}
-	return fuse_add_direntry_plus(r->req, r->buf + r->used, r->size - r->used,
-				      entry->name, &e, (off_t)entry->cookie);
+	n = fuse_add_direntry_plus(r->req, r->buf + r->used, r->size - r->used,
+				   entry->name, &e, (off_t)entry->cookie);
+	if (e.ino != 0 && n <= r->size - r->used) {
+		known_add(&fs_of(r->req)->known, e.ino);
+	}
+	return n;
 }
 
 static int read_one(void *arg, const struct object_entry *entry)

@@ -244,14 +244,14 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	int r;
 
 	(void)ino;
-	if (h->kind == HANDLE_SPEC) {
+	if (h && h->kind == HANDLE_SPEC) {
 		r = spec_flush(req, h);
 		if (r < 0) {
 			(void)fuse_reply_err(req, -r);
 		}
 		return;
 	}
-	r = h->kind == HANDLE_FILE ? sync_file(h, false) : 0;
+	r = h && h->kind == HANDLE_FILE ? sync_file(h, false) : 0;
 	(void)fuse_reply_err(req, -r);
 }
 

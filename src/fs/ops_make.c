@@ -8,6 +8,7 @@
 
 #include "fs/ops.h"
 #include "fs/spec_file.h"
+#include "fs/touch.h"
 
 /* Rows of the table that do not exist now are nobody's to make, save spec.json. */
 static int check_in_job(const struct object *dir, const char *name, bool is_dir)
@@ -179,7 +180,9 @@ static int do_mknod(fuse_req_t req, uint64_t parent, const char *name, mode_t mo
 void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	      dev_t device)
 {
-	int r = do_mknod(req, parent, name, mode);
+	struct act act;
+	int r = touch_is_own(req, &act) ? touch_create(req, &act, parent, name)
+					: do_mknod(req, parent, name, mode);
 
 	(void)device;
 	if (r < 0) {

@@ -6,6 +6,7 @@
 #include "fs/make.h"
 #include "fs/ops.h"
 #include "fs/spec_file.h"
+#include "fs/touch.h"
 #include "fs/userfile.h"
 
 static int wanted(int flags)
@@ -156,8 +157,17 @@ static int do_open(fuse_req_t req, uint64_t ino, struct fuse_file_info *fi)
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
-	int r = do_open(req, ino, fi);
+	struct act act;
+	int r;
 
+	if (touch_is_own(req, &act)) {
+		r = touch_open(req, &act, ino, fi);
+		if (r < 0) {
+			(void)fuse_reply_err(req, -r);
+		}
+		return;
+	}
+	r = do_open(req, ino, fi);
 	if (r < 0) {
 		(void)fuse_reply_err(req, -r);
 	} else if (fuse_reply_open(req, fi) < 0) {
@@ -168,7 +178,9 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	(void)ino;
-	close_handle(fs_of(req), handle_of(fi));
+	if (handle_of(fi)) { /* not the notifier's */
+		close_handle(fs_of(req), handle_of(fi));
+	}
 	(void)fuse_reply_err(req, 0);
 }
 
@@ -181,6 +193,9 @@ static int reply_create(fuse_req_t req, const struct object *o,
 	struct fuse_entry_param entry;
 	int r = entry_fill(o, &entry);
 
+	if (r == 0) {
+		known_add(&o->fs->known, o->ino);
+	}
 	if (r < 0 || fuse_reply_create(req, &entry, fi) < 0) {
 		close_handle(o->fs, handle_of(fi));
 	}

@@ -7,6 +7,7 @@
 #include "fs/ask.h"
 #include "fs/object.h"
 #include "fs/ops.h"
+#include "fs/touch.h"
 #include "fs/userfile.h"
 
 /* rm -r of a job removes its files first, and then the directory, which takes all with
@@ -125,7 +126,9 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	int r = do_remove(req, parent, name, false);
+	struct act act;
+	int r = touch_is_own(req, &act) ? touch_delete(req, &act, parent, name)
+					: do_remove(req, parent, name, false);
 
 	if (r < 0) {
 		(void)fuse_reply_err(req, -r);

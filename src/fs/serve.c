@@ -20,7 +20,9 @@
 
 #include "fs/internal.h"
 #include "fs/mount.h"
+#include "fs/notifier.h"
 #include "fs/ops.h"
+#include "fs/watch.h"
 #include "util/clock.h"
 #include "util/fspath.h"
 #include "util/log.h"
@@ -46,10 +48,12 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 }
 
 /* No xattr, poll, ioctl, lock, lseek or copy_file_range: the kernel then stops asking
- * and does what can be done without us. No forget: inode numbers need no memory. */
+ * and does what can be done without us. */
 const struct fuse_lowlevel_ops fs_operations = {
 	.init = op_init,
 	.lookup = op_lookup,
+	.forget = op_forget,
+	.forget_multi = op_forget_multi,
 	.getattr = op_getattr,
 	.setattr = op_setattr,
 	.access = op_access,
@@ -108,6 +112,7 @@ static struct fs *fs_new(struct engine *engine)
 	handle_table_init(&fs->handles);
 	usage_init(&fs->usage, fs->store, fs->conf->limits.files_bytes);
 	makers_init(&fs->makers);
+	known_init(&fs->known);
 	return fs;
 }
 
@@ -171,8 +176,13 @@ int fs_mount(struct engine *engine, const char *mountpoint, const char *options,
 		return err_set(e, -ENOMEM, "no memory");
 	}
 	fuse_set_log_func(log_libfuse);
+	r = notifier_new(fs, &fs->notifier);
+	if (r < 0) {
+		return err_set(e, r, "cannot prepare to notify: %s", strerror(-r));
+	}
 	r = do_mount(fs, mountpoint, options, e);
 	if (r == 0) {
+		engine_set_listener(engine, &watch_listener, fs);
 		*ret_fs = steal_ptr(&fs);
 	}
 	return r;
@@ -196,6 +206,8 @@ struct fs *fs_unmount(struct fs *fs)
 	draft_table_fini(&fs->drafts);
 	usage_fini(&fs->usage);
 	makers_fini(&fs->makers);
+	known_fini(&fs->known);
+	fs->notifier = notifier_free(fs->notifier);
 	closep(&fs->exit_fd);
 	free(fs->mountpoint);
 	free(fs);
@@ -207,7 +219,6 @@ void fs_exit(struct fs *fs)
 	uint64_t one = 1;
 	int saved = errno;
 
-	fuse_session_exit(fs->session);
 	(void)!write(fs->exit_fd, &one, sizeof(one));
 	errno = saved;
 }
@@ -354,9 +365,11 @@ int fs_serve(struct fs *fs, void (*ready)(void *arg), void *arg)
 		ready(arg);
 	}
 	r = start_servers(fs, servers);
+	r = r < 0 ? r : notifier_start(fs->notifier);
 	if (r == 0) {
 		wait_for_exit(fs);
 	}
+	notifier_stop(fs->notifier); /* it waits for the servers */
 	fuse_session_exit(fs->session);
 	result = stop_servers(servers);
 	return r < 0 ? r : result;

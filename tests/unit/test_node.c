@@ -159,4 +159,80 @@ TEST("a file changes when what is in it does")
 	CHECK_INT(node_changed_ms(find(NODE_JOB, "ctl"), r), 1);
 }
 
+static unsigned compare(enum node_id id, const struct job_record *before,
+			const struct job_record *after)
+{
+	return node_compare(node_get(id), before, after);
+}
+
+TEST("a record that says the same changes nothing but what tells of all")
+{
+	struct job_record a = { .state = JOB_RUNNING,
+				.exit_code = -1,
+				.created_ms = 1 };
+	struct job_record b = a;
+
+	for (unsigned i = 0; i < NODE_ID_END; i++) {
+		const struct node *node = node_get(i);
+
+		if (node && node->scope == INO_JOB && i != NODE_STATUS_JSON) {
+			CHECK_INT(compare(i, &a, &b), 0);
+		}
+	}
+	CHECK_INT(compare(NODE_STATUS_JSON, &a, &b), NODE_TEXT | NODE_ATTR);
+}
+
+TEST("a transition changes and closes the status")
+{
+	struct job_record a = { .state = JOB_QUEUED, .exit_code = -1, .changed_ms = 1 };
+	struct job_record b = { .state = JOB_RUNNING,
+				.exit_code = -1,
+				.changed_ms = 2 };
+
+	CHECK_INT(compare(NODE_STATUS, &a, &b), NODE_TEXT | NODE_ATTR | NODE_CLOSED);
+	CHECK_INT(compare(NODE_STATUS_JSON, &a, &b),
+		  NODE_TEXT | NODE_ATTR | NODE_CLOSED);
+	CHECK_INT(compare(NODE_LOG, &a, &b), 0);
+	CHECK_INT(compare(NODE_JOB, &a, &b), NODE_ATTR);
+}
+
+TEST("a stream that grows is changed, and closed when the job has ended")
+{
+	struct job_record a = { .state = JOB_RUNNING, .exit_code = -1 };
+	struct job_record b = { .state = JOB_RUNNING, .exit_code = -1 };
+	struct job_record c = { .state = JOB_SUCCEEDED, .exit_code = -1 };
+
+	b.stream_size[STREAM_LOG] = c.stream_size[STREAM_LOG] = 10;
+	b.written_ms[STREAM_LOG] = c.written_ms[STREAM_LOG] = 5;
+	CHECK_INT(compare(NODE_LOG, &a, &b), NODE_TEXT | NODE_ATTR);
+	CHECK_INT(compare(NODE_TRANSFER_LOG, &a, &b), 0);
+	CHECK_INT(compare(NODE_LOG, &b, &c), NODE_CLOSED);
+}
+
+TEST("what comes appears, and what goes vanishes")
+{
+	char text[] = "wrong", other[] = "still wrong";
+	struct job_record a = { .exit_code = -1 };
+	struct job_record b = { .exit_code = 3, .error = text };
+	struct job_record c = { .exit_code = 3, .error = other };
+
+	CHECK_INT(compare(NODE_EXIT_CODE, &a, &b),
+		  NODE_APPEARED | NODE_TEXT | NODE_ATTR | NODE_CLOSED);
+	CHECK_INT(compare(NODE_ERROR, &a, &b),
+		  NODE_APPEARED | NODE_TEXT | NODE_ATTR | NODE_CLOSED);
+	CHECK_INT(compare(NODE_ERROR, &b, &c), NODE_TEXT | NODE_ATTR | NODE_CLOSED);
+	CHECK_INT(compare(NODE_ERROR, &b, &a), NODE_VANISHED);
+	CHECK_INT(compare(NODE_OUTPUTS, &a, &b), 0);
+}
+
+TEST("another mode or owner changes the attributes of all rows of the job")
+{
+	struct job_record a = { .mode = 0770, .exit_code = -1 };
+	struct job_record b = { .mode = 0700, .exit_code = -1 };
+
+	CHECK_INT(compare(NODE_JOB, &a, &b), NODE_ATTR);
+	CHECK_INT(compare(NODE_LOG, &a, &b), NODE_ATTR);
+	CHECK_INT(compare(NODE_STATUS, &a, &b), NODE_ATTR);
+}
+
 TEST_MAIN

@@ -1,0 +1,195 @@
+#include "fs/known.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+
+#include "fs/ino.h"
+
+enum { BUCKETS_FIRST = 16 };
+
+struct family {
+	uint64_t key;
+	uint64_t lookups; /* > 0 */
+	SLIST_ENTRY(family) link;
+};
+SLIST_HEAD(family_list, family);
+
+struct known_shard {
+	pthread_mutex_t lock; /* guards what follows; held over memory only */
+	struct family_list *buckets;
+	size_t n_buckets; /* a power of two */
+	size_t n;
+	bool is_lost; /* no memory: what is not found may be known all the same */
+};
+
+void known_init(struct known *known)
+{
+	known->shards = calloc(KNOWN_SHARDS, sizeof(*known->shards));
+	for (int i = 0; known->shards && i < KNOWN_SHARDS; i++) {
+		(void)pthread_mutex_init(&known->shards[i].lock, NULL);
+	}
+}
+
+static void shard_fini(struct known_shard *shard)
+{
+	struct family *f;
+
+	for (size_t i = 0; i < shard->n_buckets; i++) {
+		while ((f = SLIST_FIRST(&shard->buckets[i]))) {
+			SLIST_REMOVE_HEAD(&shard->buckets[i], link);
+			free(f);
+		}
+	}
+	free(shard->buckets);
+	(void)pthread_mutex_destroy(&shard->lock);
+}
+
+void known_fini(struct known *known)
+{
+	for (int i = 0; known->shards && i < KNOWN_SHARDS; i++) {
+		shard_fini(&known->shards[i]);
+	}
+	free(known->shards);
+	known->shards = NULL;
+}
+
+/* False: files of the user have no family. */
+static bool get_key(uint64_t ino, uint64_t *ret_key)
+{
+	struct ino_parts p;
+
+	if (ino_parse(ino, &p) < 0 || p.scope == INO_FILE) {
+		return false;
+	}
+	*ret_key = ino / (INO_ROW_MAX + 1);
+	return true;
+}
+
+/* Locked. */
+static struct known_shard *shard_enter(struct known *known, uint64_t key)
+{
+	struct known_shard *shard = &known->shards[key % KNOWN_SHARDS];
+
+	(void)pthread_mutex_lock(&shard->lock);
+	return shard;
+}
+
+static struct family_list *bucket_of(const struct known_shard *shard, uint64_t key)
+{
+	return &shard->buckets[key / KNOWN_SHARDS & (shard->n_buckets - 1)];
+}
+
+static struct family *find(const struct known_shard *shard, uint64_t key)
+{
+	struct family *f = NULL;
+
+	if (shard->n_buckets > 0) {
+		SLIST_FOREACH(f, bucket_of(shard, key), link)
+		{
+			if (f->key == key) {
+				break;
+			}
+		}
+	}
+	return f;
+}
+
+/* Room for one more; without it the chains just grow longer, unless there are none. */
+static bool grow(struct known_shard *shard)
+{
+	size_t n_old = shard->n_buckets;
+	struct family_list *old = shard->buckets;
+	size_t n = n_old ? n_old * 2 : BUCKETS_FIRST;
+	struct family_list *buckets;
+	struct family *f;
+
+	if (shard->n < n_old) {
+		return true;
+	}
+	buckets = calloc(n, sizeof(*buckets));
+	if (!buckets) {
+		return n_old > 0;
+	}
+	shard->buckets = buckets;
+	shard->n_buckets = n;
+	for (size_t i = 0; i < n_old; i++) {
+		while ((f = SLIST_FIRST(&old[i]))) {
+			SLIST_REMOVE_HEAD(&old[i], link);
+			SLIST_INSERT_HEAD(bucket_of(shard, f->key), f, link);
+		}
+	}
+	free(old);
+	return true;
+}
+
+static struct family *add(struct known_shard *shard, uint64_t key)
+{
+	struct family *f = grow(shard) ? calloc(1, sizeof(*f)) : NULL;
+
+	if (!f) {
+		shard->is_lost = true;
+		return NULL;
+	}
+	f->key = key;
+	SLIST_INSERT_HEAD(bucket_of(shard, key), f, link);
+	shard->n++;
+	return f;
+}
+
+void known_add(struct known *known, uint64_t ino)
+{
+	struct known_shard *shard;
+	struct family *f;
+	uint64_t key;
+
+	if (!known->shards || !get_key(ino, &key)) {
+		return;
+	}
+	shard = shard_enter(known, key);
+	f = find(shard, key);
+	f = f ? f : add(shard, key);
+	if (f) {
+		f->lookups++;
+	}
+	(void)pthread_mutex_unlock(&shard->lock);
+}
+
+void known_forget(struct known *known, uint64_t ino, uint64_t n)
+{
+	struct known_shard *shard;
+	struct family *f;
+	uint64_t key;
+
+	if (!known->shards || !get_key(ino, &key)) {
+		return;
+	}
+	shard = shard_enter(known, key);
+	f = find(shard, key);
+	if (f && f->lookups > n) {
+		f->lookups -= n;
+	} else if (f) {
+		SLIST_REMOVE(bucket_of(shard, key), f, family, link);
+		shard->n--;
+		free(f);
+	}
+	(void)pthread_mutex_unlock(&shard->lock);
+}
+
+bool known_has(struct known *known, uint64_t ino)
+{
+	struct known_shard *shard;
+	bool has;
+	uint64_t key;
+
+	if (!known->shards) {
+		return true;
+	}
+	if (!get_key(ino, &key)) {
+		return false;
+	}
+	shard = shard_enter(known, key);
+	has = shard->is_lost || find(shard, key);
+	(void)pthread_mutex_unlock(&shard->lock);
+	return has;
+}

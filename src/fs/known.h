@@ -1,0 +1,25 @@
+/* What the kernel remembers of us: how often it was told of an inode and has not
+ * forgotten it, counted by family (a job with all its files, a host, the rest). A watch
+ * pins the inode that it watches, so where the kernel remembers nothing of a family,
+ * nobody watches it, and its changes need not be told. */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { KNOWN_SHARDS = 16 };
+
+struct known_shard;
+struct known {
+	struct known_shard *shards; /* NULL: no memory, then all are known */
+};
+
+void known_init(struct known *known);
+void known_fini(struct known *known);
+
+/* Any thread. Files of the user are not counted: only he changes them. */
+void known_add(struct known *known, uint64_t ino); /* before the kernel is told */
+void known_forget(struct known *known, uint64_t ino, uint64_t n);
+/* Of the inode or another one of its family. */
+bool known_has(struct known *known, uint64_t ino);

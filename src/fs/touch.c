@@ -1,0 +1,219 @@
+#include "fs/touch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fs/ask.h"
+#include "fs/object.h"
+#include "fs/tree.h"
+#include "util/log.h"
+
+/* --- the notifier's side --------------------------------------------------------- */
+
+static int add_name(struct fs *fs, const struct ino_parts *p, const struct node *node,
+		    struct buf *out)
+{
+	cleanup_record struct job_record *record = NULL;
+
+	if (node->name) {
+		return buf_add_str(out, node->name);
+	}
+	if (p->scope == INO_HOST) {
+		return buf_add_str(out, fs->conf->hosts[p->id].name);
+	}
+	record = engine_get_job(fs->engine, p->id);
+	return record ? buf_add_str(out, record->name) : -ENOENT;
+}
+
+/* From the root down: "job/status", ".jobfs/hosts/gpu-a/status". */
+static int add_path(struct fs *fs, const struct ino_parts *p, const struct node *node,
+		    struct buf *out)
+{
+	const struct node *parent = node_get(node->parent);
+	int r = 0;
+
+	if (parent && parent->id != NODE_ROOT) {
+		r = add_path(fs, p, parent, out);
+		r = r < 0 ? r : buf_add_char(out, '/');
+	}
+	return r < 0 ? r : add_name(fs, p, node, out);
+}
+
+static int get_path(struct fs *fs, uint64_t ino, struct buf *out)
+{
+	struct ino_parts p;
+	int r = ino_parse(ino, &p);
+	const struct node *node = r < 0 ? NULL : node_get(p.row);
+
+	return node ? add_path(fs, &p, node, out) : -ESTALE;
+}
+
+static int create(int root, const char *path)
+{
+	return mknodat(root, path, S_IFREG | 0444, 0);
+}
+
+static int remove_name(int root, const char *path)
+{
+	return unlinkat(root, path, 0);
+}
+
+static int modify(int root, const char *path)
+{
+	static const struct timespec now[] = { { .tv_nsec = UTIME_OMIT },
+					       { .tv_nsec = UTIME_NOW } };
+
+	return utimensat(root, path, now, AT_SYMLINK_NOFOLLOW);
+}
+
+static int open_and_close(int root, const char *path)
+{
+	int fd = openat(root, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	closep(&fd);
+	return fd;
+}
+
+/* In this order: what is created is then filled and closed. */
+static const struct {
+	unsigned what;
+	enum act_kind kind;
+	const char *name;
+	int (*run)(int root, const char *path);
+} steps[] = {
+	{ TELL_CREATE, ACT_CREATE, "create", create },
+	{ TELL_MODIFY, ACT_MODIFY, "modify", modify },
+	{ TELL_CLOSE, ACT_OPEN, "open", open_and_close },
+	{ TELL_DELETE, ACT_DELETE, "delete", remove_name },
+};
+
+static void run_steps(struct fs *fs, int root, const char *path, uint64_t ino,
+		      unsigned what)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		if (!(what & steps[i].what)) {
+			continue;
+		}
+		notifier_announce(fs->notifier, steps[i].kind, ino);
+		if (steps[i].run(root, path) < 0) {
+			log_debug("%s: cannot be told: %s: %s", path, steps[i].name,
+				  strerror(errno));
+		}
+	}
+	notifier_announce(fs->notifier, ACT_NONE, 0);
+}
+
+void touch(struct fs *fs, const struct tree *tree, uint64_t ino, unsigned what)
+{
+	cleanup_buf struct buf path = BUF_INIT;
+	int root;
+
+	if (get_path(fs, ino, &path) < 0) {
+		return;
+	}
+	root = tree_enter(tree);
+	if (root < 0) {
+		return;
+	}
+	run_steps(fs, root, buf_text(&path), ino, what);
+	tree_leave(tree, root);
+}
+
+/* --- the daemon's side ----------------------------------------------------------- */
+
+bool touch_is_own(fuse_req_t req, struct act *ret_act)
+{
+	return notifier_is_asking(fs_of(req)->notifier, fuse_req_ctx(req)->pid,
+				  ret_act);
+}
+
+/* Is it the name that the act is about? */
+static bool is_meant(const struct act *act, const struct object *dir, const char *name)
+{
+	const struct node *node =
+		object_is_user(dir) ? NULL : node_find(dir->node->id, name);
+
+	return node && object_row_ino(dir, node) == act->ino;
+}
+
+/* What is to be created is not there yet, and what is to be deleted still is, as far as
+ * the kernel is to know. No permissions: the thread may be of another user than the
+ * job. */
+int touch_lookup(fuse_req_t req, const struct act *act, uint64_t parent,
+		 const char *name)
+{
+	cleanup_object struct object dir = OBJECT_INIT;
+	cleanup_object struct object o = OBJECT_INIT;
+	int r = object_get(fs_of(req), parent, &dir);
+
+	if (r < 0) {
+		return r;
+	}
+	if (is_meant(act, &dir, name)) {
+		if (act->kind == ACT_CREATE) {
+			return -ENOENT;
+		}
+		if (act->kind == ACT_DELETE) {
+			o = object_of_row(&dir, node_find(dir.node->id, name));
+			return reply_entry(req, &o);
+		}
+	}
+	r = object_find(&dir, name, &o);
+	return r < 0 ? r : reply_entry(req, &o);
+}
+
+int touch_create(fuse_req_t req, const struct act *act, uint64_t parent,
+		 const char *name)
+{
+	cleanup_object struct object dir = OBJECT_INIT;
+	cleanup_object struct object o = OBJECT_INIT;
+	int r = object_get(fs_of(req), parent, &dir);
+
+	if (r == 0 && (act->kind != ACT_CREATE || !is_meant(act, &dir, name))) {
+		r = -EPERM;
+	}
+	r = r < 0 ? r : object_find(&dir, name, &o); /* it may be gone again */
+	return r < 0 ? r : reply_entry(req, &o);
+}
+
+int touch_delete(fuse_req_t req, const struct act *act, uint64_t parent,
+		 const char *name)
+{
+	cleanup_object struct object dir = OBJECT_INIT;
+	int r = object_get(fs_of(req), parent, &dir);
+
+	if (r == 0 && (act->kind != ACT_DELETE || !is_meant(act, &dir, name))) {
+		r = -EPERM;
+	}
+	if (r == 0) {
+		(void)fuse_reply_err(req, 0);
+	}
+	return r;
+}
+
+int touch_setattr(fuse_req_t req, const struct act *act, uint64_t ino)
+{
+	cleanup_object struct object o = OBJECT_INIT;
+	int r = act->kind == ACT_MODIFY && act->ino == ino ? 0 : -EPERM;
+
+	r = r < 0 ? r : object_get(fs_of(req), ino, &o);
+	return r < 0 ? r : reply_attr(req, &o);
+}
+
+/* Without a handle: nothing will be written. keep_cache: who reads goes on. */
+int touch_open(fuse_req_t req, const struct act *act, uint64_t ino,
+	       struct fuse_file_info *fi)
+{
+	if (act->kind != ACT_OPEN || act->ino != ino) {
+		return -EPERM;
+	}
+	fi->direct_io = 1;
+	fi->keep_cache = 1;
+	fi->noflush = 1;
+	handle_tell(fi, NULL);
+	(void)fuse_reply_open(req, fi);
+	return 0;
+}
