@@ -81,6 +81,7 @@ kill_tree() { # GRACE [PATIENCE after it]; k_seen: who had the TERM already
 			k_phase=''
 			[ ! -f "$a/phase" ] || read -r k_phase <"$a/phase"
 			[ "$k_phase" != download ] || marked "JOBFS_XFER=$att"
+			poke
 			if [ -z "$m" ] && nothing_comes; then return; fi
 		fi
 		k_new=''

@@ -61,7 +61,7 @@ load_claim() { # c_line and its words; c_kind is none, void or run
 }
 
 load_plan() { # the plan's functions and variables
-	IMAGE='' GRACE=0 DOWNLOAD_LIMIT=0 RUN_LIMIT=0 UPLOAD_LIMIT=0
+	ENGINE=aws IMAGE='' GRACE=0 DOWNLOAD_LIMIT=0 RUN_LIMIT=0 UPLOAD_LIMIT=0
 	[ -f "$a/plan" ] || return 1
 	. "$a/plan" && plan_vars
 }

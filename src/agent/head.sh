@@ -8,6 +8,8 @@
 #                        ├── _timer     only while a phase has a limit
 #                        └── _exec      the inner wrapper, leader of the program's session
 #                             └── the user's program
+#   urls ── setsid ── _urls             moves data with presigned URLs, for the runner
+#                        └── curl
 #   cancel ── setsid ── _kill           ends the program's tree in the background
 #   upload ── setsid ── _upload         does what a dead runner left undone
 #
@@ -32,7 +34,7 @@ LC_ALL=C
 export LC_ALL
 unset CDPATH ENV BASH_ENV
 # Names that a plan assigns; one that came exported would reach the program changed.
-unset JOB ID ATTEMPT AWS ENDPOINT REGION DOWNLOAD_LIMIT RUN_LIMIT UPLOAD_LIMIT GRACE GPUS
+unset JOB ID ATTEMPT ENGINE AWS ENDPOINT REGION DOWNLOAD_LIMIT RUN_LIMIT UPLOAD_LIMIT GRACE GPUS
 unset IMAGE OUTPUT DEST
 SH=${JOBFS_SH:-/bin/sh}
 base=$HOME/.jobfs

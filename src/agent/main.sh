@@ -14,7 +14,7 @@ poll_spec() { # ATT:LOGOFF:TLOGOFF:MAX
 
 verb=$1 nonce=$2
 case $verb in
-_run | _upload | _sec | _timer | _exec | _list | _kill)
+_run | _upload | _urls | _sec | _timer | _exec | _list | _kill)
 	umask 077
 	att=$3 a=$base/jobs/$3
 	shift 3
@@ -39,13 +39,14 @@ poll)
 	for p_spec do poll_spec "$p_spec" || bad_args; done
 	cmd_poll "$@"
 	;;
-put | launch | manifest | cancel | signal | upload | ack)
+put | launch | urls | manifest | cancel | signal | upload | ack)
 	att=$1 a=$base/jobs/$1
 	attempt "$1" || bad_args
 	shift
 	case $verb:$# in
 	put:1 | cancel:1) number "$1" || bad_args ;;
 	signal:1) ;;
+	urls:2) number "$1" && number "$2" || bad_args ;;
 	launch:1) attempt "$1" || bad_args ;;
 	manifest:0 | upload:0 | ack:0) ;;
 	ack:1) [ "$1" = force ] || bad_args ;;

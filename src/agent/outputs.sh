@@ -9,7 +9,10 @@ upload() {
 	fi
 	[ -s "$a/manifest" ] || finish ok
 	timer_start upload "$UPLOAD_LIMIT" || finish "upload-failed 1"
-	keeper_order upload || put_over xfer.out "fail 137" # killed: it had no chance to say it
+	case $ENGINE in
+	presigned) await upload || [ -f "$a/xfer.out" ] || put_over xfer.out "fail 143" ;;
+	*) keeper_order upload || put_over xfer.out "fail 137" ;; # killed: it had no chance to say it
+	esac
 	timer_stop
 	o_word='' o_rc=''
 	[ ! -f "$a/xfer.out" ] || read -r o_word o_rc _ <"$a/xfer.out"

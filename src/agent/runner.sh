@@ -45,7 +45,7 @@ cmd__run() { # fd 0: the secrets; fd 1: launch waits until it is closed
 	keeper_tidy "$a/payload" "$a/t.why"
 	load_plan
 	download || finish download-failed
-	want_upload || keeper_stop
+	[ "$ENGINE" != presigned ] && want_upload || keeper_stop
 	run_program
 	end_leftovers
 	upload
@@ -115,7 +115,7 @@ download() {
 	put_over phase download
 	timer_start download "$DOWNLOAD_LIMIT" || return 1
 	d_ok=1
-	keeper_order download || {
+	move_inputs || {
 		d_ok=''
 		end_transfers # without their keeper nobody waits for them
 	}
@@ -127,6 +127,8 @@ download() {
 		[ "$d_word" = ok ] || return 1
 	done
 }
+
+move_inputs() { case $ENGINE in presigned) await download ;; *) keeper_order download ;; esac; }
 
 # The inner wrapper is in the foreground: with `&` it would have signals ignored.
 run_program() {
@@ -199,6 +201,7 @@ cmd__timer() { # PHASE SECONDS
 		rm -f "$a/reserve"
 		put_once timeout "$1"
 	}
+	poke
 	if [ "$1" = run ]; then
 		exec </dev/null
 		k_seen=''

@@ -90,6 +90,7 @@ attempt_state() {
 		case $p_line in run) p_line="run $(arrived_kb "${p_x##*.}")" ;; esac
 		echo "xfer ${p_x##*.} $p_line"
 	done
+	[ "$alive" != 1 ] || print_want
 	first_line exit "$a/exit"
 	first_line end "$a/end"
 }
@@ -99,6 +100,7 @@ arrived_kb() { # I, or out
 	x_want=$1 x_kb=0 x_i=0
 	input() {
 		[ "$x_i" != "$x_want" ] || x_kb=$(kb "$a/work/$4")
+		[ "$x_i" != "$x_want" ] || [ ! -d "$a/in" ] || x_kb=$(fetched_kb "$x_i")
 		x_i=$((x_i + 1))
 	}
 	[ "$x_want" = out ] || { load_plan && plan_inputs; }
