@@ -61,7 +61,12 @@ struct conf {
 		char *bundle;	   /* a local zip, sent over SSH instead; NULL: none */
 	} aws;
 	struct {
-		int64_t files_bytes;	  /* of files/ of one job */
+		int64_t files_bytes; /* of files/ of one job; 0: no limit */
+		/* of one user: bytes of files and specs, jobs that are not
+		 * finished, jobs at all; 0: no limit */
+		int64_t user_bytes;
+		int user_jobs;
+		int user_dirs;
 		int64_t poll_interval_ms; /* how old news from a host may be */
 		/* how long a job that has not started waits for its host ... */
 		int64_t connect_patience_ms;

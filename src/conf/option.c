@@ -184,7 +184,18 @@ static const struct option options[] = {
 
 	{ "limits.files_bytes", OPTION_SIZE, IN_CONF(limits.files_bytes), "1GiB",
 	  .min = 0, .max = TIB,
-	  .help = "Of files/ of one job." },
+	  .help = "Of files/ of one job; 0 is no limit. Each file and directory "
+	          "counts 4 KiB besides its bytes." },
+	{ "limits.user_bytes", OPTION_SIZE, IN_CONF(limits.user_bytes), "64GiB",
+	  .min = 0, .max = 1024 * TIB,
+	  .help = "Of the files and specs of all jobs of one user; 0 is no limit. As "
+	          "the next two it holds for root too." },
+	{ "limits.user_jobs", OPTION_INT, IN_CONF(limits.user_jobs), "20000",
+	  .min = 0, .max = 10000000,
+	  .help = "Jobs of one user that are not finished; 0 is no limit." },
+	{ "limits.user_dirs", OPTION_INT, IN_CONF(limits.user_dirs), "200000",
+	  .min = 0, .max = 10000000,
+	  .help = "Jobs of one user, finished ones too; 0 is no limit." },
 	{ "limits.poll_interval", OPTION_DURATION, IN_CONF(limits.poll_interval_ms),
 	  "2s", .min = 50, .max = HOUR,
 	  .help = "How old news from a GPU host may be." },

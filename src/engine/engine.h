@@ -56,7 +56,7 @@ struct engine_owner {
 	mode_t mode; /* permission bits, umask applied */
 };
 
-/* -EEXIST, -EINVAL (name), -ENAMETOOLONG */
+/* -EEXIST, -EINVAL (name), -ENAMETOOLONG, -EDQUOT (limits.user_jobs, user_dirs) */
 void engine_make_job(struct engine *engine, const char *name,
 		     const struct engine_owner *owner, engine_reply_fn *reply,
 		     void *arg);

@@ -196,8 +196,10 @@ struct engine {
 	pthread_rwlock_t table_lock; /* guards what follows for other threads */
 	struct job **jobs;	     /* by id */
 	size_t n_jobs, jobs_capacity;
-	struct job **names; /* hash of published names */
-	size_t n_names;	    /* buckets, a power of two */
+	struct job **names;   /* hash of published names */
+	size_t n_names;	      /* buckets, a power of two */
+	struct owner *owners; /* engine's thread only, as the next */
+	size_t n_owners;
 	int64_t *queue_ids;
 	size_t n_queue_ids;
 	struct engine_host *host_views;
@@ -222,6 +224,12 @@ void table_publish(struct engine *e, struct job *job);
 void table_publish_queue(struct engine *e);
 void table_publish_hosts(struct engine *e); /* sets view_changed */
 void table_fini(struct engine *e);
+
+/* engine/owner.c: for the table. -ENOMEM */
+int owner_count(struct engine *e, const struct job_record *record);
+void owner_discount(struct engine *e, const struct job_record *record);
+/* May the user have one more job? -EDQUOT */
+int owner_check(const struct engine *e, uid_t uid);
 
 /* engine/event.c */
 int job_event(struct engine *e, struct job *job, const char *type, const char *format,

@@ -148,6 +148,7 @@ static void handle_make(struct engine *e, struct job_request *request, struct jo
 	}
 	record = job_record_new();
 	r = record ? fill_record(record, request) : -ENOMEM;
+	r = r < 0 ? r : owner_check(e, record->uid);
 	r = r < 0 ? r : add_job(e, record);
 	request_answer(e, &request->request, r, r < 0 ? 0 : record->id);
 }

@@ -111,6 +111,7 @@ int table_add(struct engine *e, struct job *job)
 
 	(void)pthread_rwlock_wrlock(&e->table_lock);
 	r = table_grow(e);
+	r = r < 0 ? r : owner_count(e, job->published);
 	if (r == 0) {
 		e->jobs[e->n_jobs++] = job; /* ids only grow */
 		name_add(e->names, e->n_names, job);
@@ -128,6 +129,7 @@ void table_remove(struct engine *e, struct job *job)
 	}
 	(void)pthread_rwlock_wrlock(&e->table_lock);
 	name_remove(e, job);
+	owner_discount(e, job->published);
 	memmove(&e->jobs[i], &e->jobs[i + 1],
 		(e->n_jobs - i - 1) * sizeof(struct job *));
 	e->n_jobs--;
@@ -148,6 +150,8 @@ void table_publish(struct engine *e, struct job *job)
 		name_add(e->names, e->n_names, job);
 	}
 	(void)pthread_rwlock_unlock(&e->table_lock);
+	owner_discount(e, old);
+	(void)owner_count(e, job->published); /* without memory: one too few */
 	job->working = NULL;
 	(void)job_record_unref(old);
 }
@@ -219,6 +223,7 @@ void table_fini(struct engine *e)
 	free(e->jobs);
 	free(e->names);
 	free(e->queue_ids);
+	free(e->owners);
 }
 
 /* --- for other threads ----------------------------------------------------------- */

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "fs/object.h"
+#include "fs/userfile.h"
 #include "util/failpoint.h"
 
 /* Names that are there are looked up again after a second: a job or file can only
@@ -40,6 +41,9 @@ void ask_answered(void *arg, int result, int64_t id)
 	struct ask *ask = arg;
 
 	FAILPOINT("fs.answer");
+	if (result < 0 && ask->charged > 0) {
+		(void)userfile_charge(ask->fs, ask->job, -ask->charged);
+	}
 	ask->reply(ask, result, id);
 	FAILPOINT("fs.answered");
 	(void)ask_free(ask);
@@ -62,7 +66,8 @@ void ask_reply_done(struct ask *ask, int result, int64_t id)
 void ask_reply_freed(struct ask *ask, int result, int64_t id)
 {
 	if (result == 0) {
-		(void)usage_charge(&ask->fs->usage, ask->job, -ask->bytes);
+		(void)usage_charge(&ask->fs->usage, ask->job, ask->uid, -ask->bytes);
+		(void)usage_charge_spec(&ask->fs->usage, ask->uid, -ask->spec_bytes);
 	}
 	ask_reply_done(ask, result, id);
 }

@@ -26,7 +26,10 @@ struct ask {
 	uint64_t ino;
 	uint64_t version;
 	size_t len, at;
-	int64_t job, file, bytes;
+	int64_t job, file;
+	int64_t bytes, spec_bytes; /* of the job's files, of its spec: freed */
+	int64_t charged;	   /* to the job's files: freed if it is refused */
+	uid_t uid;		   /* of the job */
 	pid_t process;
 	struct fuse_file_info fi;
 };
@@ -36,7 +39,7 @@ struct ask *ask_new(struct fs *fs, fuse_req_t req, ask_reply_fn *reply);
 struct ask *ask_free(struct ask *ask);
 engine_reply_fn ask_answered;
 
-/* Usual replies: 0 or an error; the same, and ask->bytes of ask->job are free again;
+/* Usual replies: 0 or an error; the same, and ask->bytes and spec_bytes are free again;
  * the attributes or the entry of ask->ino. */
 ask_reply_fn ask_reply_done;
 ask_reply_fn ask_reply_freed;

@@ -64,6 +64,8 @@ bool object_is_sealed(const struct object *o);
 mode_t object_mode(const struct object *o); /* as it is shown, with the type */
 uid_t object_uid(const struct object *o);
 gid_t object_gid(const struct object *o);
+/* Of the spec of its job, as it is now. */
+int64_t object_spec_bytes(const struct object *o);
 int object_stat(const struct object *o, struct stat *ret);
 
 /* May the caller do this (R_OK, W_OK, X_OK; 0: see that it exists)? 0 or -EACCES. That

@@ -107,7 +107,7 @@ static int64_t text_size(const struct object *o)
 	return r < 0 ? r : (int64_t)text.len;
 }
 
-static int64_t spec_size(const struct object *o)
+int64_t object_spec_bytes(const struct object *o)
 {
 	if (!o->record->is_accepted) {
 		cleanup_draft struct draft *draft =
@@ -130,7 +130,7 @@ static int64_t size_of(const struct object *o)
 		return o->record ? o->record->stream_size[o->node->stream]
 				 : store_stream_size(o->fs->store, 0, o->node->stream);
 	case CONTENT_SPEC:
-		return spec_size(o);
+		return object_spec_bytes(o);
 	case CONTENT_DIR:
 	case CONTENT_CTL:
 	case CONTENT_FILE:

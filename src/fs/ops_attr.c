@@ -174,6 +174,10 @@ static int set_owner(const struct setting *s)
 		return -ENOMEM;
 	}
 	ask->ino = s->o->ino;
+	if (!object_is_user(s->o) && owner.uid != s->o->record->uid) {
+		usage_forget(&fs->usage, owner.uid);
+		usage_forget(&fs->usage, s->o->record->uid);
+	}
 	if (object_is_user(s->o)) {
 		engine_chown_file(fs->engine, s->o->file.id, &owner, ask_answered, ask);
 	} else {

@@ -9,6 +9,7 @@
 #include "fs/ops.h"
 #include "fs/spec_file.h"
 #include "fs/touch.h"
+#include "fs/userfile.h"
 
 /* Rows of the table that do not exist now are nobody's to make, save spec.json. */
 static int check_in_job(const struct object *dir, const char *name, bool is_dir)
@@ -66,10 +67,18 @@ int make_file(const struct object *dir, const char *name, mode_t mode, struct as
 				   .parent = object_as_parent(dir),
 				   .is_dir = S_ISDIR(mode),
 				   .mode = mode & 0777 };
+	int r;
 
 	if (!ask) {
 		return -ENOMEM;
 	}
+	r = userfile_charge(dir->fs, dir->record->id, USAGE_FILE_BYTES);
+	if (r < 0) {
+		(void)ask_free(ask);
+		return r;
+	}
+	ask->job = dir->record->id;
+	ask->charged = USAGE_FILE_BYTES;
 	ctx = fuse_req_ctx(ask->req);
 	file.uid = ctx->uid;
 	file.gid = ctx->gid;

@@ -27,21 +27,27 @@ static int remove_job(fuse_req_t req, const struct object *job)
 	if (r < 0) {
 		return r;
 	}
-	ask = ask_new(job->fs, req, ask_reply_done);
+	ask = ask_new(job->fs, req, ask_reply_freed);
 	if (!ask) {
 		return -ENOMEM;
 	}
+	ask->job = job->record->id;
+	ask->uid = job->record->uid;
+	ask->spec_bytes = object_spec_bytes(job);
+	(void)usage_count(&job->fs->usage, ask->job, &ask->bytes);
 	engine_remove_job(job->fs->engine, job->record->id, ask_answered, ask);
 	return 0;
 }
 
 static int remove_spec(fuse_req_t req, const struct object *spec)
 {
-	struct ask *ask = ask_new(spec->fs, req, ask_reply_done);
+	struct ask *ask = ask_new(spec->fs, req, ask_reply_freed);
 
 	if (!ask) {
 		return -ENOMEM;
 	}
+	ask->uid = spec->record->uid;
+	ask->spec_bytes = object_spec_bytes(spec);
 	engine_remove_spec(spec->fs->engine, spec->record->id, ask_answered, ask);
 	return 0;
 }
@@ -82,7 +88,8 @@ static int remove_file(fuse_req_t req, const struct object *o)
 		return -ENOMEM;
 	}
 	ask->job = o->record->id;
-	ask->bytes = st.st_size;
+	ask->uid = o->record->uid;
+	ask->bytes = st.st_size + USAGE_FILE_BYTES;
 	engine_remove_file(o->fs->engine, o->file.id, o->file.is_dir, ask_answered,
 			   ask);
 	return 0;

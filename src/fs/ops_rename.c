@@ -56,7 +56,8 @@ static int rename_file(const struct renaming *r)
 		(void)userfile_stat(fs, r->to.file.id, &replaced);
 	}
 	ask->job = r->from.record->id;
-	ask->bytes = replaced.st_size;
+	ask->uid = r->from.record->uid;
+	ask->bytes = r->to.node ? replaced.st_size + USAGE_FILE_BYTES : 0;
 	engine_rename_file(fs->engine, r->from.file.id, object_as_parent(&r->to_dir),
 			   r->name, r->no_replace, ask_answered, ask);
 	return 0;

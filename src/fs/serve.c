@@ -110,7 +110,8 @@ static struct fs *fs_new(struct engine *engine)
 	fs->exit_fd = -1;
 	draft_table_init(&fs->drafts);
 	handle_table_init(&fs->handles);
-	usage_init(&fs->usage, fs->store, fs->conf->limits.files_bytes);
+	usage_init(&fs->usage, fs->store, fs->conf->limits.files_bytes,
+		   fs->conf->limits.user_bytes);
 	makers_init(&fs->makers);
 	known_init(&fs->known);
 	return fs;

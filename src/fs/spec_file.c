@@ -23,6 +23,19 @@ static bool is_by_opener(fuse_req_t req, const struct handle *h)
 	return thread == h->opener_tid || caller_process(thread) == h->opener_pid;
 }
 
+/* --- what it counts --------------------------------------------------------------- */
+
+/* The draft is about to become that long. -EDQUOT */
+static int charge(struct fs *fs, const struct job_record *record, struct draft *draft,
+		  int64_t size)
+{
+	int64_t old = draft ? (int64_t)draft_size(draft) : 0;
+
+	/* beyond that it does not grow */
+	size = size > SPEC_SIZE_MAX ? old : size;
+	return usage_charge_spec(&fs->usage, record->uid, size - old);
+}
+
 /* --- opening --------------------------------------------------------------------- */
 
 static int load_text(void *arg, int64_t job, struct buf *out)
@@ -53,6 +66,7 @@ int spec_open(fuse_req_t req, const struct object *o, bool is_new,
 	}
 	r = get_draft(o, &h->draft);
 	if (r == 0 && (fi->flags & O_TRUNC) && draft_size(h->draft) > 0) {
+		(void)charge(o->fs, o->record, h->draft, 0);
 		r = draft_resize(h->draft, 0);
 	} else if (r == 0 && is_new) {
 		draft_touch(h->draft);
@@ -155,14 +169,19 @@ static bool is_right(struct fs *fs, const struct buf *text)
 	return spec_parse(buf_text(text), text->len, &context, &spec, &e) == 0;
 }
 
-static int check_open(struct fs *fs, int64_t job)
+/* May the draft be written to, and become that long? */
+static int check_write(struct fs *fs, const struct handle *h, int64_t end)
 {
-	cleanup_record struct job_record *record = engine_get_job(fs->engine, job);
+	cleanup_record struct job_record *record = engine_get_job(fs->engine, h->job);
 
 	if (!record) {
 		return -ENOENT;
 	}
-	return record->is_accepted ? -EPERM : 0;
+	if (record->is_accepted) {
+		return -EPERM;
+	}
+	return end > (int64_t)draft_size(h->draft) ? charge(fs, record, h->draft, end)
+						   : 0;
 }
 
 int spec_write(fuse_req_t req, struct handle *h, const char *data, size_t size,
@@ -170,7 +189,8 @@ int spec_write(fuse_req_t req, struct handle *h, const char *data, size_t size,
 {
 	struct fs *fs = fs_of(req);
 	cleanup_buf struct buf text = BUF_INIT;
-	int r = check_open(fs, h->job);
+	int64_t at = flags & O_APPEND ? (int64_t)draft_size(h->draft) : offset;
+	int r = check_write(fs, h, at + (int64_t)size);
 
 	if (r < 0) {
 		return r;
@@ -220,6 +240,7 @@ int spec_truncate(fuse_req_t req, const struct object *o, struct handle *h,
 		r = object_check(o, req, W_OK);
 	}
 	r = r < 0 ? r : get_draft(o, &draft);
+	r = r < 0 ? r : charge(o->fs, o->record, draft, size);
 	r = r < 0 ? r : draft_resize(draft, size);
 	if (r < 0) {
 		return r;
@@ -277,8 +298,10 @@ int spec_replace(fuse_req_t req, const struct object *o, int64_t file)
 	}
 	(void)userfile_stat(o->fs, file, &st);
 	ask->job = o->record->id;
+	ask->uid = o->record->uid;
 	ask->file = file;
-	ask->bytes = st.st_size;
+	ask->bytes = st.st_size + USAGE_FILE_BYTES;
+	ask->spec_bytes = object_spec_bytes(o) - st.st_size;
 	note_copier(ask);
 	engine_save_spec_file(o->fs->engine, o->record->id, file, ask_answered, ask);
 	return 0;
@@ -308,13 +331,15 @@ static void reply_backup(struct ask *ask, int result, int64_t id)
 		result = write_content(ask->fs, id, ask->text, ask->len);
 	}
 	if (result == 0) {
-		last = ask_new(ask->fs, ask->req, ask_reply_done);
+		last = ask_new(ask->fs, ask->req, ask_reply_freed);
 		result = last ? 0 : -ENOMEM;
 	}
 	if (result < 0) {
 		(void)fuse_reply_err(ask->req, ask_errno(result));
 		return;
 	}
+	last->uid = ask->uid;
+	last->spec_bytes = (int64_t)ask->len;
 	engine_remove_spec(ask->fs->engine, ask->job, ask_answered, last);
 }
 
@@ -328,7 +353,9 @@ int spec_rename_away(fuse_req_t req, const struct object *o, const char *name)
 	cleanup_buf struct buf text = BUF_INIT;
 	struct ask *ask;
 	int r = o->record->is_accepted ? -EPERM : object_render(o, &text);
+	int64_t charged = USAGE_FILE_BYTES + (int64_t)text.len;
 
+	r = r < 0 ? r : userfile_charge(o->fs, o->record->id, charged);
 	if (r < 0) {
 		return r;
 	}
@@ -338,6 +365,8 @@ int spec_rename_away(fuse_req_t req, const struct object *o, const char *name)
 	}
 	(void)snprintf(backup.name, sizeof(backup.name), "%s", name);
 	ask->job = o->record->id;
+	ask->uid = o->record->uid;
+	ask->charged = charged;
 	ask->len = text.len;
 	ask->text = buf_steal(&text);
 	if (!ask->text) {

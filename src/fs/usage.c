@@ -5,11 +5,14 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "util/buf.h"
+#include "util/mem.h"
 
-void usage_init(struct usage_table *table, struct store *store, int64_t limit_bytes)
+void usage_init(struct usage_table *table, struct store *store, int64_t job_limit_bytes,
+		int64_t user_limit_bytes)
 {
-	*table = (struct usage_table){ .store = store, .limit_bytes = limit_bytes };
+	*table = (struct usage_table){ .store = store,
+				       .jobs.limit_bytes = job_limit_bytes,
+				       .users.limit_bytes = user_limit_bytes };
 	(void)pthread_mutex_init(&table->lock, NULL);
 }
 
@@ -18,10 +21,11 @@ void usage_fini(struct usage_table *table)
 	(void)pthread_mutex_destroy(&table->lock);
 }
 
+/* ---- counting ---- */
+
 struct sum {
 	int files_fd;
 	int64_t bytes;
-	struct buf dirs; /* ids (int64_t) that are still to be looked into */
 };
 
 static int add_file(void *arg, const struct store_file *file)
@@ -30,103 +34,185 @@ static int add_file(void *arg, const struct store_file *file)
 	char name[24];
 	struct stat st;
 
-	if (file->is_dir) {
-		return buf_add(&sum->dirs, &file->id, sizeof(file->id));
-	}
 	(void)snprintf(name, sizeof(name), "%lld", (long long)file->id);
-	if (fstatat(sum->files_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+	if (!file->is_dir &&
+	    fstatat(sum->files_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		sum->bytes += st.st_size;
 	}
+	sum->bytes += USAGE_FILE_BYTES;
 	return 0;
 }
 
-static int count_bytes(struct store *store, int64_t job, int64_t *ret_bytes)
+static int count_job(struct store *store, int64_t job, int64_t *ret_bytes)
 {
-	static const int64_t tops[] = { FILE_PARENT_JOB, FILE_PARENT_FILES };
-	struct sum sum = { .files_fd = store_files_fd(store), .dirs = BUF_INIT };
-	int r;
+	struct sum sum = { .files_fd = store_files_fd(store) };
+	int r = store_list_job_files(store, job, add_file, &sum);
 
-	r = buf_add(&sum.dirs, tops, sizeof(tops));
-	while (r == 0 && sum.dirs.len > 0) {
-		int64_t dir;
-
-		sum.dirs.len -= sizeof(dir);
-		memcpy(&dir, sum.dirs.data + sum.dirs.len, sizeof(dir));
-		r = store_list_files(store, job, dir, 0, add_file, &sum);
-		r = r < 0 ? r : sum.dirs.error;
-	}
-	buf_fini(&sum.dirs);
 	if (r == 0) {
 		*ret_bytes = sum.bytes;
 	}
 	return r;
 }
 
-/* The entry of the job, or NULL; the lock is held. */
-static struct usage_entry *find(struct usage_table *table, int64_t job)
+static int count_user(struct store *store, int64_t key, int64_t *ret_bytes)
+{
+	struct sum sum = { .files_fd = store_files_fd(store) };
+	uid_t uid = (uid_t)(key - 1);
+	int64_t specs = 0;
+	int r = store_sum_specs(store, uid, &specs);
+
+	r = r < 0 ? r : store_list_user_files(store, uid, add_file, &sum);
+	if (r == 0) {
+		*ret_bytes = sum.bytes + specs;
+	}
+	return r;
+}
+
+/* ---- entries; the lock is held ---- */
+
+static struct usage_entry *find(struct usage_table *table, struct usage_cache *cache,
+				int64_t key)
 {
 	for (int i = 0; i < USAGE_ENTRIES; i++) {
-		if (table->entries[i].job == job) {
-			table->entries[i].used = ++table->clock;
-			return &table->entries[i];
+		if (cache->entries[i].key == key) {
+			cache->entries[i].used = ++table->clock;
+			return &cache->entries[i];
 		}
 	}
 	return NULL;
 }
 
-/* A new entry in place of the one that was not used for longest; the lock is held. */
-static struct usage_entry *add(struct usage_table *table, int64_t job, int64_t bytes)
+/* A new entry in place of the one that was not used for longest. */
+static struct usage_entry *add(struct usage_table *table, struct usage_cache *cache,
+			       int64_t key, int64_t bytes)
 {
-	struct usage_entry *oldest = &table->entries[0];
+	struct usage_entry *oldest = &cache->entries[0];
 
 	for (int i = 1; i < USAGE_ENTRIES; i++) {
-		if (table->entries[i].used < oldest->used) {
-			oldest = &table->entries[i];
+		if (cache->entries[i].used < oldest->used) {
+			oldest = &cache->entries[i];
 		}
 	}
-	*oldest = (struct usage_entry){ .job = job,
+	*oldest = (struct usage_entry){ .key = key,
 					.bytes = bytes,
 					.used = ++table->clock };
 	return oldest;
 }
 
-static int charge_locked(struct usage_table *table, struct usage_entry *entry,
-			 int64_t bytes)
+static bool has_room(const struct usage_cache *cache, const struct usage_entry *entry,
+		     int64_t bytes)
 {
-	if (bytes > 0 && (entry->bytes > table->limit_bytes ||
-			  bytes > table->limit_bytes - entry->bytes)) {
-		return -EDQUOT;
-	}
-	entry->bytes = entry->bytes + bytes > 0 ? entry->bytes + bytes : 0;
-	return 0;
+	return !entry || (entry->bytes <= cache->limit_bytes &&
+			  bytes <= cache->limit_bytes - entry->bytes);
 }
 
-int usage_charge(struct usage_table *table, int64_t job, int64_t bytes)
+static void apply(struct usage_entry *entry, int64_t bytes)
 {
-	struct usage_entry *entry;
-	int64_t counted = 0;
-	int r = 0;
+	if (entry) {
+		entry->bytes = entry->bytes + bytes > 0 ? entry->bytes + bytes : 0;
+	}
+}
 
-	if (table->limit_bytes <= 0 || bytes == 0) {
+/* ---- here it ends ---- */
+
+/* Makes the entry if it is needed: what shrinks is right when it is counted. */
+static int prepare(struct usage_table *table, struct usage_cache *cache, int64_t key,
+		   int64_t bytes,
+		   int (*count)(struct store *store, int64_t key, int64_t *ret_bytes))
+{
+	bool is_known;
+	int64_t counted = 0;
+	int r;
+
+	if (cache->limit_bytes <= 0 || bytes <= 0) {
 		return 0;
 	}
 	(void)pthread_mutex_lock(&table->lock);
-	entry = find(table, job);
-	if (entry) {
-		r = charge_locked(table, entry, bytes);
-	}
+	is_known = find(table, cache, key);
 	(void)pthread_mutex_unlock(&table->lock);
-	if (entry || bytes < 0) { /* what shrinks is right when it is counted */
-		return r;
+	if (is_known) {
+		return 0;
 	}
-	r = count_bytes(table->store, job, &counted);
+	r = count(table->store, key, &counted);
 	if (r < 0) {
 		return r;
 	}
 	(void)pthread_mutex_lock(&table->lock);
-	entry = find(table, job);
-	entry = entry ? entry : add(table, job, counted);
-	r = charge_locked(table, entry, bytes);
+	if (!find(table, cache, key)) {
+		(void)add(table, cache, key, counted);
+	}
+	(void)pthread_mutex_unlock(&table->lock);
+	return 0;
+}
+
+int usage_charge(struct usage_table *table, int64_t job, uid_t uid, int64_t bytes)
+{
+	struct usage_entry *of_job, *of_user;
+	int r;
+
+	if (bytes == 0) {
+		return 0;
+	}
+	r = prepare(table, &table->jobs, job, bytes, count_job);
+	r = r < 0 ? r
+		  : prepare(table, &table->users, (int64_t)uid + 1, bytes, count_user);
+	if (r < 0) {
+		return r;
+	}
+	(void)pthread_mutex_lock(&table->lock);
+	of_job = find(table, &table->jobs, job);
+	of_user = find(table, &table->users, (int64_t)uid + 1);
+	if (bytes > 0 && (!has_room(&table->jobs, of_job, bytes) ||
+			  !has_room(&table->users, of_user, bytes))) {
+		r = -EDQUOT;
+	} else {
+		apply(of_job, bytes);
+		apply(of_user, bytes);
+	}
 	(void)pthread_mutex_unlock(&table->lock);
 	return r;
+}
+
+int usage_charge_spec(struct usage_table *table, uid_t uid, int64_t bytes)
+{
+	struct usage_entry *of_user;
+	int r = prepare(table, &table->users, (int64_t)uid + 1, bytes, count_user);
+
+	if (r < 0) {
+		return r;
+	}
+	(void)pthread_mutex_lock(&table->lock);
+	of_user = find(table, &table->users, (int64_t)uid + 1);
+	if (bytes > 0 && !has_room(&table->users, of_user, bytes)) {
+		r = -EDQUOT;
+	} else {
+		apply(of_user, bytes);
+	}
+	(void)pthread_mutex_unlock(&table->lock);
+	return r;
+}
+
+int usage_count(struct usage_table *table, int64_t job, int64_t *ret_bytes)
+{
+	const struct usage_entry *entry;
+
+	(void)pthread_mutex_lock(&table->lock);
+	entry = find(table, &table->jobs, job);
+	if (entry) {
+		*ret_bytes = entry->bytes;
+	}
+	(void)pthread_mutex_unlock(&table->lock);
+	return entry ? 0 : count_job(table->store, job, ret_bytes);
+}
+
+void usage_forget(struct usage_table *table, uid_t uid)
+{
+	struct usage_entry *entry;
+
+	(void)pthread_mutex_lock(&table->lock);
+	entry = find(table, &table->users, (int64_t)uid + 1);
+	if (entry) {
+		*entry = (struct usage_entry){ .key = 0 };
+	}
+	(void)pthread_mutex_unlock(&table->lock);
 }

@@ -43,6 +43,14 @@ int userfile_stat(struct fs *fs, int64_t file, struct stat *ret)
 	return errno == ENOENT ? stat_open(fs, file, ret) : -errno;
 }
 
+int userfile_charge(struct fs *fs, int64_t job, int64_t bytes)
+{
+	cleanup_record struct job_record *record = engine_get_job(fs->engine, job);
+
+	/* the files of a job that was removed are nobody's any more */
+	return record ? usage_charge(&fs->usage, job, record->uid, bytes) : 0;
+}
+
 int userfile_reserve(struct fs *fs, int64_t job, int fd, int64_t offset, int64_t len)
 {
 	struct stat st;
@@ -54,7 +62,7 @@ int userfile_reserve(struct fs *fs, int64_t job, int fd, int64_t offset, int64_t
 	if (fstat(fd, &st) < 0) {
 		return -errno;
 	}
-	return end > st.st_size ? usage_charge(&fs->usage, job, end - st.st_size) : 0;
+	return end > st.st_size ? userfile_charge(fs, job, end - st.st_size) : 0;
 }
 
 int userfile_truncate(struct fs *fs, int64_t job, int fd, int64_t size)
@@ -65,7 +73,7 @@ int userfile_truncate(struct fs *fs, int64_t job, int fd, int64_t size)
 	if (fstat(fd, &st) < 0) {
 		return -errno;
 	}
-	r = usage_charge(&fs->usage, job, size - st.st_size);
+	r = userfile_charge(fs, job, size - st.st_size);
 	if (r < 0) {
 		return r;
 	}

@@ -10,7 +10,9 @@
 int userfile_open(struct fs *fs, int64_t file, int flags);
 /* Of the content, even if it was removed but somebody has it open. -ENOENT. */
 int userfile_stat(struct fs *fs, int64_t file, struct stat *ret);
-/* Within the limit of the job's files: -EDQUOT. */
+/* The job's files grow by so many bytes, or shrink: -EDQUOT. */
+int userfile_charge(struct fs *fs, int64_t job, int64_t bytes);
+/* Within the limits: -EDQUOT. */
 int userfile_truncate(struct fs *fs, int64_t job, int fd, int64_t size);
 /* Room for len bytes at offset: they are charged. -EDQUOT, -EFBIG. */
 int userfile_reserve(struct fs *fs, int64_t job, int fd, int64_t offset, int64_t len);

@@ -128,19 +128,12 @@ int store_find_file(struct store *s, int64_t job, int64_t parent, const char *na
 	return get_one(s, c, row, ret_file);
 }
 
-int store_list_files(struct store *s, int64_t job, int64_t parent, int64_t after,
-		     int (*each)(void *arg, const struct store_file *file), void *arg)
+/* Hands out the rows and gives the reader back. */
+static int list(struct store *s, struct store_connection *c, sqlite3_stmt *row,
+		int (*each)(void *arg, const struct store_file *file), void *arg)
 {
-	sqlite3_stmt *row;
-	struct store_connection *c = query(s, SQL_LIST_FILES, &row);
 	int result = SQLITE_DONE, stop = 0;
 
-	if (!row) {
-		return -EIO;
-	}
-	(void)sqlite3_bind_int64(row, 1, job);
-	(void)sqlite3_bind_int64(row, 2, parent);
-	(void)sqlite3_bind_int64(row, 3, after);
 	while (!stop && (result = sqlite3_step(row)) == SQLITE_ROW) {
 		struct store_file file;
 
@@ -150,4 +143,66 @@ int store_list_files(struct store *s, int64_t job, int64_t parent, int64_t after
 	(void)sqlite3_reset(row);
 	store_reader_put(s, c);
 	return result == SQLITE_ROW || result == SQLITE_DONE ? 0 : -EIO;
+}
+
+int store_list_files(struct store *s, int64_t job, int64_t parent, int64_t after,
+		     int (*each)(void *arg, const struct store_file *file), void *arg)
+{
+	sqlite3_stmt *row;
+	struct store_connection *c = query(s, SQL_LIST_FILES, &row);
+
+	if (!row) {
+		return -EIO;
+	}
+	(void)sqlite3_bind_int64(row, 1, job);
+	(void)sqlite3_bind_int64(row, 2, parent);
+	(void)sqlite3_bind_int64(row, 3, after);
+	return list(s, c, row, each, arg);
+}
+
+int store_list_job_files(struct store *s, int64_t job,
+			 int (*each)(void *arg, const struct store_file *file),
+			 void *arg)
+{
+	sqlite3_stmt *row;
+	struct store_connection *c = query(s, SQL_LIST_FILES_OF_JOB, &row);
+
+	if (!row) {
+		return -EIO;
+	}
+	(void)sqlite3_bind_int64(row, 1, job);
+	return list(s, c, row, each, arg);
+}
+
+int store_list_user_files(struct store *s, uid_t uid,
+			  int (*each)(void *arg, const struct store_file *file),
+			  void *arg)
+{
+	sqlite3_stmt *row;
+	struct store_connection *c = query(s, SQL_LIST_FILES_OF_USER, &row);
+
+	if (!row) {
+		return -EIO;
+	}
+	(void)sqlite3_bind_int64(row, 1, uid);
+	return list(s, c, row, each, arg);
+}
+
+int store_sum_specs(struct store *s, uid_t uid, int64_t *ret_bytes)
+{
+	sqlite3_stmt *row;
+	struct store_connection *c = query(s, SQL_SUM_SPECS, &row);
+	int r = -EIO;
+
+	if (!row) {
+		return -EIO;
+	}
+	(void)sqlite3_bind_int64(row, 1, uid);
+	if (sqlite3_step(row) == SQLITE_ROW) {
+		*ret_bytes = sqlite3_column_int64(row, 0);
+		r = 0;
+	}
+	(void)sqlite3_reset(row);
+	store_reader_put(s, c);
+	return r;
 }

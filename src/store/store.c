@@ -90,6 +90,14 @@ static const struct {
 	{ SQL_LIST_FILES,
 	  "SELECT id, job, parent, name, is_dir, mode, uid, gid FROM file"
 	  " WHERE job = ?1 AND parent = ?2 AND id > ?3 ORDER BY id" },
+	{ SQL_LIST_FILES_OF_JOB,
+	  "SELECT id, job, parent, name, is_dir, mode, uid, gid FROM file"
+	  " WHERE job = ?1" },
+	{ SQL_LIST_FILES_OF_USER,
+	  "SELECT f.id, f.job, f.parent, f.name, f.is_dir, f.mode, f.uid, f.gid"
+	  " FROM job AS j JOIN file AS f ON f.job = j.id WHERE j.uid = ?1" },
+	{ SQL_SUM_SPECS,
+	  "SELECT total(spec_size) FROM job WHERE uid = ?1 AND spec_size > 0" },
 };
 
 int store_error(const struct store_connection *c, struct err *e)

@@ -78,6 +78,17 @@ int store_find_file(struct store *s, int64_t job, int64_t parent, const char *na
 int store_list_files(struct store *s, int64_t job, int64_t parent, int64_t after,
 		     int (*each)(void *arg, const struct store_file *file), void *arg);
 
+/* All files and directories of a job, or of all jobs of a user, in no order; each()
+ * non-zero stops. */
+int store_list_job_files(struct store *s, int64_t job,
+			 int (*each)(void *arg, const struct store_file *file),
+			 void *arg);
+int store_list_user_files(struct store *s, uid_t uid,
+			  int (*each)(void *arg, const struct store_file *file),
+			  void *arg);
+/* The bytes of the specs of all jobs of a user. */
+int store_sum_specs(struct store *s, uid_t uid, int64_t *ret_bytes);
+
 /* The directory of contents, open; borrowed until store_close(). The content of file id
  * is the plain file "<id>" in it. */
 int store_files_fd(const struct store *s);
