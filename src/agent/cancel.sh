@@ -66,9 +66,9 @@ nothing_comes() { [ -f "$a/exit" ] || [ -f "$a/end" ] || ! runner_lives; }
 # start any more. A container is stopped by its engine, its clients then end by themselves.
 kill_tree() { # GRACE [PATIENCE after it]; k_seen: who had the TERM already
 	get_uptime
-	k_until=$((up + $1 * 100)) k_nap=0.02
-	while [ $up -lt $((k_until + ${2:-999999999} * 100)) ]; do
-		k_left=$(((k_until - up + 99) / 100))
+	k_until=$((up + $1 * 10)) k_nap=0.02
+	while [ $up -lt $((k_until + ${2:-99999999} * 10)) ]; do
+		k_left=$(((k_until - up + 9) / 10))
 		if container_runs; then
 			if [ $k_left -gt 0 ]; then
 				docker stop -t $k_left "jobfs-$att"

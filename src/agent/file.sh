@@ -19,8 +19,14 @@ put_once() { # FILE TEXT
 }
 
 put_over() { # FILE TEXT
-	{ echo "$2" >"$a/t.$$.$1" && mv -f "$a/t.$$.$1" "$a/$1"; } 2>/dev/null
+	{ echo "$2" >"$a/t.$$.$1" && mv -f "$a/t.$$.$1" "$a/$1"; } 2>/dev/null || {
+		rm -f "$a/t.$$.$1"
+		return 1
+	}
 }
+
+# Room for the results of a job that filled the disk.
+make_reserve() { printf '%16384s' '' >"$a/reserve"; } 2>/dev/null
 
 # A result is held in memory until the disk takes it.
 settle() { # FILE TEXT
@@ -62,6 +68,7 @@ load_claim() { # c_line and its words; c_kind is none, void or run
 
 load_plan() { # the plan's functions and variables
 	ENGINE=aws IMAGE='' GRACE=0 DOWNLOAD_LIMIT=0 RUN_LIMIT=0 UPLOAD_LIMIT=0
+	LOG_HEAD=0 LOG_TAIL=0
 	[ -f "$a/plan" ] || return 1
 	. "$a/plan" && plan_vars
 }

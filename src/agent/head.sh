@@ -6,6 +6,7 @@
 #                        ├── _sec       the keeper: the only process that ever has secrets
 #                        │    └── aws   and the only one that gets them in its environment
 #                        ├── _timer     only while a phase has a limit
+#                        ├── _watch     only when the logs have a bound
 #                        └── _exec      the inner wrapper, leader of the program's session
 #                             └── the user's program
 #   urls ── setsid ── _urls             moves data with presigned URLs, for the runner
@@ -13,7 +14,7 @@
 #   cancel ── setsid ── _kill           ends the program's tree in the background
 #   upload ── setsid ── _upload         does what a dead runner left undone
 #
-# Nothing here polls while a job runs. Processes that wait for each other hold the two
+# Nothing here polls while a job runs, but for the watcher, every few seconds. Processes that wait for each other hold the two
 # ends of a pipe, so that the kernel tells the one when the other dies: the keeper of a
 # killed runner and the timer of a phase that is over read end-of-file and go.
 #
@@ -35,7 +36,7 @@ export LC_ALL
 unset CDPATH ENV BASH_ENV
 # Names that a plan assigns; one that came exported would reach the program changed.
 unset JOB ID ATTEMPT ENGINE AWS ENDPOINT REGION DOWNLOAD_LIMIT RUN_LIMIT UPLOAD_LIMIT GRACE GPUS
-unset IMAGE OUTPUT DEST
+unset IMAGE OUTPUT DEST LOG_HEAD LOG_TAIL
 SH=${JOBFS_SH:-/bin/sh}
 base=$HOME/.jobfs
 case $0 in /*) ME=$0 ;; *) ME=$PWD/$0 ;; esac

@@ -14,7 +14,7 @@ poll_spec() { # ATT:LOGOFF:TLOGOFF:MAX
 
 verb=$1 nonce=$2
 case $verb in
-_run | _upload | _urls | _sec | _timer | _exec | _list | _kill)
+_run | _upload | _urls | _sec | _timer | _watch | _exec | _list | _kill)
 	umask 077
 	att=$3 a=$base/jobs/$3
 	shift 3

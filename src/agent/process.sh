@@ -2,6 +2,16 @@
 
 nap() { sleep "$1" 2>/dev/null || sleep 1; }
 
+# mksh counts in 32 bits; a log may be larger.
+if [ $((2147483647 + 1)) -gt 0 ]; then
+	minus() { n=$(($1 - $2)); } # A B
+	is_less() { [ "$1" -lt "$2" ]; }
+else
+	# shellcheck disable=SC2003
+	minus() { n=$(expr "$1" - "$2"); }
+	is_less() { [ "$(expr "$1" \< "$2")" = 1 ]; }
+fi
+
 pstat() { # PID: p_state p_sid p_start; fails when there is no such process
 	p_line='' p_start=''
 	# by lines: the name of a program, in brackets, may hold a newline
@@ -23,7 +33,7 @@ get_boot() {
 	boot=$boot.$p_start
 }
 
-get_uptime() { read -r up _ </proc/uptime && up=${up%.*}${up#*.}; } # 1/100 s
+get_uptime() { read -r up _ </proc/uptime && up=${up%?} && up=${up%.*}${up#*.}; } # 1/10 s
 
 # Whose environment holds exactly this entry: -z makes each entry a line.
 marked() { # NAME=VALUE: adds PID:START to $m

@@ -37,13 +37,14 @@ cmd__run() { # fd 0: the secrets; fd 1: launch waits until it is closed
 	}
 	durable "$a/claim" "$a" # nothing with an effect before this
 	exec >/dev/null
-	printf '%16384s' '' >"$a/reserve"
+	make_reserve
 	if ! (unpack) 2>"$a/t.why"; then
 		read -r r_why <"$a/t.why" || r_why='cannot be unpacked'
 		finish "payload-failed $r_why"
 	fi
 	keeper_tidy "$a/payload" "$a/t.why"
 	load_plan
+	watch_start
 	download || finish download-failed
 	[ "$ENGINE" != presigned ] && want_upload || keeper_stop
 	run_program
@@ -84,8 +85,10 @@ unpack() {
 	}
 	file() { # PATH MODE OFFSET SIZE
 		inside_only "$1" "$2"
-		{ tail -c "+$(($3 + 1))" "$a/payload" | head -c "$4" >"$a/work/files/$1"; } &&
-			chmod "$2" "$a/work/files/$1" || unpack_failed 'cannot write a file' "$1"
+		{
+			dd bs=1 skip="$3" count=0 2>/dev/null && # it seeks
+				head -c "$4" >"$a/work/files/$1"
+		} <"$a/payload" && chmod "$2" "$a/work/files/$1" || unpack_failed 'cannot write a file' "$1"
 	}
 	u_dirs=''
 	plan_files
@@ -139,13 +142,13 @@ run_program() {
 	} || finish 'payload-failed no room to start'
 	durable "$a/phase" "$a" # a crash from here on means: the program may have run
 	timer_start run "$RUN_LIMIT" || finish 'payload-failed no room to start'
-	JOBFS_WRAPPER=$att setsid $SH "$ME" _exec "$nonce" "$att" 6<&- 7>&- 9>&9
+	JOBFS_WRAPPER=$att setsid $SH "$ME" _exec "$nonce" "$att" 3>&- 6<&- 7>&- 9>&9
 	# The inner wrapper died without a word (kill -9, no memory): the program may live on.
 	r_nap=0.02
 	until [ -f "$a/exit" ]; do
 		members
 		if [ -z "$m" ] && ! container_runs; then
-			settle exit "$(last_result inner-killed)"
+			settle exit "$(last_result inner-killed 3>&- 6<&- 7>&-)"
 		else
 			nap $r_nap
 			case $r_nap in 0.02) r_nap=0.2 ;; *) r_nap=1 ;; esac
@@ -176,7 +179,7 @@ timer_start() { # PHASE SECONDS
 	# shellcheck disable=SC2094
 	exec 5<>"$a/t.limit" && exec 8<"$a/t.limit" 9>"$a/t.limit" 5>&-
 	rm -f "$a/t.limit"
-	$SH "$ME" _timer "$nonce" "$att" "$1" "$2" <&8 6<&- 7>&- 8<&- 9>&- &
+	$SH "$ME" _timer "$nonce" "$att" "$1" "$2" <&8 3>&- 6<&- 7>&- 8<&- 9>&- &
 	r_timer=$!
 	exec 8<&-
 }

@@ -132,14 +132,13 @@ cmd_poll() { # ATT:LOGOFF:TLOGOFF:MAX …
 	p_sizes=$nl$(stat -c '%s %n' $p_logs 2>/dev/null)$nl
 	while [ $# -gt 0 ]; do
 		att=${1%%:*} p_off=${1#*:} p_max=${1##*:}
+		a=$base/jobs/$att
 		p_toff=${p_off#*:}
 		echo "$2"
 		size_of "$att/log"
-		p_size=$size
+		log_news log "${p_off%%:*}" "$size"
 		size_of "$att/tlog"
-		echo "log $p_size${nl}tlog $size"
-		log_bytes log "${p_off%%:*}" "$p_size"
-		log_bytes tlog "${p_toff%%:*}" "$size"
+		log_news tlog "${p_toff%%:*}" "$size"
 		shift 2
 	done
 	reply OK
@@ -150,16 +149,6 @@ size_of() { # FILE: out of $p_sizes
 	case $p_sizes in *" $1$nl"*) ;; *) return ;; esac
 	size=${p_sizes%%" $1$nl"*}
 	size=${size##*"$nl"}
-}
-
-log_bytes() { # NAME OFFSET SIZE
-	[ "$2" -lt "$3" ] || return 0
-	p_len=$(($3 - $2))
-	[ $p_len -le "$p_max" ] || p_len=$p_max
-	[ $p_len -gt 0 ] || return 0
-	echo "data $1 $p_len"
-	tail -c "+$(($2 + 1))" "$att/$1" | head -c $p_len
-	echo
 }
 
 cmd_manifest() {

@@ -204,3 +204,4 @@ keeper_pids() { agents _sec "$1"; }
 no_keeper() { [ -z "$(keeper_pids "$1")" ]; }
 no_killer() { [ -z "$(agents _kill "$1")" ]; }
 no_timer() { [ -z "$(agents _timer "$1")" ]; }
+no_watcher() { [ -z "$(agents _watch "$1")" ]; }

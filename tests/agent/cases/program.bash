@@ -157,7 +157,7 @@ case_the_log_is_pulled_byte_exact_in_odd_chunks() {
 		head=${line#*:}
 		head=$((${line%%:*} + ${#head} + 1))
 		tail -c "+$((head + 1))" "$T/reply" | head -c "$len" >>"$T/got"
-		[ "$(tail -c "+$((head + len + 1))" "$T/reply" | head -c 3)" = $'\n@@' ] ||
+		[ "$(tail -c "+$((head + len + 1))" "$T/reply" | head -c 3)" = $'\ntl' ] ||
 			fail "what follows the data is wrong"
 		off=$((off + len))
 	done
