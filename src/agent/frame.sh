@@ -11,9 +11,11 @@ reply() { # CODE [MESSAGE]
 # ignored, dash cannot undo that, and the user's program would inherit it.
 detach() { # VERB [ARG…]; fd 0 goes to it
 	exec 3<&0
+	r_out='' # how to leave the session, where that is needed
+	[ ! -f "$base/detach" ] || read -r r_out <"$base/detach"
 	r_said=$(
-		setsid -f $SH "$ME" "$1" "$nonce" "$att" $2 <&3 3<&- 2>>"$a/err" || {
-			setsid $SH "$ME" "$1" "$nonce" "$att" $2 <&3 3<&- 2>>"$a/err" &
+		$r_out setsid -f $SH "$ME" "$1" "$nonce" "$att" $2 <&3 3<&- 2>>"$a/err" || {
+			$r_out setsid $SH "$ME" "$1" "$nonce" "$att" $2 <&3 3<&- 2>>"$a/err" &
 		}
 	)
 	exec 3<&- </dev/null

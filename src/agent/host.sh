@@ -4,6 +4,11 @@ cmd_probe() {
 	a=$base
 	[ -d "$HOME" ] || reply EBASE "HOME: found '$HOME', expected a directory"
 	[ ! -L "$base" ] || reply EBASE "$base: found a symbolic link, expected a directory"
+	case $(stat -f -c %T "$HOME" 2>/dev/null) in
+	nfs*) # its server repeats requests, and a link that was made looks as if it was not
+		reply EBASE "$HOME: found NFS, expected a local file system"
+		;;
+	esac
 	[ -e "$base" ] || mkdir "$base" || reply EDISK "cannot make $base"
 	[ -d "$base" ] || reply EBASE "$base: found a file, expected a directory"
 	b_uid=$(id -u)
@@ -15,6 +20,7 @@ cmd_probe() {
 	esac
 	command -v setsid >/dev/null || reply EHOST "no setsid (package util-linux) on this host"
 	[ -r /proc/self/stat ] || reply EHOST "no /proc on this host"
+	check_logout
 	mkdir -p "$base/bin" "$base/jobs" "$base/aws" || reply EDISK "cannot write below $base"
 	b_got=''
 	b_id=$(od -An -tx1 -N16 /dev/urandom | tr -d ' \n')
@@ -42,6 +48,39 @@ cmd_probe() {
 	echo "free_kb $(free_kb)"
 	echo "docker $(command -v docker || echo none)${nl}gpus $#"
 	reply OK
+}
+
+# logind may end what a user left running when the last connection closes. Then jobs are
+# started outside of the session, which helps those who linger.
+check_logout() {
+	if ! logout_kills; then
+		rm -f "$base/detach"
+		return
+	fi
+	b_out="ask its root for \`loginctl enable-linger $(id -un)\`, or for KillUserProcesses=no"
+	[ "$(loginctl show-user -p Linger "$(id -un)" 2>/dev/null </dev/null)" = Linger=yes ] ||
+		reply EHOST "KillUserProcesses=yes in logind.conf ends jobs at logout: $b_out"
+	b_prefix='systemd-run --user --scope --quiet'
+	b_why=$($b_prefix true 2>&1 </dev/null) ||
+		reply EHOST "KillUserProcesses=yes in logind.conf, and systemd-run fails: $b_why"
+	put_over detach "$b_prefix" || reply EDISK "cannot write in $base"
+}
+
+logout_kills() { # us?
+	loginctl show-user -p KillUserProcesses -p KillOnlyUsers -p KillExcludeUsers \
+		2>/dev/null </dev/null | {
+		b_kills='' b_only='' b_user=$(id -un)
+		while IFS='=' read -r b_key b_value; do
+			case $b_key in
+			KillUserProcesses) b_kills=$b_value ;;
+			KillOnlyUsers) b_only=$b_value ;;
+			KillExcludeUsers) case " $b_value " in *" $b_user "*) exit 1 ;; esac ;;
+			esac
+		done
+		[ "$b_kills" = yes ] || exit 1
+		case " $b_only " in '  ' | *" $b_user "*) exit 0 ;; esac
+		exit 1
+	}
 }
 
 free_kb() {

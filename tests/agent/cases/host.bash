@@ -75,6 +75,73 @@ case_probe_refuses_a_base_that_is_not_safe() {
 	expect EBASE
 }
 
+stand_in() { # NAME TEXT: a program that comes first in PATH
+	mkdir -p "$T/bin"
+	printf '#!/bin/sh\n%s\n' "$2" >"$T/bin/$1"
+	chmod +x "$T/bin/$1"
+}
+
+case_probe_refuses_a_home_on_nfs() {
+	case $SH in busybox*) return 0 ;; esac # it would take its own stat
+	stand_in stat "[ \"\$1\" != -f ] || { echo nfs; exit; }; exec $(type -P stat) \"\$@\""
+	PATH=$T/bin:$PATH ag probe
+	expect EBASE
+	is message "$HOME: found NFS, expected a local file system"
+	[ ! -e "$HOME/.jobfs" ] || fail "something was made there"
+}
+
+logind() { # SETTING=VALUE…: what it says of itself, and of the user
+	local it manager=''
+	for it; do case $it in Linger=*) ;; *) manager="$manager$it\\n" ;; esac; done
+	stand_in loginctl "case \$* in *Linger*) echo ${*: -1} ;; *) printf '$manager' ;; esac"
+}
+
+case_probe_knows_of_hosts_that_end_what_is_left_at_logout() {
+	local me
+	me=$(id -un)
+	PATH=$T/bin:$PATH
+	logind KillUserProcesses=no KillExcludeUsers=x Linger=no
+	ag probe
+	expect OK
+	logind KillUserProcesses=yes KillOnlyUsers= "KillExcludeUsers=x $me" Linger=no
+	ag probe
+	expect OK
+	logind KillUserProcesses=yes KillOnlyUsers=other KillExcludeUsers=x Linger=no
+	ag probe
+	expect OK
+	logind KillUserProcesses=yes KillOnlyUsers= KillExcludeUsers=other Linger=no
+	ag probe
+	expect EHOST
+	is message "KillUserProcesses=yes in logind.conf ends jobs at logout: ask its root for \
+\`loginctl enable-linger $me\`, or for KillUserProcesses=no"
+	logind KillUserProcesses=yes "KillOnlyUsers=other $me" KillExcludeUsers= Linger=no
+	ag probe
+	expect EHOST
+	logind KillUserProcesses=yes KillOnlyUsers= KillExcludeUsers= Linger=yes
+	stand_in systemd-run 'echo "no bus" >&2; exit 1'
+	ag probe
+	expect EHOST
+	is message "KillUserProcesses=yes in logind.conf, and systemd-run fails: no bus"
+}
+
+case_a_user_who_lingers_has_jobs_outside_of_the_session() {
+	PATH=$T/bin:$PATH
+	logind KillUserProcesses=yes KillOnlyUsers= KillExcludeUsers= Linger=yes
+	stand_in systemd-run "echo \"\$*\" >>'$T/scopes'; shift 3; exec \"\$@\""
+	ag probe
+	expect OK
+	PROGRAM=(shell 'exit 3')
+	run_job ${X}01
+	is exit 'exit 3'
+	grep -q '^--user --scope --quiet setsid .* _run ' "$T/scopes" || fail "$(cat "$T/scopes")"
+	logind KillUserProcesses=no Linger=yes
+	rm "$T/scopes"
+	ag probe
+	expect OK
+	run_job ${X}02
+	[ ! -e "$T/scopes" ] || fail "still outside: $(cat "$T/scopes")"
+}
+
 fake_zip() { # DIR VERSION: what Amazon's zip looks like
 	mkdir -p "$1/aws/dist"
 	cat >"$1/aws/install" <<-'EOT'
