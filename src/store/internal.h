@@ -50,6 +50,10 @@ struct store {
 	int lock_fd;
 	int files_fd;
 	struct store_connection writer;
+	struct {		/* the writer's thread */
+		int pages;	/* of the log at the last checkpoint */
+		int told_pages; /* of which a warning spoke, 0: none did */
+	} wal;
 	/* The thread that is in a transaction, 0: none. Its reads go through the
 	 * writer, so that it sees what it wrote. */
 	_Atomic pid_t writer_tid;
@@ -70,6 +74,11 @@ int store_error(const struct store_connection *c, struct err *e);
 /* A read connection from the pool, and back. NULL on failure. */
 struct store_connection *store_reader_get(struct store *s);
 void store_reader_put(struct store *s, struct store_connection *c);
+
+/* Takes STATE_DIR/lock; -EBUSY: another daemon has it, by its pid. */
+int store_lock(const char *state_dir, int *ret_fd, struct err *e);
+/* Has the log of the writer checkpointed, and warns when it grows. */
+void store_watch_wal(struct store *s);
 
 /* Makes s->sql out of the tables of columns. */
 int store_make_job_sql(struct store *s);

@@ -448,7 +448,7 @@ int store_load_jobs(struct store *s, int (*each)(void *arg, struct job_record *r
 
 		r = record ? load_row(row, record) : -ENOMEM;
 		if (r < 0) {
-			err_set(e, r, "cannot read job %lld from the database: %s",
+			err_set(e, r, "the job database is damaged: job %lld: %s",
 				(long long)sqlite3_column_int64(row, 0), strerror(-r));
 		} else {
 			r = each(arg, steal_ptr(&record));

@@ -11,13 +11,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "util/failpoint.h"
 #include "util/log.h"
 
-enum { BUSY_TIMEOUT_MS = 2000 };
+enum {
+	BUSY_TIMEOUT_MS = 2000,
+	/* The engine asks again, and can be told to stop meanwhile. */
+	BUSY_WRITER_MS = 250,
+};
 
 /* One entry a schema version; PRAGMA user_version counts those that were run. */
 static const char *const migrations[] = {
@@ -102,12 +105,13 @@ static const struct {
 
 int store_error(const struct store_connection *c, struct err *e)
 {
+	static const char disk_full[] = "the disk of the job database is full";
 	int code = sqlite3_errcode(c->db) & 0xff;
 	const char *text = sqlite3_errmsg(c->db);
 
 	switch (code) {
 	case SQLITE_FULL:
-		return err_set(e, -ENOSPC, "the disk of the job database is full");
+		return err_set(e, -ENOSPC, "%s", disk_full);
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		return err_set(e, -EAGAIN,
@@ -123,9 +127,13 @@ int store_error(const struct store_connection *c, struct err *e)
 	case SQLITE_CANTOPEN:
 	case SQLITE_PERM:
 		return err_set(e, -EACCES, "the job database: %s", text);
-	default:
-		return err_set(e, -EIO, "the job database: %s", text);
+	case SQLITE_IOERR: /* such as the index of the WAL, which cannot grow */
+		if (sqlite3_system_errno(c->db) == ENOSPC) {
+			return err_set(e, -ENOSPC, "%s", disk_full);
+		}
+		break;
 	}
+	return err_set(e, -EIO, "the job database: %s", text);
 }
 
 sqlite3_stmt *store_prepare(struct store *s, struct store_connection *c,
@@ -197,6 +205,22 @@ static int read_number(struct store_connection *c, const char *sql, int64_t *ret
 	return result;
 }
 
+static int read_text(struct store_connection *c, const char *sql, char **ret_text)
+{
+	sqlite3_stmt *statement = NULL;
+	int result = -EIO;
+
+	if (sqlite3_prepare_v2(c->db, sql, -1, &statement, NULL) == SQLITE_OK &&
+	    sqlite3_step(statement) == SQLITE_ROW) {
+		const char *text = (const char *)sqlite3_column_text(statement, 0);
+
+		*ret_text = strdup(text ? text : "");
+		result = *ret_text ? 0 : -ENOMEM;
+	}
+	(void)sqlite3_finalize(statement);
+	return result;
+}
+
 static int migrate_one(struct store *s, int64_t version, struct err *e)
 {
 	char pragma[64];
@@ -247,35 +271,6 @@ static int migrate(struct store *s, struct err *e)
 	return 0;
 }
 
-/* The lock file is never removed: removing it would let two daemons lock two files. */
-static int take_lock(struct store *s, const char *state_dir, struct err *e)
-{
-	cleanup_free char *path = NULL;
-	char pid[32] = "";
-
-	if (asprintf(&path, "%s/lock", state_dir) < 0) {
-		path = NULL;
-		return err_set(e, -ENOMEM, "no memory");
-	}
-	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (s->lock_fd < 0) {
-		return err_set(e, -errno, "cannot open %s: %s", path, strerror(errno));
-	}
-	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-		ssize_t n = pread(s->lock_fd, pid, sizeof(pid) - 1, 0);
-
-		pid[n > 0 ? n : 0] = '\0';
-		return err_set(e, -EBUSY,
-			       "another jobfs (process %s) uses the state directory %s",
-			       pid[0] ? pid : "unknown", state_dir);
-	}
-	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
-	/* for the sentence above only: the lock itself is flock's */
-	(void)!ftruncate(s->lock_fd, 0);
-	(void)!pwrite(s->lock_fd, pid, strlen(pid), 0);
-	return 0;
-}
-
 static int open_files_dir(struct store *s, const char *state_dir, struct err *e)
 {
 	cleanup_free char *path = NULL;
@@ -294,13 +289,44 @@ static int open_files_dir(struct store *s, const char *state_dir, struct err *e)
 	return 0;
 }
 
+/* What a start relies on: the rows of jobs and attempts, with the indexes over names
+ * and keys, which betray a key that was changed. 0.15 s for 100,000 jobs. Logs and
+ * files are not looked through; a bad page there shows when it is read. */
+static int check_tables(struct store *s, struct err *e)
+{
+	static const char *const questions[] = {
+		"PRAGMA integrity_check(job)",
+		"PRAGMA integrity_check(attempt)",
+		"SELECT coalesce((SELECT 'job ' || job || ' lacks its attempt ' || n"
+		" FROM attempt LEFT JOIN job ON job.id = attempt.job"
+		" WHERE job.id IS NULL OR n > job.attempt LIMIT 1), 'ok')",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(questions); i++) {
+		cleanup_free char *answer = NULL;
+
+		if (read_text(&s->writer, questions[i], &answer) < 0) {
+			return store_error(&s->writer, e);
+		}
+		if (!streq(answer, "ok")) {
+			for (char *p = answer; (p = strchr(p, '\n'));) {
+				*p = ' ';
+			}
+			return err_set(e, -EUCLEAN, "the job database is damaged: %s",
+				       answer);
+		}
+	}
+	return 0;
+}
+
 static int open_database(struct store *s, struct err *e)
 {
-	static const char setup[] = "PRAGMA page_size = 8192;"
-				    "PRAGMA journal_mode = WAL;"
-				    "PRAGMA synchronous = FULL;"
-				    "PRAGMA journal_size_limit = 67108864;"
-				    "PRAGMA temp_store = MEMORY;";
+	static const char setup[] =
+		"PRAGMA page_size = 8192;"
+		"PRAGMA journal_mode = WAL;"
+		"PRAGMA synchronous = FULL;"
+		"PRAGMA journal_size_limit = 67108864;" /* WAL_MAX */
+		"PRAGMA temp_store = MEMORY;";
 	int r;
 
 	r = connection_open(s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
@@ -312,6 +338,11 @@ static int open_database(struct store *s, struct err *e)
 	if (r == 0) {
 		r = migrate(s, e);
 	}
+	if (r == 0) {
+		r = check_tables(s, e);
+	}
+	(void)sqlite3_busy_timeout(s->writer.db, BUSY_WRITER_MS);
+	store_watch_wal(s);
 	return r < 0 ? err_prefix(e, r, "cannot use %s", s->path) : 0;
 }
 
@@ -348,7 +379,7 @@ int store_open(const char *state_dir, struct store **ret_store, struct err *e)
 	if (set_fixed_sql(s) < 0 || store_make_job_sql(s) < 0) {
 		return err_set(e, -ENOMEM, "no memory");
 	}
-	r = take_lock(s, state_dir, e);
+	r = store_lock(state_dir, &s->lock_fd, e);
 	if (r == 0) {
 		r = open_files_dir(s, state_dir, e);
 	}

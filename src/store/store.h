@@ -23,6 +23,7 @@ struct store *store_close(struct store *s);
 /* --- the writer's side: the engine's thread only ------------------------------------
  */
 
+/* -EAGAIN after a quarter of a second: another program has the database locked. */
 int store_begin(struct store *s, struct err *e);
 int store_commit(struct store *s, struct err *e); /* durable when it returns 0 */
 void store_rollback(struct store *s);

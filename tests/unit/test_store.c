@@ -1,10 +1,14 @@
 #include "store/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "test.h"
+#include "util/mem.h"
 
 static char dir[64];
 static struct store *store;
@@ -269,10 +273,133 @@ TEST("a second daemon on the same directory is refused by name")
 {
 	struct store *second = NULL;
 	struct err e = ERR_INIT;
+	pid_t me = getpid(), child;
+	char want[64];
+	int status;
 
 	new_store();
+	(void)snprintf(want, sizeof(want), "another jobfs (process %d) uses", (int)me);
+	child = fork(); /* within one process the kernel does not say who */
+	CHECK(child >= 0);
+	if (child == 0) {
+		int r = store_open(dir, &second, &e);
+
+		_exit(r == -EBUSY && strstr(e.text, want) ? 0 : 1);
+	}
+	CHECK(waitpid(child, &status, 0) == child);
+	CHECK_INT(status, 0);
 	CHECK_INT(store_open(dir, &second, &e), -EBUSY);
-	CHECK(strstr(e.text, "another jobfs (process "));
+	end_store();
+}
+
+/* --- a damaged database ----------------------------------------------------------- */
+
+enum { N_DAMAGED = 40, PAGE = 8192 };
+
+static void fill_store(void)
+{
+	static char text[3000];
+	struct err e = ERR_INIT;
+
+	memset(text, 'x', sizeof(text));
+	new_store();
+	CHECK_INT(store_begin(store, &e), 0);
+	for (int i = 0; i < N_DAMAGED; i++) {
+		cleanup_record struct job_record *r = job_record_new();
+		char name[32];
+
+		CHECK(r);
+		(void)snprintf(name, sizeof(name), "job-%d", i);
+		(void)snprintf(r->key, sizeof(r->key), "%016x", i);
+		CHECK_INT(job_set_text(&r->name, name), 0);
+		CHECK_INT(store_add_job(store, r, &e), 0);
+		r->state = JOB_SUCCEEDED;
+		r->attempt.n = 1;
+		CHECK_INT(store_put_job(store, r, &e), 0);
+		CHECK_INT(store_put_spec(store, r->id, text, sizeof(text), &e), 0);
+		CHECK_INT(store_append(store, r->id, STREAM_LOG, 0, text, sizeof(text),
+				       &e),
+			  0);
+	}
+	CHECK_INT(store_commit(store, &e), 0);
+	store = store_close(store); /* which moves all of the WAL into the database */
+}
+
+static int count_right(void *arg, struct job_record *record)
+{
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "job-%d", (int)record->id - 1);
+	*(int *)arg += streq(record->name, name) && record->state == JOB_SUCCEEDED &&
+		       strtol(record->key, NULL, 16) == record->id - 1 &&
+		       record->attempt.n == 1;
+	(void)job_record_unref(record);
+	return 0;
+}
+
+/* Uses whatever can be read; true: it opened. */
+static bool use_damaged(int *ret_right)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	struct err e = ERR_INIT;
+	char data[4096];
+	int r = store_open(dir, &store, &e);
+
+	if (r < 0) {
+		CHECK(e.text[0]);
+		return false;
+	}
+	r = store_load_jobs(store, count_right, ret_right, &e);
+	for (int i = 1; i <= N_DAMAGED; i++) {
+		(void)store_read_spec(store, i, &text);
+		(void)store_read_stream(store, i, STREAM_LOG, 0, data, sizeof(data));
+	}
+	if (store_begin(store, &e) == 0) {
+		(void)store_append(store, 1, STREAM_LOG, 3000, data, 100, &e);
+		store_rollback(store);
+	}
+	store = store_close(store);
+	return r == 0;
+}
+
+static void flip(int fd, off_t at, unsigned char bits)
+{
+	unsigned char byte;
+
+	CHECK(pread(fd, &byte, 1, at) == 1);
+	byte ^= bits;
+	CHECK(pwrite(fd, &byte, 1, at) == 1);
+}
+
+TEST("a byte that was changed anywhere is noticed, or changes no job")
+{
+	cleanup_close int fd = -1;
+	unsigned seed = 17;
+	char path[96];
+	off_t size;
+	int opened = 0, refused = 0;
+
+	fill_store();
+	(void)snprintf(path, sizeof(path), "%s/jobfs.db", dir);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	CHECK(fd >= 0);
+	size = lseek(fd, 0, SEEK_END);
+	CHECK(size / PAGE > 20);
+	for (int i = 0; i < 300; i++) { /* every page, more than once */
+		off_t at = i % (size / PAGE) * PAGE + rand_r(&seed) % PAGE;
+		unsigned char bits = (unsigned char)(1 << rand_r(&seed) % 8);
+		int right = 0;
+
+		flip(fd, at, bits);
+		if (use_damaged(&right)) {
+			opened++;
+			CHECK_INT(right, N_DAMAGED);
+		} else {
+			refused++;
+		}
+		flip(fd, at, bits);
+	}
+	CHECK(opened > 0 && refused > 0);
 	end_store();
 }
 
