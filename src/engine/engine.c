@@ -267,6 +267,7 @@ int engine_start(struct engine *e, struct err *err)
 	if (r != 0) {
 		return err_set(err, -r, "cannot start the engine: %s", strerror(r));
 	}
+	(void)pthread_setname_np(e->thread, "engine");
 	e->is_started = true;
 	return 0;
 }
@@ -312,6 +313,9 @@ static void join(struct engine *e)
 	e->is_started = false;
 }
 
+/* The end is bounded, whatever does not answer: the turn under way waits a quarter of a
+ * second at most for the database, then connections and listings are given up side by
+ * side, each within two seconds. */
 void engine_stop(struct engine *e)
 {
 	if (!e->workers) {
@@ -322,6 +326,7 @@ void engine_stop(struct engine *e)
 	} else {
 		(void)engine_step(e);
 	}
+	workers_cancel(e->workers);
 	for (size_t i = 0; i < e->n_hosts; i++) {
 		e->ports.ssh->stop(e->hosts[i].remote);
 	}

@@ -90,6 +90,9 @@ void engine_note_copier(struct engine *engine, int64_t job, pid_t process);
 void engine_control(struct engine *engine, int64_t job, const char *text, size_t len,
 		    engine_reply_fn *reply, void *arg);
 
+/* Changes nothing: the reply shows that the engine's thread turns. */
+void engine_ping(struct engine *engine, engine_reply_fn *reply, void *arg);
+
 /* Files of the user. -EPERM: below files/ of an accepted job; -EEXIST, -ENOENT,
  * -ENOTEMPTY. The content is made (empty) before the row. */
 void engine_make_file(struct engine *engine, const struct store_file *file,

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/queue.h>
 
 #include "engine/engine.h"
@@ -67,6 +68,8 @@ int workers_start(struct engine *e, int n_threads, struct workers **ret_workers,
 void workers_submit(struct workers *w, struct task *task);
 /* In the caller's thread; false: nothing waits. */
 bool workers_run_one(struct workers *w);
+/* Makes the tasks that run give up, and does not wait for them. */
+void workers_cancel(struct workers *w);
 /* Waits for the tasks that run; those that wait are not run but come back all the same.
  */
 struct workers *workers_stop(struct workers *w);
@@ -172,9 +175,9 @@ struct engine {
 	bool is_started;
 	pthread_mutex_t mailbox_lock;
 	pthread_cond_t mailbox_filled;
-	struct event_list mailbox; /* guarded by mailbox_lock, as the next two */
-	bool is_stopping;
+	struct event_list mailbox; /* guarded by mailbox_lock, as is_closed */
 	bool is_closed;
+	atomic_bool is_stopping; /* changed under mailbox_lock */
 
 	/* engine's thread only */
 	struct job_list queue; /* QUEUED jobs, first come first */
@@ -187,6 +190,7 @@ struct engine {
 	struct buf dead_files; /* ids whose contents go after the commit */
 	bool is_draining;      /* answers only: nothing new is started */
 	bool in_transaction;
+	int64_t locked_at; /* since when another program has the database; 0: none */
 	int turn_error; /* the first failure of the database in this turn */
 	struct err turn_err;
 	bool queue_changed;

@@ -65,6 +65,19 @@ void job_request_handle(struct engine *e, struct event *event)
 	r->handle(e, r, job);
 }
 
+static void handle_ping(struct engine *e, struct job_request *request, struct job *none)
+{
+	(void)none;
+	request_answer(e, &request->request, 0, 0);
+}
+
+void engine_ping(struct engine *engine, engine_reply_fn *reply, void *arg)
+{
+	struct job_request request = { .request = { .reply = reply, .arg = arg } };
+
+	job_request_post(engine, handle_ping, &request);
+}
+
 /* --- making and removing --------------------------------------------------------- */
 
 /* A name is free when no published job has it and no earlier request of this turn took

@@ -9,7 +9,7 @@
 #include "util/log.h"
 
 enum {
-	LOCKED_RETRIES = 15, /* of 2 s each: another program holds the database */
+	LOCKED_MS = 2000, /* so long a turn waits for a locked database */
 	RETRY_MS = 1000,
 };
 
@@ -44,14 +44,41 @@ void engine_fail_turn(struct engine *e, int error, const struct err *err)
 	if (e->turn_error == 0) {
 		e->turn_error = error;
 		e->turn_err = err ? *err : (struct err){ .code = error };
-		log_error("%s", err ? err->text : strerror(-error));
+		if (error != -EAGAIN) { /* of which begin() has told */
+			log_error("%s", err ? err->text : strerror(-error));
+		}
 	}
+}
+
+/* A program that has the database locked is waited for, but not for long: as long as a
+ * mkdir waits, the kernel lets nobody list that directory. Then each turn fails with
+ * -EAGAIN until the lock is gone; who asked hears it, and what hosts said they are
+ * asked again. */
+static int begin(struct engine *e, struct err *err)
+{
+	int r;
+
+	FAILPOINT("turn.begin");
+	while ((r = store_begin(e->store, err)) == -EAGAIN) {
+		if (e->locked_at == 0) {
+			e->locked_at = clock_ms();
+			log_warning("%s; nothing changes until it is free", err->text);
+		}
+		if (clock_ms() - e->locked_at > LOCKED_MS || e->is_stopping) {
+			return r;
+		}
+	}
+	if (e->locked_at > 0 && r == 0) {
+		e->locked_at = 0;
+		log_warning("the job database is free again");
+	}
+	return r;
 }
 
 int engine_write(struct engine *e)
 {
 	struct err err = ERR_INIT;
-	int r = 0;
+	int r;
 
 	if (e->turn_error < 0) {
 		return e->turn_error;
@@ -59,14 +86,7 @@ int engine_write(struct engine *e)
 	if (e->in_transaction) {
 		return 0;
 	}
-	FAILPOINT("turn.begin");
-	for (int i = 0; i < LOCKED_RETRIES; i++) {
-		r = store_begin(e->store, &err);
-		if (r != -EAGAIN) {
-			break;
-		}
-		log_warning("%s; trying again", err.text);
-	}
+	r = begin(e, &err);
 	if (r < 0) {
 		engine_fail_turn(e, r, &err);
 		return r;

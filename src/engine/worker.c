@@ -132,13 +132,8 @@ static void stop_worker(struct worker *worker)
 	}
 }
 
-struct workers *workers_stop(struct workers *w)
+void workers_cancel(struct workers *w)
 {
-	struct task *task;
-
-	if (!w) {
-		return NULL;
-	}
 	(void)pthread_mutex_lock(&w->lock);
 	w->is_stopping = true;
 	(void)pthread_cond_broadcast(&w->filled);
@@ -148,6 +143,16 @@ struct workers *workers_stop(struct workers *w)
 			w->s3->cancel(w->each[i].s3);
 		}
 	}
+}
+
+struct workers *workers_stop(struct workers *w)
+{
+	struct task *task;
+
+	if (!w) {
+		return NULL;
+	}
+	workers_cancel(w);
 	for (int i = 0; i < WORKERS_DEFAULT; i++) {
 		stop_worker(&w->each[i]);
 	}

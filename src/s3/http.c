@@ -64,6 +64,7 @@ static const struct {
 	{ CURLOPT_PATH_AS_IS, 1 },     /* what was signed is what is sent */
 	{ CURLOPT_TCP_KEEPALIVE, 1 },
 	{ CURLOPT_MAXCONNECTS, 2 },
+	{ CURLOPT_QUICK_EXIT, 1 }, /* a call that is cancelled waits for no resolver */
 	{ CURLOPT_NOPROGRESS, 0 }, /* on_progress() is how a call is cancelled */
 };
 
