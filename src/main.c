@@ -19,6 +19,7 @@
 #include "engine/engine.h"
 #include "fs/fs.h"
 #include "main/arguments.h"
+#include "main/keeper.h"
 #include "main/signals.h"
 #include "store/store.h"
 #include "util/buf.h"
@@ -32,6 +33,7 @@ enum { EXIT_OK = 0, EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
 enum { START_TIMEOUT_MS = 120 * 1000 };
 
 struct daemon {
+	const struct arguments *args;
 	struct conf *conf;
 	char *mountpoint; /* absolute */
 	int log_fd;	  /* of STATE_DIR/jobfs.log, unless in the foreground */
@@ -39,6 +41,7 @@ struct daemon {
 	struct store *store;
 	struct engine *engine;
 	struct fs *fs;
+	struct keeper *keeper;
 };
 
 /* ---- what is printed ---- */
@@ -164,6 +167,8 @@ static int check_paths(const struct conf *conf, const char *mountpoint)
 	code |= check_outside("s3.environment_file", conf->s3.environment_file,
 			      mountpoint);
 	code |= check_outside("aws.bundle", conf->aws.bundle, mountpoint);
+	code |= check_outside("SSH_AUTH_SOCK", getenv("SSH_AUTH_SOCK"), mountpoint);
+	code |= check_outside("AWS_CA_BUNDLE", getenv("AWS_CA_BUNDLE"), mountpoint);
 	return code;
 }
 
@@ -239,6 +244,25 @@ static int prepare(struct daemon *d, const struct arguments *args)
 
 /* ---- the daemon ---- */
 
+/* Nothing is mended behind the user's back: whatever is missing in the database would
+ * be a job that runs and that nobody knows of. */
+static int add_advice(const struct daemon *d, int r, struct err *e)
+{
+	const char *dir = d->conf->state_dir;
+	struct err what = *e;
+
+	if (what.code != -EUCLEAN) {
+		return r;
+	}
+	return err_set(
+		e, -EUCLEAN,
+		"%s; jobs that run go on on their hosts. Put a copy of %s/jobfs.db "
+		"back, or save what is readable: cd %s && sqlite3 jobfs.db .recover "
+		"| sqlite3 new.db && rm -f jobfs.db-wal && mv new.db jobfs.db; or move "
+		"jobfs.db and jobfs.db-wal away, to begin without jobs",
+		what.text, dir, dir);
+}
+
 static int open_all(struct daemon *d, const char *mount_options, struct err *e)
 {
 	int r = store_open(d->conf->state_dir, &d->store, e);
@@ -246,6 +270,7 @@ static int open_all(struct daemon *d, const char *mount_options, struct err *e)
 	if (r == 0) {
 		r = engine_new(d->conf, d->store, NULL, &d->engine, e);
 	}
+	r = r < 0 ? add_advice(d, r, e) : 0;
 	/* Mounted before the engine starts: without a mount no host is asked anything.
 	 */
 	if (r == 0) {
@@ -258,12 +283,49 @@ static int open_all(struct daemon *d, const char *mount_options, struct err *e)
  * not come: engine_stop() gives all of them. */
 static void close_all(struct daemon *d)
 {
+	keeper_stop(d->keeper);
 	if (d->engine) {
 		engine_stop(d->engine);
 	}
 	d->fs = fs_unmount(d->fs);
+	d->keeper = keeper_free(d->keeper);
 	d->engine = d->engine ? engine_free(d->engine) : NULL;
 	d->store = d->store ? store_close(d->store) : NULL;
+}
+
+/* For whoever has moved the log away. */
+static void reopen_log(struct daemon *d)
+{
+	cleanup_close int fd = -1;
+
+	if (d->log_fd >= 0 && open_log(d->conf->state_dir, &fd) == EXIT_OK) {
+		(void)dup2(fd, STDERR_FILENO);
+	}
+}
+
+/* SIGHUP. What can be changed while jobs are under way is the level of the log; a
+ * restart, over which jobs go on, brings the rest. A configuration that is wrong is
+ * told now and not at that restart. In the keeper's thread. */
+static void on_hangup(void *arg)
+{
+	struct daemon *d = arg;
+	const char *file = d->conf->config_file;
+	struct conf *conf = NULL;
+	struct err e = ERR_INIT;
+
+	reopen_log(d);
+	if (conf_load(file, (const char *const *)environ, d->args->set, &conf, &e) <
+	    0) {
+		log_error("SIGHUP: the configuration stays as it was: %s", e.text);
+		return;
+	}
+	if (!d->args->debug) {
+		log_set_level((enum log_level)conf->log.level);
+	}
+	(void)conf_free(conf);
+	log_info("SIGHUP: %s is right; log.level is in force, anything else that was "
+		 "changed is from the next start on",
+		 file ? file : "the configuration");
 }
 
 /* In a thread of fs_serve(). */
@@ -271,7 +333,12 @@ static void on_ready(void *arg)
 {
 	struct daemon *d = arg;
 	cleanup_buf struct buf lines = BUF_INIT;
+	struct err e = ERR_INIT;
 	int r;
+
+	if (keeper_start(d->engine, d->mountpoint, on_hangup, d, &d->keeper, &e) < 0) {
+		log_error("%s", e.text);
+	}
 
 	log_info("jobfs " JOBFS_VERSION " is mounted at %s; state is in %s; %zu hosts",
 		 d->mountpoint, d->conf->state_dir, d->conf->n_hosts);
@@ -294,19 +361,34 @@ static int fail(struct daemon *d, int code, const struct err *e)
 	return EXIT_RUNTIME;
 }
 
-static void warn_of_gaps(const struct conf *conf)
+/* What a configuration may lack and be right. */
+static void each_gap(const struct conf *conf, void (*say)(const char *text))
+{
+	if (conf->n_hosts == 0) {
+		say("the configuration names no hosts: jobs will wait");
+	}
+	if (!conf->secrets.access_key) {
+		say("there are no credentials for S3 (AWS_ACCESS_KEY_ID)");
+	}
+}
+
+static void print_gap(const char *text)
+{
+	(void)fprintf(stderr, "jobfs: warning: %s\n", text);
+}
+
+static void log_gap(const char *text)
+{
+	log_warning("%s", text);
+}
+
+static void lock_secrets(const struct conf *conf)
 {
 	int r = conf_lock_secrets(conf);
 
 	if (r < 0) {
 		log_warning("secrets could not be locked into memory: %s",
 			    strerror(-r));
-	}
-	if (conf->n_hosts == 0) {
-		log_warning("the configuration names no hosts: jobs will wait");
-	}
-	if (!conf->secrets.access_key) {
-		log_warning("there are no credentials for S3 (AWS_ACCESS_KEY_ID)");
 	}
 }
 
@@ -379,14 +461,15 @@ static int run(struct daemon *d, const struct arguments *args)
 		}
 	}
 	signals_block(args->foreground);
-	warn_of_gaps(d->conf);
+	lock_secrets(d->conf);
+	each_gap(d->conf, log_gap);
 	return serve(d, args->mount_options.len > 0 ? args->mount_options.data : NULL);
 }
 
 int main(int argc, char **argv)
 {
 	struct arguments args = { .config = NULL };
-	struct daemon d = { .log_fd = -1, .parent_fd = -1 };
+	struct daemon d = { .args = &args, .log_fd = -1, .parent_fd = -1 };
 	int code;
 
 	(void)umask(077);
@@ -401,6 +484,9 @@ int main(int argc, char **argv)
 			harden();
 		}
 		code = prepare(&d, &args);
+		if (code == EXIT_OK && !args.foreground) {
+			each_gap(d.conf, print_gap);
+		}
 		if (code == EXIT_OK) {
 			code = args.check ? print_conf(d.conf) : run(&d, &args);
 		}

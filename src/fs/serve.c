@@ -320,6 +320,7 @@ static int start_servers(struct fs *fs, struct server *servers)
 		if (r != 0) {
 			return -r;
 		}
+		(void)pthread_setname_np(servers[i].thread, "fs");
 		servers[i].is_started = true;
 	}
 	return 0;

@@ -13,6 +13,7 @@ static pthread_t main_thread;
 static struct fs *volatile serving; /* NULL before and after fs_serve() */
 static volatile sig_atomic_t last_signal;
 static volatile sig_atomic_t seconds_stopping;
+static bool hangup_ends; /* else the keeper takes SIGHUP */
 
 static void handle(int signal)
 {
@@ -48,19 +49,21 @@ static void fill(sigset_t *set)
 	(void)sigemptyset(set);
 	(void)sigaddset(set, SIGTERM);
 	(void)sigaddset(set, SIGINT);
-	(void)sigaddset(set, SIGHUP);
 	(void)sigaddset(set, SIGALRM);
+	if (hangup_ends) {
+		(void)sigaddset(set, SIGHUP);
+	}
 }
 
 /* Signals that are ignored (nohup) stay so. flags: without SA_RESTART while fs_serve()
  * is to be woken up. */
 static void set_handlers(int flags)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGALRM };
+	static const int signals[] = { SIGTERM, SIGINT, SIGALRM, SIGHUP };
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = flags };
 
 	fill(&action.sa_mask);
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(signals) - !hangup_ends; i++) {
 		struct sigaction old = { .sa_handler = SIG_DFL };
 
 		if (sigaction(signals[i], NULL, &old) == 0 &&
@@ -76,12 +79,9 @@ void signals_block(bool foreground)
 
 	main_thread = pthread_self();
 	(void)signal(SIGPIPE, SIG_IGN);
-	/* Without a terminal SIGHUP means "read your configuration again", which is not
-	 * done yet; ending would be the worst answer. */
-	if (!foreground || !isatty(STDIN_FILENO)) {
-		(void)signal(SIGHUP, SIG_IGN);
-	}
+	hangup_ends = foreground && isatty(STDIN_FILENO);
 	fill(&set);
+	(void)sigaddset(&set, SIGHUP);
 	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 

@@ -12,8 +12,8 @@
 #include "fs/fs.h"
 
 /* In the main thread, before any other: blocks them, ignores SIGPIPE. SIGHUP ends a
- * daemon in the foreground of a terminal as the terminal ends; anywhere else it is
- * ignored. */
+ * daemon in the foreground of a terminal as the terminal ends; anywhere else it stays
+ * blocked for the keeper, who takes it. */
 void signals_block(bool foreground);
 /* Lets them through, in the main thread: from here on they end what fs_serve() serves.
  */

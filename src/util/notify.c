@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "util/mem.h"
 
@@ -57,4 +58,18 @@ int notify_send(const char *lines)
 		return -errno;
 	}
 	return 1;
+}
+
+int64_t notify_watchdog_ms(void)
+{
+	const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+	char *end;
+	long long n;
+
+	if (!usec || (pid && strtoll(pid, NULL, 10) != getpid())) {
+		return 0;
+	}
+	errno = 0;
+	n = strtoll(usec, &end, 10);
+	return errno == 0 && end != usec && *end == '\0' && n > 0 ? n / 1000 : 0;
 }

@@ -2,6 +2,11 @@
  * to the socket that NOTIFY_SOCKET names, see sd_notify(3). */
 #pragma once
 
+#include <stdint.h>
+
 /* Sends lines such as "READY=1" or "STOPPING=1\nSTATUS=...". 1: sent; 0: nobody asked
  * for it; negative errno. Any thread. */
 int notify_send(const char *lines);
+/* Within how many milliseconds WATCHDOG=1 must come, again and again, or else the
+ * service manager ends this process (WATCHDOG_USEC, WATCHDOG_PID); 0: it does not. */
+int64_t notify_watchdog_ms(void);

@@ -30,6 +30,7 @@ class Mount:
         self.log = f"{self.top}/log"
         self.options = options
         self.jobs = 0
+        self.expected = list(EXPECTED_IN_LOG)
         for name in (self.path, self.work):
             os.mkdir(name)
         os.chmod(self.work, 0o777)
@@ -40,13 +41,16 @@ class Mount:
         self.daemon = None
         self.start()
 
-    def start(self):
-        env = dict(os.environ, AWS_ACCESS_KEY_ID="AKTEST", AWS_SECRET_ACCESS_KEY="test")
+    def popen(self, stderr, *options, path=None, **env):
+        env = dict(os.environ, AWS_ACCESS_KEY_ID="AKTEST", AWS_SECRET_ACCESS_KEY="test", **env)
+        return subprocess.Popen(
+            [JOBFS, "-c", self.config, "-f", "-o", self.options, *options, path or self.path],
+            stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr, env=env,
+        )
+
+    def start(self, *options, **env):
         with open(self.log, "a") as log:
-            self.daemon = subprocess.Popen(
-                [JOBFS, "-c", self.config, "-f", "-o", self.options, self.path],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env,
-            )
+            self.daemon = self.popen(log, *options, **env)
         wait(lambda: self.daemon.poll() is not None or self.is_mounted())
         if self.daemon.poll() is not None:
             raise SystemExit(f"jobfs did not start:\n{open(self.log).read()}")
@@ -70,7 +74,7 @@ class Mount:
     def check_log(self):
         with open(self.log) as f:
             for line in f:
-                if " info: " in line or any(x in line for x in EXPECTED_IN_LOG):
+                if " info: " in line or any(x in line for x in self.expected):
                     continue
                 raise AssertionError(f"in the daemon's log: {line}")
 
