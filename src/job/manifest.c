@@ -51,7 +51,10 @@ int manifest_parse(const char *records, size_t len, struct manifest_list *ret_li
 		if (r < 0) {
 			return r;
 		}
-		list.bytes += list.entries[list.n++].size;
+		if (__builtin_add_overflow(list.bytes, list.entries[list.n++].size,
+					   &list.bytes)) {
+			return -EBADMSG;
+		}
 	}
 	qsort(list.entries, list.n, sizeof(*list.entries), compare_paths);
 	*ret_list = list;

@@ -207,7 +207,8 @@ static int read_key(const struct reader *r, struct known_key key, struct slice t
 	cleanup_buf struct buf blob = BUF_INIT;
 	int result;
 
-	if (type.len == 0 || base64.len > KEY_BYTES_MAX) {
+	if (type.len == 0 || memchr(type.data, '\0', type.len) ||
+	    base64.len > KEY_BYTES_MAX) {
 		return 0;
 	}
 	result = base64_decode(base64.data, base64.len, &blob);
