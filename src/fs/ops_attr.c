@@ -79,15 +79,33 @@ void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forg
 	fuse_reply_none(req);
 }
 
+/* Nobody ever writes to it. */
+static bool is_daemons(const struct object *o)
+{
+	switch (o->node->content) {
+	case CONTENT_TEXT:
+	case CONTENT_STREAM:
+		return true;
+	case CONTENT_DIR:
+		return o->node->more == MORE_NONE || o->node->more == MORE_HOSTS;
+	case CONTENT_SPEC:
+	case CONTENT_FILE:
+	case CONTENT_CTL:
+		break;
+	}
+	return false;
+}
+
 static int do_access(fuse_req_t req, uint64_t ino, int mask)
 {
 	cleanup_object struct object o = OBJECT_INIT;
 	int r = object_get(fs_of(req), ino, &o);
 
-	if (r == 0 && (mask & W_OK) && object_is_sealed(&o)) {
-		r = -EPERM;
+	r = r < 0 ? r : object_check(&o, req, mask & (R_OK | W_OK | X_OK));
+	if (r == 0 && (mask & W_OK) && (object_is_sealed(&o) || is_daemons(&o))) {
+		r = -EPERM; /* root is told too */
 	}
-	return r < 0 ? r : object_check(&o, req, mask & (R_OK | W_OK | X_OK));
+	return r;
 }
 
 void op_access(fuse_req_t req, fuse_ino_t ino, int mask)
@@ -188,10 +206,12 @@ static int set_owner(const struct setting *s)
 }
 
 /* Times of the daemon's making are not the user's to set; but cp -a, rsync and tar end
- * with setting them, and must not fail for that. */
+ * with setting them, and must not fail for that. Nor for modes and owners, of those
+ * that the caller could set elsewhere. */
 static int pretend(const struct setting *s)
 {
-	int r = access_check_owner(s->req, object_uid(s->o));
+	struct engine_owner unused;
+	int r = new_owner(s, &unused);
 
 	return r < 0 ? r : reply_attr(s->req, s->o);
 }

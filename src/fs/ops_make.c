@@ -165,16 +165,30 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 	}
 }
 
+/* What cannot be made here. Who may not even look there is told that: the kernel walks
+ * over names that it knows without asking. ino: of what is to be linked, 0. */
+static int refuse(fuse_req_t req, uint64_t parent, uint64_t ino)
+{
+	cleanup_object struct object dir = OBJECT_INIT;
+	cleanup_object struct object o = OBJECT_INIT;
+	int r = object_get(fs_of(req), parent, &dir);
+
+	r = r < 0 ? r : object_check(&dir, req, X_OK);
+	if (r == 0 && ino) {
+		r = object_get(fs_of(req), ino, &o);
+		r = r < 0 ? r : object_check(&o, req, 0);
+	}
+	return r < 0 ? r : -EPERM;
+}
+
 /* mknod(2) of a plain file; other kinds there are none. */
 static int do_mknod(fuse_req_t req, uint64_t parent, const char *name, mode_t mode)
 {
 	cleanup_object struct object dir = OBJECT_INIT;
 	cleanup_object struct object spec = OBJECT_INIT;
-	int r = object_get(fs_of(req), parent, &dir);
+	int r = S_ISREG(mode) ? object_get(fs_of(req), parent, &dir)
+			      : refuse(req, parent, 0);
 
-	if (r == 0 && !S_ISREG(mode)) {
-		r = -EPERM;
-	}
 	r = r < 0 ? r : make_check(req, &dir, name, false);
 	if (r < 0) {
 		return r;
@@ -202,15 +216,12 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
 	(void)target;
-	(void)parent;
 	(void)name;
-	(void)fuse_reply_err(req, EPERM);
+	(void)fuse_reply_err(req, -refuse(req, parent, 0));
 }
 
 void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
 {
-	(void)ino;
-	(void)parent;
 	(void)name;
-	(void)fuse_reply_err(req, EPERM);
+	(void)fuse_reply_err(req, -refuse(req, parent, ino));
 }
