@@ -98,7 +98,7 @@ void job_finish(struct engine *e, struct job *job, struct job_verdict verdict,
 	cleanup_buf struct buf text = BUF_INIT;
 	const struct job_record *r = job_get(job);
 
-	job_explain(job, verdict, detail, &text);
+	job_explain(e, job, verdict, detail, &text);
 	if (verdict.state == JOB_FAILED && verdict.reason != REASON_UPLOAD_FAILED &&
 	    job_end_parse(r->attempt.end) == END_UPLOAD_FAILED) {
 		(void)buf_printf(&text,

@@ -1,7 +1,10 @@
 /* The end of a job as one sentence: what happened, where, and where to look. */
 #include <stdio.h>
+#include <string.h>
 
 #include "engine/internal.h"
+
+enum { QUOTE_TAIL = 4096, QUOTE_MAX = 600 }; /* bytes of transfer.log */
 
 static const char *program_name(const struct spec *spec)
 {
@@ -16,7 +19,32 @@ static const char *program_name(const struct spec *spec)
 	return "run";
 }
 
-static void explain_download(const struct job_record *r, struct buf *out)
+/* The last words of the S3 tool about what failed, such as "download failed: ... [Errno
+ * 28] No space left on device"; "" when it had none. */
+static void quote_transfer_log(const struct engine *e, const struct job_record *r,
+			       struct buf *out)
+{
+	char text[QUOTE_TAIL + 1];
+	int64_t size = r->stream_size[STREAM_TRANSFER];
+	int64_t from = size > QUOTE_TAIL ? size - QUOTE_TAIL : 0;
+	ssize_t n = store_read_stream(
+		e->store, r->id, STREAM_TRANSFER,
+		from < r->attempt.transfer_base ? r->attempt.transfer_base : from, text,
+		QUOTE_TAIL);
+	char *line = NULL, *save = NULL;
+
+	text[n > 0 ? n : 0] = '\0';
+	for (char *p = strtok_r(text, "\n", &save); p;
+	     p = strtok_r(NULL, "\n", &save)) {
+		line = strstr(p, " failed: ") ? p : line;
+	}
+	if (line) {
+		(void)buf_printf(out, ": %.*s", QUOTE_MAX, line);
+	}
+}
+
+static void explain_download(const struct engine *e, const struct job_record *r,
+			     struct buf *out)
 {
 	for (size_t i = 0; i < r->n_transfers; i++) {
 		if (r->transfers[i].state == TRANSFER_FAILED) {
@@ -25,6 +53,7 @@ static void explain_download(const struct job_record *r, struct buf *out)
 					 "%s; transfer.log has what the AWS CLI said",
 					 r->transfers[i].name, r->transfers[i].uri,
 					 r->attempt.host);
+			quote_transfer_log(e, r, out);
 			return;
 		}
 	}
@@ -92,8 +121,8 @@ static void explain_host(const struct job *job, enum job_reason reason, struct b
 	}
 }
 
-void job_explain(const struct job *job, struct job_verdict v, const char *detail,
-		 struct buf *out)
+void job_explain(const struct engine *e, const struct job *job, struct job_verdict v,
+		 const char *detail, struct buf *out)
 {
 	const struct job_record *r = job_get(job);
 
@@ -110,7 +139,7 @@ void job_explain(const struct job *job, struct job_verdict v, const char *detail
 					       : "cancelled before it ran");
 		break;
 	case REASON_DOWNLOAD_FAILED:
-		explain_download(r, out);
+		explain_download(e, r, out);
 		break;
 	case REASON_UPLOAD_FAILED:
 		if (r->attempt.n == 0) { /* it did not come to that */

@@ -257,6 +257,12 @@ static void probe_failed(struct engine *e, struct host *host, struct call_reply 
 			       host->conf->name,
 			       reply->noise[0] ? reply->noise : "(nothing)");
 		host_unfit(e, host, REASON_HOST_UNFIT, text);
+	} else if (reply_is(reply, "EDISK")) { /* there may be room soon */
+		(void)snprintf(
+			text, sizeof(text),
+			"host %s: %s: its disk is full or read-only", host->conf->name,
+			reply->text[0] ? reply->text : "cannot write in ~/.jobfs/bin");
+		host_failed(e, host, REMOTE_ABORTED, text);
 	} else if (reply->fault == REMOTE_OK || reply->fault == REMOTE_ABORTED) {
 		(void)snprintf(text, sizeof(text), "host %s: %s", host->conf->name,
 			       reply->text[0] ? reply->text : reply->frame.code);
@@ -322,11 +328,10 @@ static char *boot_command(const char *nonce)
 	char *command;
 
 	if (asprintf(&command,
-		     "exec /bin/sh -c 'umask 077; b=.jobfs/bin; t=$b/%s.tmp; "
-		     "mkdir -p $b && cat >$t && set -- $(sha256sum <$t); "
-		     "case $1 in %s*) mv -f $t $b/%s && c=OK;; *) rm -f $t; c=ETRUNC;; "
-		     "esac; "
-		     "echo @@%s BEGIN; echo @@%s END ${c:-EDISK}'",
+		     "exec /bin/sh -c 'umask 077; b=.jobfs/bin; t=$b/%s.tmp; c=EDISK; "
+		     "mkdir -p $b && cat >$t && set -- $(sha256sum <$t) && "
+		     "case $1 in %s*) mv -f $t $b/%s && c=OK;; *) c=ETRUNC;; esac; "
+		     "rm -f $t; echo @@%s BEGIN; echo @@%s END $c'",
 		     nonce, hash, hash, nonce, nonce) < 0) {
 		return NULL;
 	}

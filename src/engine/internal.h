@@ -191,7 +191,7 @@ struct engine {
 	bool is_draining;      /* answers only: nothing new is started */
 	bool in_transaction;
 	int64_t locked_at; /* since when another program has the database; 0: none */
-	int turn_error; /* the first failure of the database in this turn */
+	int turn_error;	   /* the first failure of the database in this turn */
 	struct err turn_err;
 	bool queue_changed;
 	int64_t daemon_events_size, daemon_event_seq;
@@ -287,8 +287,8 @@ void job_step_done(struct job *job);
 void job_retry_later(struct job *job);
 
 /* engine/explain.c; detail: what the caller knows besides, "" for nothing */
-void job_explain(const struct job *job, struct job_verdict v, const char *detail,
-		 struct buf *out);
+void job_explain(const struct engine *e, const struct job *job, struct job_verdict v,
+		 const char *detail, struct buf *out);
 
 /* engine/step.c */
 void step_put(struct engine *e, struct job *job);
