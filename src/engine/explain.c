@@ -89,7 +89,7 @@ static void explain_program(const struct job *job, enum job_reason reason,
 		(void)buf_printf(
 			out, "%s was stopped on %s when timeouts.run (%lld s) was over",
 			name, r->attempt.host,
-			(long long)job->run->spec->run_limit_ms / 1000);
+			(long long)job->run->spec->timeouts.run_ms / 1000);
 	} else {
 		(void)buf_printf(out, "%s exited with code %d on %s; see log", name,
 				 exit.code, r->attempt.host);

@@ -424,7 +424,7 @@ static int plan_vars(struct engine *e, struct job *job, struct buf *plan)
 	plan_var(plan, "ENDPOINT", place.endpoint);
 	plan_var(plan, "REGION", place.region);
 	(void)snprintf(number, sizeof(number), "%lld",
-		       (long long)(spec->run_limit_ms + 999) / 1000);
+		       (long long)(spec->timeouts.run_ms + 999) / 1000);
 	plan_var(plan, "RUN_LIMIT", number);
 	(void)snprintf(number, sizeof(number), "%lld",
 		       (long long)(e->conf->limits.stop_grace_ms + 999) / 1000);

@@ -94,6 +94,8 @@ static void read_document(struct spec_reader *r)
 	spec_read_inputs(r, top);
 	spec_read_s3(r, top);
 	spec_read_timeouts(r, top);
+	spec_read_retry(r, top);
+	spec_read_schedule(r, top);
 }
 
 static void reader_fini(struct spec_reader *r)

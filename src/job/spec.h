@@ -5,12 +5,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "job/state.h"
 #include "util/buf.h"
 #include "util/err.h"
 
 enum {
 	SPEC_SIZE_MAX = 1 << 20, /* bytes of spec.json */
 	SPEC_DEPTH_MAX = 16,
+	SPEC_PRIORITY_DEFAULT = 50,
 };
 
 struct spec_pair { /* of labels and env, in the order of the document */
@@ -32,6 +34,24 @@ enum spec_program {
 	SPEC_SCRIPT, /* a file below files/ */
 	SPEC_SHELL,  /* text for sh -e */
 	SPEC_ARGV,
+};
+
+struct spec_timeouts { /* of a phase; 0: none */
+	int64_t queue_ms;
+	int64_t prepare_ms;
+	int64_t download_ms;
+	int64_t run_ms; /* setup and program */
+	int64_t upload_ms;
+	int64_t stop_grace_ms;	/* -1: of the configuration */
+	int64_t unreachable_ms; /* after which a silent host has lost the job */
+};
+
+struct spec_retry {
+	int max_attempts; /* 1: it is not tried again */
+	bool has_on;
+	uint64_t on;		/* bits of enum job_reason */
+	uint64_t exit_codes[4]; /* bits of 0 to 255 */
+	int64_t backoff_ms;	/* before the second attempt; then it doubles */
 };
 
 struct spec {
@@ -63,7 +83,10 @@ struct spec {
 	char *s3_region;   /* NULL: of the configuration */
 	char *s3_endpoint; /* NULL: of the configuration */
 
-	int64_t run_limit_ms; /* 0: none */
+	int priority; /* 0 to 100: of jobs that wait, the higher goes first */
+	bool is_held; /* it waits for `release` */
+	struct spec_timeouts timeouts;
+	struct spec_retry retry;
 };
 
 /* What a spec is checked against, besides its own rules. */
@@ -113,6 +136,12 @@ void spec_freep(struct spec **spec);
 /* Appends the destination's prefix with {job} and {id} replaced. */
 int spec_expand_destination(const struct spec *spec, const char *job, const char *id,
 			    struct buf *out);
+
+/* Does the spec want another attempt after such a failure? exit_code: of the program,
+ * -1 for none. Without "on" only what may pass by itself is tried again, and only when
+ * no code of the user's can have run. */
+bool spec_retries(const struct spec_retry *retry, enum job_reason reason, int exit_code,
+		  bool may_have_run);
 
 /* Is name fit for a job? NULL when it is, else a sentence that says why not. */
 const char *spec_job_name_problem(const char *name);

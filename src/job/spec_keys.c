@@ -29,8 +29,8 @@ static const struct {
 	{ "outputs",       SPEC_SCOPE_TOP,        SUPPORTED },
 	{ "s3",            SPEC_SCOPE_TOP,        SUPPORTED },
 	{ "timeouts",      SPEC_SCOPE_TOP,        SUPPORTED },
-	{ "priority",      SPEC_SCOPE_TOP,        NOT_YET },
-	{ "hold",          SPEC_SCOPE_TOP,        NOT_YET },
+	{ "priority",      SPEC_SCOPE_TOP,        SUPPORTED },
+	{ "hold",          SPEC_SCOPE_TOP,        SUPPORTED },
 	{ "dry_run",       SPEC_SCOPE_TOP,        NOT_YET },
 	{ "depends_on",    SPEC_SCOPE_TOP,        NOT_YET },
 	{ "array",         SPEC_SCOPE_TOP,        NOT_YET },
@@ -38,7 +38,7 @@ static const struct {
 	{ "secrets",       SPEC_SCOPE_TOP,        NOT_YET },
 	{ "checkpoints",   SPEC_SCOPE_TOP,        NOT_YET },
 	{ "metrics",       SPEC_SCOPE_TOP,        NOT_YET },
-	{ "retry",         SPEC_SCOPE_TOP,        NOT_YET },
+	{ "retry",         SPEC_SCOPE_TOP,        SUPPORTED },
 	{ "notify",        SPEC_SCOPE_TOP,        NOT_YET },
 	{ "ttl",           SPEC_SCOPE_TOP,        NOT_YET },
 
@@ -64,12 +64,17 @@ static const struct {
 	{ "credentials",   SPEC_SCOPE_S3,         SUPPORTED },
 
 	{ "run",           SPEC_SCOPE_TIMEOUTS,   SUPPORTED },
-	{ "queue",         SPEC_SCOPE_TIMEOUTS,   NOT_YET },
-	{ "prepare",       SPEC_SCOPE_TIMEOUTS,   NOT_YET },
-	{ "download",      SPEC_SCOPE_TIMEOUTS,   NOT_YET },
-	{ "upload",        SPEC_SCOPE_TIMEOUTS,   NOT_YET },
-	{ "stop_grace",    SPEC_SCOPE_TIMEOUTS,   NOT_YET },
-	{ "unreachable",   SPEC_SCOPE_TIMEOUTS,   NOT_YET },
+	{ "queue",         SPEC_SCOPE_TIMEOUTS,   SUPPORTED },
+	{ "prepare",       SPEC_SCOPE_TIMEOUTS,   SUPPORTED },
+	{ "download",      SPEC_SCOPE_TIMEOUTS,   SUPPORTED },
+	{ "upload",        SPEC_SCOPE_TIMEOUTS,   SUPPORTED },
+	{ "stop_grace",    SPEC_SCOPE_TIMEOUTS,   SUPPORTED },
+	{ "unreachable",   SPEC_SCOPE_TIMEOUTS,   SUPPORTED },
+
+	{ "max_attempts",  SPEC_SCOPE_RETRY,      SUPPORTED },
+	{ "on",            SPEC_SCOPE_RETRY,      SUPPORTED },
+	{ "exit_codes",    SPEC_SCOPE_RETRY,      SUPPORTED },
+	{ "backoff",       SPEC_SCOPE_RETRY,      SUPPORTED },
 };
 /* clang-format on */
 

@@ -1,21 +1,15 @@
-/* resources, s3 and timeouts. */
+/* resources and s3. */
 #include "job/spec_read.h"
 
-#include <errno.h>
 #include <limits.h>
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "job/quantity.h"
 #include "job/show.h"
 #include "util/mem.h"
 
 enum {
 	HOSTS_SHOWN = 8,
 	REGION_LEN_MAX = 64,
-	RUN_DAYS_MAX = 366,
-	MS_PER_S = 1000,
 };
 
 /* ---- resources ---- */
@@ -235,72 +229,5 @@ void spec_read_s3(struct spec_reader *r, const struct json_mark *top)
 		read_region(r, spec_member(r, mark, "region"));
 		read_endpoint(r, spec_member(r, mark, "endpoint_url"));
 		read_credentials(r, spec_member(r, mark, "credentials"));
-	}
-}
-
-/* ---- timeouts ---- */
-
-/* Seconds as milliseconds; INT64_MAX for what is out of reach anyway. */
-static int64_t seconds_ms(const struct json_mark *mark)
-{
-	double ms = json_object_get_double(mark->value) * MS_PER_S;
-
-	return ms < (double)(INT64_MAX / 2) ? (int64_t)llround(ms) : INT64_MAX;
-}
-
-/* shown: the value for messages. */
-static bool read_duration(struct spec_reader *r, const struct json_mark *mark,
-			  int64_t *ret_ms, char shown[static SHOW_MAX])
-{
-	static const char expected[] =
-		"seconds, or a number with a unit: \"90s\" \"10m\" \"2h\" \"3d\"";
-	const char *text;
-	int result;
-
-	if (mark->kind == JSON_INT || mark->kind == JSON_REAL) {
-		(void)snprintf(shown, SHOW_MAX, "%.*s", (int)(mark->end - mark->at),
-			       r->doc.text + mark->at);
-		*ret_ms = seconds_ms(mark);
-		return true;
-	}
-	text = spec_text(r, mark, SPEC_TEXT_ANY, expected);
-	if (!text) {
-		return false;
-	}
-	show_text(text, strlen(text), shown);
-	result = duration_parse(text, ret_ms);
-	if (result == -EINVAL) {
-		spec_problem(r, mark, "found %s; expected %s", shown, expected);
-		return false;
-	}
-	*ret_ms = result < 0 ? INT64_MAX : *ret_ms;
-	return true;
-}
-
-static void read_run_limit(struct spec_reader *r, const struct json_mark *mark)
-{
-	const int64_t max_ms = (int64_t)RUN_DAYS_MAX * 24 * 3600 * MS_PER_S;
-	char shown[SHOW_MAX];
-	int64_t ms = 0;
-
-	if (!mark || !read_duration(r, mark, &ms, shown)) {
-		return;
-	}
-	if (ms <= 0 || ms > max_ms) {
-		spec_problem(r, mark,
-			     "found %s; expected more than 0 and at most %d days",
-			     shown, RUN_DAYS_MAX);
-		return;
-	}
-	r->spec->run_limit_ms = ms;
-}
-
-void spec_read_timeouts(struct spec_reader *r, const struct json_mark *top)
-{
-	const struct json_mark *mark = spec_member(r, top, "timeouts");
-
-	if (spec_keys(r, mark, SPEC_SCOPE_TIMEOUTS,
-		      "an object such as {\"run\": \"2h\"}")) {
-		read_run_limit(r, spec_member(r, mark, "run"));
 	}
 }

@@ -29,6 +29,7 @@ enum spec_scope {
 	SPEC_SCOPE_OUTPUTS,
 	SPEC_SCOPE_S3,
 	SPEC_SCOPE_TIMEOUTS,
+	SPEC_SCOPE_RETRY,
 };
 
 enum spec_text_rule { /* may be ORed */
@@ -90,3 +91,10 @@ void spec_read_labels(struct spec_reader *r, const struct json_mark *top);
 void spec_read_env(struct spec_reader *r, const struct json_mark *top);
 void spec_read_s3(struct spec_reader *r, const struct json_mark *top);
 void spec_read_timeouts(struct spec_reader *r, const struct json_mark *top);
+void spec_read_retry(struct spec_reader *r, const struct json_mark *top);
+void spec_read_schedule(struct spec_reader *r, const struct json_mark *top);
+
+/* spec_timeouts.c: "90s" or a number of seconds. *ret_ms is left alone when it is not
+ * there or wrong. */
+void spec_read_duration(struct spec_reader *r, const struct json_mark *mark,
+			bool may_be_zero, int64_t *ret_ms);

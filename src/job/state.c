@@ -20,53 +20,71 @@ static const struct {
 		BIT(JOB_CANCELLED) },
 	[JOB_HELD]        = { "HELD", false, false,
 		BIT(JOB_QUEUED) | BIT(JOB_CANCELLED) },
+	/* back to QUEUED: for another attempt */
 	[JOB_PREPARING]   = { "PREPARING", false, true,
 		BIT(JOB_QUEUED) | BIT(JOB_DOWNLOADING) | BIT(JOB_RUNNING) |
 		BIT(JOB_UPLOADING) | BIT(JOB_STOPPING) | ENDS },
 	[JOB_DOWNLOADING] = { "DOWNLOADING", false, true,
-		BIT(JOB_RUNNING) | BIT(JOB_UPLOADING) | BIT(JOB_STOPPING) | ENDS },
+		BIT(JOB_QUEUED) | BIT(JOB_RUNNING) | BIT(JOB_UPLOADING) |
+		BIT(JOB_STOPPING) | ENDS },
 	[JOB_RUNNING]     = { "RUNNING", false, true,
-		BIT(JOB_UPLOADING) | BIT(JOB_STOPPING) | ENDS },
-	[JOB_UPLOADING]   = { "UPLOADING", false, true, ENDS },
+		BIT(JOB_QUEUED) | BIT(JOB_UPLOADING) | BIT(JOB_STOPPING) | ENDS },
+	[JOB_UPLOADING]   = { "UPLOADING", false, true, BIT(JOB_QUEUED) | ENDS },
 	[JOB_STOPPING]    = { "STOPPING", false, true, BIT(JOB_UPLOADING) | ENDS },
 	[JOB_SUCCEEDED]   = { "SUCCEEDED", true, false, 0 },
-	[JOB_FAILED]      = { "FAILED", true, false, 0 },
-	[JOB_CANCELLED]   = { "CANCELLED", true, false, 0 },
+	/* by the user alone: retry, retry-upload */
+	[JOB_FAILED]      = { "FAILED", true, false,
+		BIT(JOB_QUEUED) | BIT(JOB_UPLOADING) },
+	[JOB_CANCELLED]   = { "CANCELLED", true, false, BIT(JOB_QUEUED) },
 	/* clang-format on */
+};
+
+/* May a job be tried again that failed for this reason? */
+enum retry {
+	NEVER,	   /* no job fails for it, or nobody wants that */
+	ON_DEMAND, /* when its spec says so */
+	MAY_PASS,  /* it may go better next time: also without being named */
 };
 
 static const struct {
 	const char *name;
 	const char *class;
+	enum retry retry;
 } reasons[JOB_REASON_COUNT] = {
 	/* clang-format off */
-	[REASON_NONE]              = { "", "" },
-	[REASON_INVALID_SPEC]      = { "InvalidSpec", "spec" },
-	[REASON_WAITING_FOR_FILES] = { "WaitingForFiles", "spec" },
-	[REASON_WAITING_FOR_SLOT]  = { "WaitingForSlot", "host" },
-	[REASON_HOST_UNREACHABLE]  = { "HostUnreachable", "host" },
-	[REASON_HOST_REFUSED]      = { "HostRefused", "host" },
-	[REASON_HOST_UNKNOWN]      = { "HostUnknown", "host" },
-	[REASON_HOST_KEY]          = { "HostKeyMismatch", "host" },
-	[REASON_HOST_AUTH]         = { "HostAuthFailed", "host" },
-	[REASON_HOST_UNFIT]        = { "HostNotReady", "host" },
-	[REASON_HOST_REBOOTED]     = { "HostRebooted", "host" },
-	[REASON_HOST_STATE_LOST]   = { "HostStateLost", "host" },
-	[REASON_LOST]              = { "ProcessLost", "host" },
-	[REASON_NO_SUCH_INPUT]     = { "NoSuchInput", "transfer" },
-	[REASON_DOWNLOAD_FAILED]   = { "DownloadFailed", "transfer" },
-	[REASON_UPLOAD_FAILED]     = { "UploadFailed", "transfer" },
-	[REASON_S3_UNREACHABLE]    = { "S3Unreachable", "transfer" },
-	[REASON_CLI_INSTALL_FAILED] = { "CliInstallFailed", "transfer" },
-	[REASON_NO_CREDENTIALS]    = { "NoCredentials", "credentials" },
-	[REASON_BAD_CREDENTIALS]   = { "BadCredentials", "credentials" },
-	[REASON_ACCESS_DENIED]     = { "AccessDenied", "credentials" },
-	[REASON_NON_ZERO_EXIT]     = { "NonZeroExit", "user" },
-	[REASON_SIGNALED]          = { "Signaled", "user" },
-	[REASON_SETUP_FAILED]      = { "SetupFailed", "user" },
-	[REASON_CANCELLED]         = { "Cancelled", "user" },
-	[REASON_TIMEOUT_RUN]       = { "TimeoutRun", "limit" },
-	[REASON_INTERNAL]          = { "Internal", "daemon" },
+	[REASON_NONE]              = { "", "", NEVER },
+	[REASON_INVALID_SPEC]      = { "InvalidSpec", "spec", NEVER },
+	[REASON_WAITING_FOR_FILES] = { "WaitingForFiles", "spec", NEVER },
+	[REASON_WAITING_FOR_SLOT]  = { "WaitingForSlot", "host", NEVER },
+	[REASON_WAITING_FOR_RETRY] = { "WaitingForRetry", "host", NEVER },
+	[REASON_HOST_UNREACHABLE]  = { "HostUnreachable", "host", MAY_PASS },
+	[REASON_HOST_REFUSED]      = { "HostRefused", "host", MAY_PASS },
+	[REASON_HOST_UNKNOWN]      = { "HostUnknown", "host", ON_DEMAND },
+	[REASON_HOST_KEY]          = { "HostKeyMismatch", "host", ON_DEMAND },
+	[REASON_HOST_AUTH]         = { "HostAuthFailed", "host", ON_DEMAND },
+	[REASON_HOST_UNFIT]        = { "HostNotReady", "host", MAY_PASS },
+	[REASON_HOST_REBOOTED]     = { "HostRebooted", "host", MAY_PASS },
+	[REASON_HOST_STATE_LOST]   = { "HostStateLost", "host", ON_DEMAND },
+	[REASON_LOST]              = { "ProcessLost", "host", MAY_PASS },
+	[REASON_NO_SUCH_INPUT]     = { "NoSuchInput", "transfer", ON_DEMAND },
+	[REASON_DOWNLOAD_FAILED]   = { "DownloadFailed", "transfer", MAY_PASS },
+	[REASON_UPLOAD_FAILED]     = { "UploadFailed", "transfer", ON_DEMAND },
+	[REASON_S3_UNREACHABLE]    = { "S3Unreachable", "transfer", MAY_PASS },
+	[REASON_CLI_INSTALL_FAILED] = { "CliInstallFailed", "transfer", MAY_PASS },
+	[REASON_NO_CREDENTIALS]    = { "NoCredentials", "credentials", ON_DEMAND },
+	[REASON_BAD_CREDENTIALS]   = { "BadCredentials", "credentials", ON_DEMAND },
+	[REASON_ACCESS_DENIED]     = { "AccessDenied", "credentials", ON_DEMAND },
+	[REASON_NON_ZERO_EXIT]     = { "NonZeroExit", "user", ON_DEMAND },
+	[REASON_SIGNALED]          = { "Signaled", "user", ON_DEMAND },
+	[REASON_SETUP_FAILED]      = { "SetupFailed", "user", ON_DEMAND },
+	[REASON_CANCELLED]         = { "Cancelled", "user", NEVER },
+	[REASON_HELD]              = { "Held", "user", NEVER },
+	[REASON_TIMEOUT_QUEUE]     = { "TimeoutQueue", "limit", ON_DEMAND },
+	[REASON_TIMEOUT_PREPARE]   = { "TimeoutPrepare", "limit", ON_DEMAND },
+	[REASON_TIMEOUT_DOWNLOAD]  = { "TimeoutDownload", "limit", ON_DEMAND },
+	[REASON_TIMEOUT_RUN]       = { "TimeoutRun", "limit", ON_DEMAND },
+	[REASON_TIMEOUT_UPLOAD]    = { "TimeoutUpload", "limit", ON_DEMAND },
+	[REASON_INTERNAL]          = { "Internal", "daemon", ON_DEMAND },
 	/* clang-format on */
 };
 
@@ -108,6 +126,16 @@ const char *job_reason_name(enum job_reason reason)
 const char *job_reason_class(enum job_reason reason)
 {
 	return reasons[reason].class;
+}
+
+bool job_reason_may_retry(enum job_reason reason)
+{
+	return reasons[reason].retry != NEVER;
+}
+
+bool job_reason_may_pass(enum job_reason reason)
+{
+	return reasons[reason].retry == MAY_PASS;
 }
 
 enum job_reason job_reason_from_name(const char *name)

@@ -36,6 +36,7 @@ enum job_reason {
 	REASON_WAITING_FOR_FILES,
 	/* host */
 	REASON_WAITING_FOR_SLOT,
+	REASON_WAITING_FOR_RETRY,
 	REASON_HOST_UNREACHABLE,
 	REASON_HOST_REFUSED,
 	REASON_HOST_UNKNOWN,
@@ -60,8 +61,13 @@ enum job_reason {
 	REASON_SIGNALED,
 	REASON_SETUP_FAILED,
 	REASON_CANCELLED,
+	REASON_HELD,
 	/* limit */
+	REASON_TIMEOUT_QUEUE,
+	REASON_TIMEOUT_PREPARE,
+	REASON_TIMEOUT_DOWNLOAD,
 	REASON_TIMEOUT_RUN,
+	REASON_TIMEOUT_UPLOAD,
 	/* daemon */
 	REASON_INTERNAL,
 	JOB_REASON_COUNT,
@@ -72,4 +78,8 @@ const char *job_reason_name(enum job_reason reason);
 /* spec, host, transfer, credentials, gpu, user, limit, preempted, daemon; "" for none.
  */
 const char *job_reason_class(enum job_reason reason);
+/* Can a spec ask for another attempt after a failure for this reason? */
+bool job_reason_may_retry(enum job_reason reason);
+/* Could the next attempt succeed without anybody mending anything? */
+bool job_reason_may_pass(enum job_reason reason);
 enum job_reason job_reason_from_name(const char *name); /* REASON_NONE when unknown */

@@ -135,7 +135,7 @@ static void check_spec(const struct spec *spec)
 	HOLDS(path_check(spec->output_path, NULL) == 0);
 	HOLDS((spec->program == SPEC_ARGV) == (spec->argv != NULL));
 	HOLDS((spec->program == SPEC_ARGV) == (spec->script == NULL));
-	HOLDS(spec->gpus >= 0 && spec->run_limit_ms >= 0);
+	HOLDS(spec->gpus >= 0 && spec->timeouts.run_ms >= 0);
 	HOLDS(spec->has_outputs == (spec->destination_prefix != NULL));
 	HOLDS(spec->has_outputs == (spec->destination_bucket != NULL));
 	HOLDS(spec_expand_destination(spec, "{id}", "{job}", &out) == 0);

@@ -43,7 +43,7 @@ TEST("what is not said has its default")
 	CHECK(!spec->host && !spec->setup && !spec->image && !spec->argv);
 	CHECK(!spec->s3_region && !spec->s3_endpoint);
 	CHECK_INT(spec->gpus, 0);
-	CHECK_INT(spec->run_limit_ms, 0);
+	CHECK_INT(spec->timeouts.run_ms, 0);
 	CHECK(spec->args && !spec->args[0]);
 	CHECK(!spec->has_outputs && !spec->destination_prefix);
 	CHECK_STR(spec->output_path, "output");
@@ -102,7 +102,7 @@ TEST("every key of a full spec arrives")
 	CHECK(!spec->exclude[0]);
 	CHECK_STR(spec->s3_region, "ap-south-1");
 	CHECK_STR(spec->s3_endpoint, "http://[::1]:9000/x");
-	CHECK_INT(spec->run_limit_ms, 7200000);
+	CHECK_INT(spec->timeouts.run_ms, 7200000);
 }
 
 TEST("an array runs as it is")
@@ -140,7 +140,7 @@ TEST("the run limit is seconds or a duration")
 		(void)buf_printf(&text, "{\"run\":\"a\",\"timeouts\":{\"run\":%s}}",
 				 rows[i].text);
 		spec = accepted(buf_text(&text));
-		CHECK_INT(spec->run_limit_ms, rows[i].ms);
+		CHECK_INT(spec->timeouts.run_ms, rows[i].ms);
 	}
 }
 
@@ -226,21 +226,21 @@ TEST("at most 20 problems are told, and the others are counted")
 	struct err e = ERR_INIT;
 	size_t shown = 0;
 
-	(void)buf_add_str(&text, "{\"run\":\"a\",\"hold\":1,\"args\":[1");
+	(void)buf_add_str(&text, "{\"run\":\"a\",\"ttl\":1,\"args\":[1");
 	for (int i = 2; i < 100; i++) {
 		(void)buf_printf(&text, ",\n%d", i);
 	}
 	(void)buf_add_str(&text, "]}");
 	CHECK_INT(spec_parse(text.data, text.len, &spec_context, &spec, &e), -EINVAL);
 	(void)buf_add_str(&lines,
-			  "spec.json:1:12: $.hold: \"hold\" is not supported yet; "
+			  "spec.json:1:12: $.ttl: \"ttl\" is not supported yet; "
 			  "expected a spec without it\n");
 	while (++shown < PROBLEMS_MAX) {
 		(void)buf_printf(
 			&lines,
 			"spec.json:%zu:%d: $.args[%zu]: found a number; expected a "
 			"string\n",
-			shown, shown == 1 ? 29 : 1, shown - 1);
+			shown, shown == 1 ? 28 : 1, shown - 1);
 	}
 	(void)buf_add_str(&lines, "(and 80 more)");
 	CHECK_STR(e.text, buf_text(&lines));
@@ -341,18 +341,17 @@ TEST("an unknown key is refused with what was probably meant")
 		  "\"outputs\"?" },
 		{ "\"ran\": {}",
 		  "1: $.ran: unknown key \"ran\"; did you mean \"run\"?" },
-		{ "\"priorty\": 1",
-		  "1: $.priorty: unknown key \"priorty\"; did you mean "
-		  "\"priority\" (which is not supported yet)?" },
+		{ "\"metric\": 1", "1: $.metric: unknown key \"metric\"; did you mean "
+				   "\"metrics\" (which is not supported yet)?" },
 		{ "\"command\": \"\"", "1: $.command: unknown key \"command\"; "
 				       "expected one of: version, labels, "
 				       "resources, inputs, script, run, args, setup, "
 				       "image, env, outputs, s3, "
-				       "timeouts" },
+				       "timeouts, priority, hold, retry" },
 		{ "\"\": 1", "1: $[\"\"]: unknown key \"\"; expected one of: version, "
 			     "labels, resources, "
 			     "inputs, script, run, args, setup, image, env, outputs, "
-			     "s3, timeouts" },
+			     "s3, timeouts, priority, hold, retry" },
 		{ "\"resources\": {\"gpu\": 1}",
 		  "15: $.resources.gpu: unknown key \"gpu\"; did you mean \"gpus\"?" },
 		{ "\"resources\": {\"memory\": 1}",
@@ -374,7 +373,7 @@ TEST("an unknown key is refused with what was probably meant")
 				   "one of: version, labels, "
 				   "resources, inputs, script, run, args, setup, "
 				   "image, env, outputs, s3, "
-				   "timeouts" },
+				   "timeouts, priority, hold, retry" },
 	};
 
 	ALL_REFUSED(rows);
@@ -382,15 +381,12 @@ TEST("an unknown key is refused with what was probably meant")
 
 TEST("keys of a later version are refused by name")
 {
-	static const char *const top[] = { "priority",	 "hold",    "dry_run",
-					   "depends_on", "array",   "retry",
-					   "notify",	 "ttl",	    "docker_args",
-					   "secrets",	 "metrics", "checkpoints" };
+	static const char *const top[] = { "dry_run", "depends_on", "array",
+					   "notify",  "ttl",	    "docker_args",
+					   "secrets", "metrics",    "checkpoints" };
 	static const char *const inner[][2] = {
-		{ "resources", "pool" },      { "resources", "gpu_type" },
-		{ "timeouts", "queue" },      { "timeouts", "prepare" },
-		{ "timeouts", "download" },   { "timeouts", "upload" },
-		{ "timeouts", "stop_grace" }, { "timeouts", "unreachable" },
+		{ "resources", "pool" },
+		{ "resources", "gpu_type" },
 	};
 	char text[128], line[128];
 

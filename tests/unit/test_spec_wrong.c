@@ -467,7 +467,7 @@ TEST("a key that is unknown, or for a later version")
 {
 	static const char *const names[][2] = {
 		{ "zzzzzzzz", "unknown key \"zzzzzzzz\"; expected one of: " },
-		{ "priority", NULL }, /* is only known at the top */
+		{ "dry_run", NULL }, /* is only known at the top */
 	};
 
 	for (size_t i = 1; i < N_ROWS; i++) {
@@ -486,8 +486,8 @@ TEST("a key that is unknown, or for a later version")
 				       names[k][0]);
 			expect(i + 1, 1, path,
 			       names[k][1]   ? names[k][1]
-			       : parent == 0 ? "\"priority\" is not supported yet"
-					     : "unknown key \"priority\"; ");
+			       : parent == 0 ? "\"dry_run\" is not supported yet"
+					     : "unknown key \"dry_run\"; ");
 			finish();
 		}
 	}
