@@ -50,6 +50,7 @@ put | launch | urls | manifest | cancel | signal | upload | ack)
 	launch:1) attempt "$1" || bad_args ;;
 	manifest:0 | upload:0 | ack:0) ;;
 	ack:1) [ "$1" = force ] || bad_args ;;
+	upload:1) [ "$1" = again ] || bad_args ;;
 	*) bad_args ;;
 	esac
 	"cmd_$verb" "$@"

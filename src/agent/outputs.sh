@@ -108,7 +108,7 @@ stage() {
 	ln -s "$PWD/$1" "$a/stage/$1" || exit 1
 }
 
-cmd__upload() { # as _run, for an attempt whose runner is gone
+cmd__upload() { # [again]: as _run, for an attempt whose runner is gone
 	exec 3<&0 </dev/null
 	keeper_start
 	k_rc=$?
@@ -118,8 +118,8 @@ cmd__upload() { # as _run, for an attempt whose runner is gone
 	load_claim
 	load_plan
 	if uploader_lives || ! take_turn up "$nonce"; then exit; fi
-	# written by us or by the dead runner; the one end that may be replaced
-	case $(cat "$a/end" 2>/dev/null) in upload-failed*) rm -f "$a/end" ;; esac
+	# written by us or by the dead runner; the ends that may be replaced
+	case $1$(cat "$a/end" 2>/dev/null) in upload-failed* | again*) rm -f "$a/end" ;; esac
 	case $(cat "$a/timeout" 2>/dev/null) in upload) rm -f "$a/timeout" ;; esac
 	say started
 	exec >/dev/null
@@ -133,20 +133,20 @@ cmd__upload() { # as _run, for an attempt whose runner is gone
 	upload
 }
 
-cmd_upload() {
+cmd_upload() { # [again]
 	get_boot
 	alive_word
 	case $c_kind in none) reply ENOCLAIM "never launched" ;; void) reply VOIDED ;; esac
 	[ ! -f "$a/acked" ] || reply EACKED "already acknowledged"
 	case $alive in
-	'done') case $(cat "$a/end") in upload-failed*) ;; *) reply OK ;; esac ;;
+	'done') case $1$(cat "$a/end") in upload-failed* | again*) ;; *) reply OK ;; esac ;;
 	orphan) [ -f "$a/exit" ] || reply EALIVE "the program still runs" ;;
 	1)
 		uploader_lives && reply OK
 		reply EALIVE "the runner lives"
 		;;
 	esac
-	detach _upload
+	detach _upload "$1"
 	case $r_said in started) reply OK ;; esac
 	uploader_lives && reply OK
 	reply ESTREAM "the stream ended before END"

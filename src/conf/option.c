@@ -196,6 +196,11 @@ static const struct option options[] = {
 	{ "limits.user_dirs", OPTION_INT, IN_CONF(limits.user_dirs), "200000",
 	  .min = 0, .max = 10000000,
 	  .help = "Jobs of one user, finished ones too; 0 is no limit." },
+	{ "limits.log_bytes", OPTION_SIZE, IN_CONF(limits.log_bytes), "256MiB",
+	  .min = 64 * KIB, .max = TIB,
+	  .help = "Of the log of one job, and of its transfer.log. A longer one loses "
+	          "its middle: the first quarter and the end are kept, with a line "
+	          "between them that says how many bytes were left out." },
 	{ "limits.poll_interval", OPTION_DURATION, IN_CONF(limits.poll_interval_ms),
 	  "2s", .min = 50, .max = HOUR,
 	  .help = "How old news from a GPU host may be." },

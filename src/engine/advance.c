@@ -18,7 +18,7 @@ enum {
 	STEPS_MAX = 32, /* of one job in one turn */
 };
 
-static void get_facts(const struct job *job, struct job_facts *f)
+void job_get_facts(const struct job *job, struct job_facts *f)
 {
 	const struct job_record *r = job_get(job);
 	const struct run *run = job->run;
@@ -49,7 +49,11 @@ static void get_facts(const struct job *job, struct job_facts *f)
 		.has_manifest = run->has_manifest,
 		.is_verified = r->outputs_uri != NULL,
 		.is_acked = r->attempt.is_acked,
-		.timed_out = r->attempt.timed_out,
+		.timeout = job_timeout_parse(r->attempt.timeout),
+		.queue_is_over = r->state == JOB_QUEUED && limit_is_over(run),
+		.silence_is_over = limit_silence_is_over(run),
+		.signal_due = r->signal != NULL,
+		.upload_again = r->upload_again,
 	};
 }
 
@@ -92,6 +96,18 @@ void job_step_failed(struct engine *e, struct job *job, enum job_reason reason,
 	job_retry_later(job);
 }
 
+/* Its time-out said that a silent host has lost the job: when it is back, it is to end
+ * and forget what it may still run. */
+static void give_up_host(struct engine *e, struct job *job)
+{
+	struct job_record *r = job_edit(e, job);
+
+	if (r && r->attempt.n > 0) {
+		leftover_add(e, job);
+		r->attempt.is_acked = true;
+	}
+}
+
 void job_finish(struct engine *e, struct job *job, struct job_verdict verdict,
 		const char *detail)
 {
@@ -107,9 +123,23 @@ void job_finish(struct engine *e, struct job *job, struct job_verdict verdict,
 				 r->attempt.host, r->key, r->attempt.n,
 				 job->run->spec->output_path);
 	}
+	attempt_close(e, job, verdict, buf_text(&text));
+	if (attempt_retry(e, job, verdict, buf_text(&text))) {
+		return;
+	}
+	if (verdict.reason == REASON_HOST_UNREACHABLE) {
+		give_up_host(e, job);
+	}
+	FAILPOINT("job.finish");
+	attempt_close(e, job, verdict, buf_text(&text));
+	if (attempt_retry(e, job, verdict, buf_text(&text))) {
+		return;
+	}
+	if (verdict.reason == REASON_HOST_UNREACHABLE) {
+		give_up_host(e, job);
+	}
 	(void)job_transition(e, job, verdict.state, verdict.reason, "%s",
 			     buf_text(&text));
-	FAILPOINT("job.finish");
 	schedule_release(e, job);
 	job->run->wants_poll = false;
 	job->run->wake_at = 0;
@@ -117,70 +147,6 @@ void job_finish(struct engine *e, struct job *job, struct job_verdict verdict,
 }
 
 /* --- steps of our own ------------------------------------------------------------ */
-
-static int set_transfer(struct job_transfer *t, const char *name, const char *uri,
-			int64_t total)
-{
-	t->total = total;
-	t->state = TRANSFER_WAITING;
-	return job_set_text(&t->name, name) < 0 || job_set_text(&t->uri, uri) < 0
-		       ? -ENOMEM
-		       : 0;
-}
-
-/* The lines of `progress`: every input, then the outputs. */
-static int set_transfers(struct job *job, struct job_record *r)
-{
-	const struct spec *spec = job->run->spec;
-	size_t n = spec->n_inputs + spec->has_outputs;
-	int error = 0;
-
-	if (n == 0 || r->transfers) {
-		return 0;
-	}
-	r->transfers = calloc(n, sizeof(*r->transfers));
-	if (!r->transfers) {
-		return -ENOMEM;
-	}
-	r->n_transfers = n;
-	for (size_t i = 0; i < spec->n_inputs && error == 0; i++) {
-		cleanup_buf struct buf uri = BUF_INIT;
-
-		(void)buf_printf(&uri, "s3://%s/%s", spec->inputs[i].bucket,
-				 spec->inputs[i].key);
-		error = set_transfer(&r->transfers[i], spec->inputs[i].name,
-				     buf_text(&uri), job->run->input_bytes[i]);
-	}
-	if (spec->has_outputs && error == 0) {
-		error = set_transfer(&r->transfers[n - 1], "outputs",
-				     job->run->destination, -1);
-	}
-	return error;
-}
-
-/* From the commit of this turn on the attempt exists: it will be launched under this
- * name and no other, however often this daemon dies. */
-static void step_commit(struct engine *e, struct job *job)
-{
-	struct job_record *r = job_edit(e, job);
-
-	if (!r) {
-		return;
-	}
-	r->attempt.n = 1;
-	r->attempt.log_base = r->stream_size[STREAM_LOG];
-	r->attempt.transfer_base = r->stream_size[STREAM_TRANSFER];
-	if (job_set_text(&r->attempt.storeid, job->host->storeid) < 0 ||
-	    set_transfers(job, r) < 0) {
-		engine_fail_turn(e, -ENOMEM, NULL);
-		return;
-	}
-	FAILPOINT("job.attempt");
-	job->run->is_polled = true; /* nothing was sent yet: there is nothing to ask */
-	job_step_done(job);
-	(void)job_event(e, job, "attempt", "attempt %d on %s", r->attempt.n,
-			r->attempt.host);
-}
 
 /* A job judges only what its host said after it began to wait: the trouble of yesterday
  * may be mended. A job that may run there does not judge at all. */
@@ -209,6 +175,9 @@ static void step_wait_host(struct engine *e, struct job *job)
 					? 0
 					: e->conf->limits.connect_patience_ms,
 				host->trouble);
+		if (job->run != run || job_state_is_final(job_get(job)->state)) {
+			return; /* that was the end of the wait */
+		}
 	}
 	if (run->host_since == 0) {
 		run->host_since = clock_ms();
@@ -225,6 +194,9 @@ static void step_wait_cli(struct engine *e, struct job *job)
 
 	if (run->cli_since > 0 && host->cli_failed_at >= run->cli_since) {
 		job_step_failed(e, job, REASON_CLI_INSTALL_FAILED, 0, host->cli_error);
+		if (job->run != run || job_state_is_final(job_get(job)->state)) {
+			return;
+		}
 	}
 	if (run->cli_since == 0) {
 		run->cli_since = clock_ms();
@@ -282,7 +254,7 @@ static bool take_step(struct engine *e, struct job *job, enum job_step step,
 		payload_prepare(e, job);
 		return false;
 	case STEP_COMMIT:
-		step_commit(e, job);
+		attempt_begin(e, job);
 		return true;
 	case STEP_PUT:
 		step_put(e, job);
@@ -295,6 +267,9 @@ static bool take_step(struct engine *e, struct job *job, enum job_step step,
 		return false;
 	case STEP_CANCEL:
 		step_cancel(e, job);
+		return false;
+	case STEP_SIGNAL:
+		step_signal(e, job);
 		return false;
 	case STEP_UPLOAD:
 		step_upload(e, job);
@@ -313,6 +288,24 @@ static bool take_step(struct engine *e, struct job *job, enum job_step step,
 		return false;
 	}
 	return false;
+}
+
+/* What was prepared too long is stopped like a cancel, and the reason is on disk before
+ * the host hears of it. */
+static void note_limits(struct engine *e, struct job *job)
+{
+	struct job_record *r;
+
+	if (job_get(job)->state != JOB_PREPARING || !limit_is_over(job->run)) {
+		return;
+	}
+	job->run->limit_at = 0;
+	if (job_get(job)->attempt.is_claimed || !(r = job_edit(e, job))) {
+		return;
+	}
+	if (job_set_text(&r->attempt.timeout, "prepare") < 0) {
+		engine_fail_turn(e, -ENOMEM, NULL);
+	}
 }
 
 /* What it waited for has come: the next wait begins anew. */
@@ -334,7 +327,8 @@ void job_advance(struct engine *e, struct job *job)
 		if (!job->run || job->run->is_busy || job->run->wake_at > clock_ms()) {
 			return;
 		}
-		get_facts(job, &facts);
+		note_limits(e, job);
+		job_get_facts(job, &facts);
 		note_waits(job, &facts);
 		if (!take_step(e, job, job_next_step(&facts), &facts)) {
 			return;

@@ -58,7 +58,7 @@ static struct job *find_job(struct engine *e, const struct call_spec *spec)
 {
 	struct job *job = spec->job ? table_get(e, spec->job) : NULL;
 
-	if (!job || !job->run || job_get(job)->attempt.n != spec->attempt) {
+	if (!job || !job->run || job->run->id != spec->run) {
 		return NULL;
 	}
 	job->run->is_busy = false;
@@ -70,7 +70,8 @@ static void call_handle(struct engine *e, struct event *event)
 	struct call *call = (struct call *)event;
 	struct remote_call *remote = &call->remote;
 	struct call_reply reply = { .fault = remote->fault,
-				    .text = remote->error.text };
+				    .text = remote->error.text,
+				    .subject = call->spec.subject };
 	char message[ERR_TEXT_MAX] = "";
 	struct job *job = find_job(e, &call->spec);
 
@@ -188,7 +189,9 @@ void call_send(struct engine *e, struct call *call)
 /* The turn in which it was thought of was undone: nobody waits for it any more. */
 void call_drop(struct engine *e, struct call *call)
 {
-	struct call_reply reply = { .fault = REMOTE_CANCELLED, .text = "" };
+	struct call_reply reply = { .fault = REMOTE_CANCELLED,
+				    .text = "",
+				    .subject = call->spec.subject };
 	struct job *job = call->spec.job ? table_get(e, call->spec.job) : NULL;
 
 	if (job && job->run) {

@@ -1,4 +1,5 @@
 /* `ctl`: one table of verbs. */
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +7,8 @@
 #include "engine/internal.h"
 #include "engine/request.h"
 #include "util/failpoint.h"
+
+enum { PRIORITY_MAX = 100 };
 
 static int cancel(struct engine *e, struct job *job, bool now)
 {
@@ -25,8 +28,8 @@ static int cancel(struct engine *e, struct job *job, bool now)
 		return -ENOMEM;
 	}
 	edit->cancel = true;
-	FAILPOINT("control.cancel");
 	edit->cancel_now = now;
+	FAILPOINT("control.cancel");
 	(void)job_event(e, job, "cancel", "%s",
 			now ? "asked for, without grace" : "asked for");
 	if (r->state == JOB_QUEUED || r->state == JOB_HELD) {
@@ -40,48 +43,219 @@ static int cancel(struct engine *e, struct job *job, bool now)
 	return 0;
 }
 
-static int verb_cancel(struct engine *e, struct job *job)
+static int verb_cancel(struct engine *e, struct job *job, const char *word)
 {
-	return cancel(e, job, false);
+	if (word[0] && !streq(word, "now")) {
+		return -EINVAL;
+	}
+	return cancel(e, job, word[0] != '\0');
 }
 
-static int verb_cancel_now(struct engine *e, struct job *job)
+static int verb_hold(struct engine *e, struct job *job, const char *word)
 {
-	return cancel(e, job, true);
+	(void)word;
+	if (job_get(job)->state == JOB_HELD) {
+		return 0;
+	}
+	if (job_get(job)->state != JOB_QUEUED) {
+		return -EBUSY;
+	}
+	return job_transition(e, job, JOB_HELD, REASON_HELD, "%s",
+			      "held; echo release > ctl lets it go");
 }
 
-static int verb_later(struct engine *e, struct job *job)
+static int verb_release(struct engine *e, struct job *job, const char *word)
+{
+	int r;
+
+	(void)word;
+	if (job_get(job)->state == JOB_QUEUED) {
+		return 0;
+	}
+	if (job_get(job)->state != JOB_HELD) {
+		return -EBUSY;
+	}
+	r = job_transition(e, job, JOB_QUEUED, REASON_NONE, "%s", "");
+	submit_check_files(e, job);
+	return r;
+}
+
+static int verb_priority(struct engine *e, struct job *job, const char *word)
+{
+	enum job_state state = job_get(job)->state;
+	struct job_record *r;
+	char *end;
+	long n = strtol(word, &end, 10);
+
+	if (!isdigit((unsigned char)word[0]) || *end || n < 0 || n > PRIORITY_MAX) {
+		return -EINVAL;
+	}
+	if (state != JOB_QUEUED && state != JOB_HELD) {
+		return -EBUSY;
+	}
+	r = job_edit(e, job);
+	if (!r) {
+		return -ENOMEM;
+	}
+	r->priority = (int)n;
+	if (state == JOB_QUEUED) { /* to its new place */
+		schedule_dequeue(e, job);
+		schedule_enqueue(e, job);
+	}
+	return job_event(e, job, "priority", "%ld", n);
+}
+
+static int verb_signal(struct engine *e, struct job *job, const char *word)
+{
+	static const char *const names[] = { "HUP",  "INT",  "QUIT", "USR1",  "USR2",
+					     "TERM", "CONT", "STOP", "WINCH", "ALRM" };
+	const char *name = has_prefix(word, "SIG") ? word + 3 : word;
+	struct job_record *r;
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(names) && !streq(names[i], name)) {
+		i++;
+	}
+	if (i == ARRAY_SIZE(names)) {
+		return -EINVAL;
+	}
+	if (job_get(job)->state != JOB_RUNNING || job_get(job)->signal) {
+		return -EBUSY;
+	}
+	r = job_edit(e, job);
+	if (!r || job_set_text(&r->signal, names[i]) < 0) {
+		return -ENOMEM;
+	}
+	job->run->wake_at = 0;
+	job_wake(e, job);
+	return job_event(e, job, "signal", "%s: asked for", names[i]);
+}
+
+/* --- after the end --------------------------------------------------------------- */
+
+/* A final job that goes on needs its spec again, and its destination for itself. */
+static int take_up(struct engine *e, struct job *job)
+{
+	int r = job->run ? 0 : run_attach_stored(e, job);
+
+	if (r < 0) {
+		return r == -ENOMEM ? r : -EIO;
+	}
+	return submit_find_same_destination(e, job) ? -EEXIST : 0;
+}
+
+static void forget_cancel(struct job_record *r)
+{
+	r->cancel = r->cancel_now = false;
+	r->retries = 0;
+	(void)job_set_text(&r->signal, NULL);
+}
+
+static int verb_retry(struct engine *e, struct job *job, const char *word)
+{
+	enum job_state state = job_get(job)->state;
+	struct job_record *r;
+	int error;
+
+	(void)word;
+	if (state != JOB_FAILED && state != JOB_CANCELLED) {
+		return -EBUSY;
+	}
+	error = take_up(e, job);
+	if (error < 0) {
+		return error;
+	}
+	r = job_edit(e, job);
+	if (!r) {
+		return -ENOMEM;
+	}
+	forget_cancel(r);
+	(void)job_event(e, job, "retry", "%s", "asked for");
+	error = attempt_again(e, job, 0, "");
+	submit_check_files(e, job);
+	return error;
+}
+
+static int verb_retry_upload(struct engine *e, struct job *job, const char *word)
+{
+	enum job_state state = job_get(job)->state;
+	struct job_facts facts;
+	struct job_record *r;
+	int error;
+
+	(void)word;
+	if (state != JOB_FAILED && state != JOB_CANCELLED) {
+		return -EBUSY;
+	}
+	error = take_up(e, job);
+	if (error < 0) {
+		return error;
+	}
+	job_get_facts(job, &facts);
+	r = job_edit(e, job);
+	if (!r || !job_may_upload_again(&facts) || !job->host) {
+		return r ? -EBUSY : -ENOMEM;
+	}
+	r->upload_again = true;
+	r->attempt.state = JOB_NEW; /* it is not over after all */
+	schedule_take(job, job->host);
+	job->run->wake_at = 0;
+	job_wake(e, job);
+	return job_transition(e, job, JOB_UPLOADING, REASON_NONE, "%s",
+			      "the outputs are uploaded again");
+}
+
+static int verb_later(struct engine *e, struct job *job, const char *word)
 {
 	(void)e;
 	(void)job;
+	(void)word;
 	return -EOPNOTSUPP;
 }
 
+/* --- the table -------------------------------------------------------------------- */
+
 static const struct {
-	const char *words;
-	int (*run)(struct engine *e, struct job *job);
+	const char *name;
+	enum { WORD_NONE, WORD_MAYBE, WORD_NEEDED } word;
+	int (*run)(struct engine *e, struct job *job, const char *word);
 } verbs[] = {
-	{ "cancel", verb_cancel }, { "cancel now", verb_cancel_now },
-	{ "retry", verb_later },   { "retry-upload", verb_later },
-	{ "hold", verb_later },	   { "release", verb_later },
-	{ "sync", verb_later },
+	{ "cancel", WORD_MAYBE, verb_cancel },
+	{ "hold", WORD_NONE, verb_hold },
+	{ "release", WORD_NONE, verb_release },
+	{ "priority", WORD_NEEDED, verb_priority },
+	{ "signal", WORD_NEEDED, verb_signal },
+	{ "retry", WORD_NONE, verb_retry },
+	{ "retry-upload", WORD_NONE, verb_retry_upload },
+	{ "sync", WORD_NONE, verb_later },
 };
+
+/* -EINVAL: no such verb, or not with such a word. */
+static int run_verb(struct engine *e, struct job *job, char *text)
+{
+	char *word = text + strcspn(text, " ");
+
+	if (*word) {
+		*word++ = '\0';
+		word += strspn(word, " ");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		if (!streq(verbs[i].name, text)) {
+			continue;
+		}
+		if (word[0] ? verbs[i].word == WORD_NONE
+			    : verbs[i].word == WORD_NEEDED) {
+			return -EINVAL;
+		}
+		return verbs[i].run(e, job, word);
+	}
+	return -EINVAL;
+}
 
 static void handle_control(struct engine *e, struct job_request *request,
 			   struct job *job)
 {
-	int r = -EINVAL;
-
-	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
-		if (streq(verbs[i].words, request->text)) {
-			r = verbs[i].run(e, job);
-		}
-	}
-	if (has_prefix(request->text, "priority ") ||
-	    has_prefix(request->text, "signal ")) {
-		r = -EOPNOTSUPP;
-	}
-	request_answer(e, &request->request, r, 0);
+	request_answer(e, &request->request, run_verb(e, job, request->text), 0);
 }
 
 void engine_control(struct engine *engine, int64_t job, const char *text, size_t len,

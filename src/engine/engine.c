@@ -41,13 +41,12 @@ static int64_t next_deadline(const struct engine *e)
 	int64_t at = submit_deadline(e, schedule_deadline(e, clock_ms() + IDLE_MS));
 	const struct job *job;
 
+	at = leftovers_deadline(e, at);
 	TAILQ_FOREACH(job, &e->running, run_link)
 	{
 		const struct run *run = job->run;
 
-		if (!run->is_busy && run->wake_at > 0) {
-			at = earlier(at, run->wake_at);
-		}
+		at = run_deadline(job, at);
 		if (run->wants_poll && job->host && !job->host->poll_is_out &&
 		    job->host->state == HOST_READY) {
 			at = earlier(at, run->poll_at);
@@ -130,6 +129,10 @@ static int load_jobs(struct engine *e, struct err *err)
 	e->daemon_event_seq = clock_wall_ms(); /* grows over restarts */
 	e->kept_events_size = e->daemon_events_size;
 	e->kept_event_seq = e->daemon_event_seq;
+	r = leftovers_load(e);
+	if (r < 0) {
+		return err_set(err, r, "cannot read what hosts have still to forget");
+	}
 	FAILPOINT("engine.loaded");
 	schedule_rebuild(e);
 	table_publish_queue(e);
@@ -199,6 +202,7 @@ static void init_lists(struct engine *e)
 	TAILQ_INIT(&e->dirty);
 	TAILQ_INIT(&e->awake);
 	TAILQ_INIT(&e->running);
+	TAILQ_INIT(&e->leftovers);
 	STAILQ_INIT(&e->answers);
 	STAILQ_INIT(&e->outgoing);
 	STAILQ_INIT(&e->tasks);
@@ -363,6 +367,7 @@ struct engine *engine_free(struct engine *e)
 	for (size_t i = 0; i < e->n_hosts; i++) {
 		host_fini(&e->hosts[i]);
 	}
+	leftovers_fini(e);
 	table_fini(e);
 	buf_fini(&e->dead_files);
 	free(e->hosts);

@@ -96,6 +96,68 @@ static void explain_program(const struct job *job, enum job_reason reason,
 	}
 }
 
+/* The limit of a phase that does not end the program. */
+static void explain_timeout(const struct job *job, enum job_reason reason,
+			    struct buf *out)
+{
+	const struct spec_timeouts *t = &job->run->spec->timeouts;
+	const char *host = job_get(job)->attempt.host;
+
+	if (reason == REASON_TIMEOUT_QUEUE) {
+		(void)buf_printf(out, "it got no slot within timeouts.queue (%lld s)",
+				 (long long)t->queue_ms / 1000);
+	} else if (reason == REASON_TIMEOUT_PREPARE) {
+		(void)buf_printf(out,
+				 "it could not be started on %s within "
+				 "timeouts.prepare (%lld s)",
+				 host, (long long)t->prepare_ms / 1000);
+	} else {
+		(void)buf_printf(out,
+				 "the inputs were not on %s within timeouts.download "
+				 "(%lld s); see transfer.log",
+				 host, (long long)t->download_ms / 1000);
+	}
+}
+
+static void explain_silence(const struct job *job, struct buf *out)
+{
+	const struct job_record *r = job_get(job);
+
+	(void)buf_printf(out,
+			 "host %s has not answered for longer than "
+			 "timeouts.unreachable (%lld s); whether the job ended is not "
+			 "known, and the host ends it if it comes back",
+			 r->attempt.host,
+			 (long long)job->run->spec->timeouts.unreachable_ms / 1000);
+}
+
+static void explain_upload(const struct job *job, enum job_reason reason,
+			   const char *detail, struct buf *out)
+{
+	const struct job_record *r = job_get(job);
+
+	if (r->attempt.n == 0) { /* it did not come to that */
+		(void)buf_add_str(out, detail);
+		return;
+	}
+	if (detail[0]) {
+		(void)buf_add_str(out, detail);
+	} else if (reason == REASON_TIMEOUT_UPLOAD) {
+		(void)buf_printf(out,
+				 "the outputs were not in S3 within timeouts.upload "
+				 "(%lld s)",
+				 (long long)job->run->spec->timeouts.upload_ms / 1000);
+	} else {
+		(void)buf_add_str(
+			out, "the outputs could not be uploaded (see transfer.log)");
+	}
+	(void)buf_printf(out,
+			 "; they are still on %s in ~/.jobfs/jobs/%s-%d/work/%s, and "
+			 "echo retry-upload > ctl tries again",
+			 r->attempt.host, r->key, r->attempt.n,
+			 job->run->spec->output_path);
+}
+
 static void explain_host(const struct job *job, enum job_reason reason, struct buf *out)
 {
 	const struct job_record *r = job_get(job);
@@ -142,17 +204,20 @@ void job_explain(const struct engine *e, const struct job *job, struct job_verdi
 		explain_download(e, r, out);
 		break;
 	case REASON_UPLOAD_FAILED:
-		if (r->attempt.n == 0) { /* it did not come to that */
+	case REASON_TIMEOUT_UPLOAD:
+		explain_upload(job, v.reason, detail, out);
+		break;
+	case REASON_TIMEOUT_QUEUE:
+	case REASON_TIMEOUT_PREPARE:
+	case REASON_TIMEOUT_DOWNLOAD:
+		explain_timeout(job, v.reason, out);
+		break;
+	case REASON_HOST_UNREACHABLE:
+		if (detail[0]) {
 			(void)buf_add_str(out, detail);
-			break;
+		} else {
+			explain_silence(job, out);
 		}
-		(void)buf_printf(
-			out, "%s; they are still on %s in ~/.jobfs/jobs/%s-%d/work/%s",
-			detail[0] ? detail
-				  : "the outputs could not be uploaded (see "
-				    "transfer.log)",
-			r->attempt.host, r->key, r->attempt.n,
-			job->run->spec->output_path);
 		break;
 	case REASON_NON_ZERO_EXIT:
 	case REASON_SIGNALED:

@@ -90,6 +90,16 @@ void host_fini(struct host *host)
 	host->cli_path = NULL;
 }
 
+struct host *host_find(struct engine *e, const char *name)
+{
+	for (size_t i = 0; name && i < e->n_hosts; i++) {
+		if (streq(e->hosts[i].conf->name, name)) {
+			return &e->hosts[i];
+		}
+	}
+	return NULL;
+}
+
 /* --- trouble --------------------------------------------------------------------- */
 
 /* What was said of the host in the job's error is over. */
@@ -116,6 +126,9 @@ void host_answered(struct engine *e, struct host *host)
 	TAILQ_FOREACH(job, &e->running, run_link)
 	{
 		clear_trouble(e, host, job);
+		if (job->host == host) {
+			limit_note_silence(job, false);
+		}
 		if (job->host == host && job_get(job)->unreachable_ms) {
 			struct job_record *r = job_edit(e, job);
 
@@ -165,6 +178,9 @@ void host_failed(struct engine *e, struct host *host, enum remote_fault fault,
 	TAILQ_FOREACH(job, &e->running, run_link)
 	{
 		show_unreachable(e, host, job);
+		if (job->host == host) {
+			limit_note_silence(job, true);
+		}
 		if (job->host == host && !job->run->is_busy) {
 			job_wake(e, job);
 		}

@@ -76,9 +76,20 @@ struct workers *workers_stop(struct workers *w);
 
 /* --- jobs ------------------------------------------------------------------------ */
 
+/* As a host knows it: "<key>-<n>". */
+enum { ATTEMPT_NAME_MAX = JOB_KEY_LEN + 16 };
+
+/* A log as it is on the host; offsets there. */
+struct log_source {
+	int64_t size;
+	struct job_gap hole; /* given back to the host's disk */
+	int64_t asked;	     /* where the bytes of the poll under way begin */
+};
+
 struct payload; /* what is sent to the host, engine/payload.c */
 /* What is known of an active job and need not survive: it is learned again. */
 struct run {
+	int64_t id; /* of this process: an answer belongs to the run that asked */
 	struct spec *spec;
 	char *destination;    /* s3:// with {job} and {id} replaced; NULL: no outputs */
 	bool waits_for_files; /* the script that the spec names is not in files/ yet */
@@ -96,10 +107,13 @@ struct run {
 	bool cancel_noted; /* the host has the cancel, whoever sent it */
 	int64_t host_since,
 		cli_since; /* since when it waits for them; 0: it does not */
+	int64_t retry_at; /* QUEUED: clock_ms() before which it is not tried; 0: none */
+	int64_t limit_at; /* when timeouts.queue or .prepare is over; 0: never */
+	int64_t silent_at; /* since when its host does not answer; 0: it does */
 	enum job_alive alive;
 	bool wants_poll;
 	int64_t poll_at, poll_interval_ms;
-	int64_t host_log, host_transfer; /* sizes of the logs on the host */
+	struct log_source logs[STREAM_TRANSFER + 1];
 	bool has_manifest;
 	size_t n_lost;	     /* outputs that the host could not even read */
 	char lost[256];	     /* the first: "KIND PATH" */
@@ -114,9 +128,10 @@ struct job {
 	pid_t copier;	   /* still copies into files/; 0: nobody */
 	struct host *host; /* whose slot it has, or had until the ack */
 	bool has_slot;
-	bool is_new;	  /* made in this turn; guarded by engine.table_lock */
-	bool is_removed;  /* in this turn */
-	bool run_is_over; /* in this turn: its run goes once that is on disk */
+	uint64_t gpus_held; /* bits */
+	bool is_new;	    /* made in this turn; guarded by engine.table_lock */
+	bool is_removed;    /* in this turn */
+	bool run_is_over;   /* in this turn: its run goes once that is on disk */
 	TAILQ_ENTRY(job) queue_link; /* engine.queue, while is_queued */
 	TAILQ_ENTRY(job) dirty_link; /* engine.dirty, while working */
 	TAILQ_ENTRY(job) wake_link;  /* engine.awake, while is_awake */
@@ -157,6 +172,8 @@ struct host {
 
 /* --- the engine ------------------------------------------------------------------ */
 
+struct leftover;
+TAILQ_HEAD(leftover_list, leftover);
 struct call;
 STAILQ_HEAD(call_list, call);
 
@@ -180,10 +197,12 @@ struct engine {
 	atomic_bool is_stopping; /* changed under mailbox_lock */
 
 	/* engine's thread only */
-	struct job_list queue; /* QUEUED jobs, first come first */
+	int64_t last_run;
+	struct job_list queue; /* QUEUED jobs, in the order in which they get slots */
 	struct job_list dirty;
 	struct job_list awake;	 /* jobs whose next step is to be decided */
 	struct job_list running; /* jobs with a `run` */
+	struct leftover_list leftovers;
 	struct request_list answers;
 	struct call_list outgoing;
 	struct task_list tasks;
@@ -254,7 +273,9 @@ void schedule_enqueue(struct engine *e, struct job *job);
 void schedule_dequeue(struct engine *e, struct job *job);
 /* When a host in trouble is to be asked again, since jobs wait for any. */
 int64_t schedule_deadline(const struct engine *e, int64_t at);
-void schedule_release(struct engine *e, struct job *job); /* the slot */
+void schedule_take(struct job *job, struct host *host); /* a slot, and its GPUs */
+void schedule_release(struct engine *e, struct job *job);
+void schedule_release_gpus(struct job *job);
 
 /* engine/run.c */
 /* Gives the job a `run` with its spec, which it takes over. */
@@ -270,6 +291,7 @@ void run_renew(struct engine *e, struct job *job);
 /* s3:// of the outputs, with {job} and {id} replaced. */
 int run_set_destination(struct run *run, const struct job_record *r);
 bool run_needs_s3(const struct run *run);
+int64_t run_grace_ms(const struct engine *e, const struct run *run);
 /* Are all bytes of both logs, as far as the host has told of them, in the store? */
 bool run_has_logs(const struct job *job);
 void run_get_place(const struct engine *e, const struct spec *spec, const char *bucket,
@@ -277,6 +299,7 @@ void run_get_place(const struct engine *e, const struct spec *spec, const char *
 
 /* engine/advance.c: decides and takes the next step of a job */
 void job_advance(struct engine *e, struct job *job);
+void job_get_facts(const struct job *job, struct job_facts *ret_facts);
 void job_finish(struct engine *e, struct job *job, struct job_verdict verdict,
 		const char *detail);
 /* The present step failed. Permanent: the job fails now, unless it may be running; else
@@ -286,6 +309,50 @@ void job_step_failed(struct engine *e, struct job *job, enum job_reason reason,
 void job_step_done(struct job *job);
 void job_retry_later(struct job *job);
 
+/* engine/attempt.c: one attempt follows another */
+/* From the commit of this turn on it exists: it will be launched under this name and no
+ * other, however often this daemon dies. */
+void attempt_begin(struct engine *e, struct job *job);
+/* The attempt's row says how it ended. */
+void attempt_close(struct engine *e, struct job *job, struct job_verdict verdict,
+		   const char *text);
+/* The job waits for a host again, at clock_ms() + wait_ms at the earliest; what is left
+ * of its last attempt is forgotten by its host. */
+int attempt_again(struct engine *e, struct job *job, int64_t wait_ms, const char *text);
+/* After such a failure, if its spec wants that: true. */
+bool attempt_retry(struct engine *e, struct job *job, struct job_verdict verdict,
+		   const char *text);
+
+/* engine/limit.c: time-outs of the phases that pass here, not on the host */
+void limit_follow(struct job *job); /* its state is a new one */
+/* When something of the job is due, at most `at`. */
+int64_t run_deadline(const struct job *job, int64_t at);
+/* Silence of the host, and its end. */
+void limit_note_silence(struct job *job, bool is_silent);
+bool limit_silence_is_over(const struct run *run);
+bool limit_is_over(const struct run *run);
+
+/* engine/leftover.c: attempts that hosts have still to forget */
+int leftovers_load(struct engine *e);
+/* Of the job's attempt, if its host may know it. */
+void leftover_add(struct engine *e, const struct job *job);
+void leftovers_advance(struct engine *e);
+void leftovers_keep(struct engine *e, bool is_committed); /* at the end of a turn */
+int64_t leftovers_deadline(const struct engine *e, int64_t at);
+void leftovers_fini(struct engine *e);
+
+/* engine/log.c */
+int64_t log_head_bytes(const struct conf *conf); /* kept of a log that is too long */
+int64_t log_tail_bytes(const struct conf *conf);
+/* From where the host is to be asked; notes it. */
+int64_t log_next_offset(const struct engine *e, struct job *job,
+			enum job_stream stream);
+/* Bytes from the offset that was asked for. */
+int log_take(struct engine *e, struct job *job, enum job_stream stream,
+	     const char *data, size_t len);
+bool log_is_cut(const struct job *job);
+bool log_is_whole(const struct job *job, enum job_stream stream);
+
 /* engine/explain.c; detail: what the caller knows besides, "" for nothing */
 void job_explain(const struct engine *e, const struct job *job, struct job_verdict v,
 		 const char *detail, struct buf *out);
@@ -294,6 +361,7 @@ void job_explain(const struct engine *e, const struct job *job, struct job_verdi
 void step_put(struct engine *e, struct job *job);
 void step_launch(struct engine *e, struct job *job);
 void step_cancel(struct engine *e, struct job *job);
+void step_signal(struct engine *e, struct job *job);
 void step_upload(struct engine *e, struct job *job);
 void step_manifest(struct engine *e, struct job *job);
 void step_ack(struct engine *e, struct job *job);
@@ -302,6 +370,7 @@ void step_ack(struct engine *e, struct job *job);
 int host_init(struct engine *e, struct host *host, const struct conf_host *conf,
 	      struct err *err);
 void host_fini(struct host *host);
+struct host *host_find(struct engine *e, const char *name); /* NULL: there is none */
 void host_prepare(struct engine *e, struct host *host);	    /* towards HOST_READY */
 void host_prepare_cli(struct engine *e, struct host *host); /* towards CLI_READY */
 /* One call came back well or not: keeps the host's trouble and that of its jobs. */
@@ -317,8 +386,9 @@ struct call_reply {
 	enum remote_fault fault; /* not REMOTE_OK: no answer came */
 	const char *text; /* a sentence when there is a fault, or the agent's message */
 	bool has_frame;
-	struct frame frame; /* when has_frame; borrowed during the handler */
-	const char *noise;  /* what was printed in place of a frame */
+	struct frame frame;  /* when has_frame; borrowed during the handler */
+	const char *noise;   /* what was printed in place of a frame */
+	const char *subject; /* of the call */
 };
 struct call_spec {
 	struct host *host;
@@ -326,10 +396,11 @@ struct call_spec {
 	const char *args; /* "" for none; [0-9a-z.:- ] only */
 	int64_t timeout_ms;
 	size_t output_max;
-	int64_t job; /* 0: the host's own */
-	int attempt;
+	int64_t job;			/* 0: the host's own */
+	int64_t run;			/* the run of the job that asks */
+	char subject[ATTEMPT_NAME_MAX]; /* of a call without a job, "" for none */
 	bool is_probe; /* an answer alone does not mean that the host is fit */
-	/* engine's thread; job is NULL when it is gone or has another attempt by now */
+	/* engine's thread; job is NULL when it is gone or has another run by now */
 	void (*handle)(struct engine *e, struct host *host, struct job *job,
 		       struct call_reply *reply);
 };
@@ -354,6 +425,8 @@ const char *agent_text(size_t *ret_len);
 
 /* engine/submit.c: files/ changed; a queued job may have what it waits for */
 void submit_check_files(struct engine *e, struct job *job);
+/* Another job that is not finished and writes to the same place; NULL: none. */
+struct job *submit_find_same_destination(struct engine *e, const struct job *job);
 /* Looks at the jobs that wait for a copying program; when to look again, at most `at`.
  */
 void submit_check_copiers(struct engine *e);
@@ -375,5 +448,4 @@ void inspect_inputs(struct engine *e, struct job *job);
 void inspect_outputs(struct engine *e, struct job *job);
 
 /* "<key>-<n>", the name of the attempt on the host. */
-enum { ATTEMPT_NAME_MAX = JOB_KEY_LEN + 16 };
 void attempt_name(const struct job_record *r, char ret_name[static ATTEMPT_NAME_MAX]);

@@ -12,6 +12,7 @@
 enum {
 	INTERVAL_FIRST_MS = 20, /* after a launch and after a change of phase */
 	INTERVAL_LOG_MS = 400,	/* while a log grows */
+	INTERVAL_CUT_MS = 100,	/* while it is too long to be kept whole */
 };
 
 /* --- transitions ----------------------------------------------------------------- */
@@ -96,6 +97,22 @@ static void note_end(struct engine *e, struct job *job, const char *text)
 	}
 }
 
+static void note_timeout(struct engine *e, struct job *job, const char *phase)
+{
+	const char *known = job_get(job)->attempt.timeout;
+	struct job_record *r;
+
+	if (phase[0] == '\0' || (known && streq(known, phase))) {
+		return;
+	}
+	r = job_edit(e, job);
+	if (!r || job_set_text(&r->attempt.timeout, phase) < 0) {
+		engine_fail_turn(e, -ENOMEM, NULL);
+		return;
+	}
+	(void)job_event(e, job, "timeout", "timeouts.%s was reached", phase);
+}
+
 static void note_claim(struct engine *e, struct job *job, const struct news *n)
 {
 	struct job_record *r;
@@ -119,7 +136,7 @@ static bool take_log(struct engine *e, struct job *job, enum job_stream stream,
 	if (!data->is_data || data->value_len == 0) {
 		return false;
 	}
-	return job_append(e, job, stream, data->value, data->value_len) == 0;
+	return log_take(e, job, stream, data->value, data->value_len) == 0;
 }
 
 /* --- transfers ------------------------------------------------------------------- */
@@ -211,7 +228,11 @@ static void plan_next_poll(struct engine *e, struct job *job, bool changed, bool
 		wait = wait * 3 / 2 + 1;
 	}
 	run->poll_interval_ms = wait < longest ? wait : longest;
-	run->poll_at = clock_ms() + (run_has_logs(job) ? run->poll_interval_ms : 0);
+	/* a log that grows faster than anybody reads is fetched without haste */
+	wait = run_has_logs(job) ? run->poll_interval_ms
+	       : log_is_cut(job) ? INTERVAL_CUT_MS
+				 : 0;
+	run->poll_at = clock_ms() + wait;
 }
 
 /* The host forgot an attempt that it had claimed: nothing of it can be known any more.
@@ -222,7 +243,8 @@ static void note_forgotten(struct job *job)
 		log_error("job %s: host %s has lost the attempt's directory",
 			  job_get(job)->name, job->host->conf->name);
 		job->run->alive = ALIVE_DEAD;
-		job->run->host_log = job->run->host_transfer = 0;
+		job->run->logs[STREAM_LOG].size = 0;
+		job->run->logs[STREAM_TRANSFER].size = 0;
 	}
 }
 
@@ -247,14 +269,12 @@ void news_apply(struct engine *e, struct job *job, const struct news *n)
 	}
 	run->cancel_noted |= n->cancel;
 	run->alive = parse_alive(n->alive);
-	run->host_log = n->log_size;
-	run->host_transfer = n->transfer_size;
-	grew |= take_log(e, job, STREAM_LOG, &n->log);
-	grew |= take_log(e, job, STREAM_TRANSFER, &n->transfer);
-	if (n->timed_out && !job_get(job)->attempt.timed_out && job_edit(e, job)) {
-		job->working->attempt.timed_out = true;
-		(void)job_event(e, job, "timeout", "%s", "the run limit was reached");
+	for (int i = STREAM_LOG; i <= STREAM_TRANSFER; i++) {
+		run->logs[i].size = n->size[i];
+		run->logs[i].hole = n->hole[i];
+		grew |= take_log(e, job, (enum job_stream)i, &n->data[i]);
 	}
+	note_timeout(e, job, n->timeout);
 	follow_phase(e, job, n);
 	if (n->exit[0]) {
 		note_exit(e, job, n->exit);
@@ -274,13 +294,26 @@ static void read_claim(struct news *n, const struct frame_item *item)
 }
 
 /* A line with the size on the host comes first, then the block of new bytes. */
-static void read_log(const struct frame_item *item, int64_t *size,
-		     struct frame_item *data)
+static void read_log(const struct frame_item *item, enum job_stream stream,
+		     struct news *n)
 {
 	if (item->is_data) {
-		*data = *item;
+		n->data[stream] = *item;
 	} else {
-		*size = frame_item_number(item);
+		n->size[stream] = frame_item_number(item);
+	}
+}
+
+/* "log FROM TO" */
+static void read_hole(const struct frame_item *item, struct news *n)
+{
+	char text[64], name[8];
+	long long from, to;
+
+	frame_item_text(item, text, sizeof(text));
+	if (sscanf(text, "%7s %lld %lld", name, &from, &to) == 3 && from >= 0) {
+		n->hole[streq(name, "log") ? STREAM_LOG : STREAM_TRANSFER] =
+			(struct job_gap){ from, to };
 	}
 }
 
@@ -295,6 +328,7 @@ void news_read(struct engine *e, struct job *job, struct news *n,
 		{ "phase", offsetof(struct news, phase), sizeof(n->phase) },
 		{ "exit", offsetof(struct news, exit), sizeof(n->exit) },
 		{ "end", offsetof(struct news, end), sizeof(n->end) },
+		{ "timeout", offsetof(struct news, timeout), sizeof(n->timeout) },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
@@ -306,15 +340,15 @@ void news_read(struct engine *e, struct job *job, struct news *n,
 	}
 	if (frame_item_is(item, "claim")) {
 		read_claim(n, item);
-	} else if (frame_item_is(item, "timeout")) {
-		n->timed_out = true;
 	} else if (frame_item_is(item, "cancel")) {
 		n->cancel = true;
 	} else if (frame_item_is(item, "xfer")) {
 		note_transfer(e, job, item);
 	} else if (frame_item_is(item, "log")) {
-		read_log(item, &n->log_size, &n->log);
+		read_log(item, STREAM_LOG, n);
 	} else if (frame_item_is(item, "tlog")) {
-		read_log(item, &n->transfer_size, &n->transfer);
+		read_log(item, STREAM_TRANSFER, n);
+	} else if (frame_item_is(item, "hole")) {
+		read_hole(item, n);
 	}
 }

@@ -10,10 +10,12 @@ struct news {
 	char claim[256];
 	char alive[16];
 	char phase[16];
-	bool cancel, timed_out;
+	char timeout[16];
+	bool cancel;
 	char exit[256], end[256];
-	int64_t log_size, transfer_size;
-	struct frame_item log, transfer;
+	int64_t size[STREAM_TRANSFER + 1];
+	struct job_gap hole[STREAM_TRANSFER + 1];
+	struct frame_item data[STREAM_TRANSFER + 1];
 };
 
 /* One line or data block of the attempt's part of the frame. */

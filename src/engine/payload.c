@@ -406,29 +406,36 @@ static void plan_var(struct buf *plan, const char *name, const char *value)
 	(void)buf_add_char(plan, '\n');
 }
 
+static void plan_number(struct buf *plan, const char *name, int64_t value)
+{
+	(void)buf_printf(plan, "%s='%lld'\n", name, (long long)value);
+}
+
+static void plan_seconds(struct buf *plan, const char *name, int64_t ms)
+{
+	plan_number(plan, name, (ms + 999) / 1000);
+}
+
 static int plan_vars(struct engine *e, struct job *job, struct buf *plan)
 {
 	const struct job_record *r = job_get(job);
 	const struct spec *spec = job->run->spec;
 	struct s3_place place;
-	char number[32];
 
 	run_get_place(e, spec, "", &place);
 	(void)buf_add_str(plan, "plan_vars() {\n");
 	plan_var(plan, "JOB", r->name);
 	plan_var(plan, "ID", r->key);
-	(void)snprintf(number, sizeof(number), "%d",
-		       r->attempt.n > 0 ? r->attempt.n : 1);
-	plan_var(plan, "ATTEMPT", number);
+	plan_number(plan, "ATTEMPT", job_attempt_number(r));
 	plan_var(plan, "AWS", job->host->cli_path);
 	plan_var(plan, "ENDPOINT", place.endpoint);
 	plan_var(plan, "REGION", place.region);
-	(void)snprintf(number, sizeof(number), "%lld",
-		       (long long)(spec->timeouts.run_ms + 999) / 1000);
-	plan_var(plan, "RUN_LIMIT", number);
-	(void)snprintf(number, sizeof(number), "%lld",
-		       (long long)(e->conf->limits.stop_grace_ms + 999) / 1000);
-	plan_var(plan, "GRACE", number);
+	plan_seconds(plan, "DOWNLOAD_LIMIT", spec->timeouts.download_ms);
+	plan_seconds(plan, "RUN_LIMIT", spec->timeouts.run_ms);
+	plan_seconds(plan, "UPLOAD_LIMIT", spec->timeouts.upload_ms);
+	plan_seconds(plan, "GRACE", run_grace_ms(e, job->run));
+	plan_number(plan, "LOG_HEAD", log_head_bytes(e->conf));
+	plan_number(plan, "LOG_TAIL", log_tail_bytes(e->conf));
 	plan_var(plan, "GPUS", r->attempt.gpus);
 	plan_var(plan, "IMAGE", spec->image);
 	plan_var(plan, "OUTPUT", spec->output_path ? spec->output_path : "output");

@@ -107,21 +107,19 @@ static bool is_due(const struct host *host, const struct job *job, int64_t now)
 	       run->poll_at <= now + run->poll_interval_ms / 4;
 }
 
-static void add_attempt(const struct job *job, size_t n, struct buf *args)
+static void add_attempt(const struct engine *e, struct job *job, size_t n,
+			struct buf *args)
 {
-	const struct job_record *r = job_get(job);
 	char name[ATTEMPT_NAME_MAX];
 	size_t max = FRAME_BYTES / n;
 
 	max = max > LOG_BYTES_MAX   ? LOG_BYTES_MAX
 	      : max < LOG_BYTES_MIN ? LOG_BYTES_MIN
 				    : max;
-	attempt_name(r, name);
-	(void)buf_printf(
-		args, "%s%s:%lld:%lld:%zu", args->len ? " " : "", name,
-		(long long)(r->stream_size[STREAM_LOG] - r->attempt.log_base),
-		(long long)(r->stream_size[STREAM_TRANSFER] - r->attempt.transfer_base),
-		max);
+	attempt_name(job_get(job), name);
+	(void)buf_printf(args, "%s%s:%lld:%lld:%zu", args->len ? " " : "", name,
+			 (long long)log_next_offset(e, job, STREAM_LOG),
+			 (long long)log_next_offset(e, job, STREAM_TRANSFER), max);
 }
 
 static void poll_host(struct engine *e, struct host *host, int64_t now)
@@ -142,7 +140,7 @@ static void poll_host(struct engine *e, struct host *host, int64_t now)
 	TAILQ_FOREACH(job, &e->running, run_link)
 	{
 		if (n < due && is_due(host, job, now)) {
-			add_attempt(job, due, &args);
+			add_attempt(e, job, due, &args);
 			n++;
 		}
 	}

@@ -227,6 +227,7 @@ static void handle_remove(struct engine *e, struct job_request *request,
 	}
 	r = r < 0 ? r : engine_write(e);
 	if (r == 0) {
+		leftover_add(e, job);
 		r = store_delete_job(e->store, job_get(job)->id, &e->dead_files, &err);
 		if (r < 0) {
 			engine_fail_turn(e, r, &err);

@@ -5,7 +5,10 @@
 #include <string.h>
 
 #include "engine/internal.h"
+#include "util/clock.h"
 #include "util/log.h"
+
+enum { RETRY_WAIT_MAX_MS = 3600000 };
 
 static struct run *run_free(struct run *run)
 {
@@ -41,6 +44,17 @@ int run_set_destination(struct run *run, const struct job_record *r)
 	return uri.error ? uri.error : job_set_text(&run->destination, buf_text(&uri));
 }
 
+/* What the wall clock said when it was written may be anything by now. */
+static int64_t retry_at(const struct job_record *r)
+{
+	int64_t wait_ms = r->retry_at_ms - clock_wall_ms();
+
+	if (r->state != JOB_QUEUED || r->retry_at_ms == 0 || wait_ms <= 0) {
+		return 0;
+	}
+	return clock_ms() + (wait_ms < RETRY_WAIT_MAX_MS ? wait_ms : RETRY_WAIT_MAX_MS);
+}
+
 int run_attach(struct engine *e, struct job *job, struct spec *spec)
 {
 	struct run *run = calloc(1, sizeof(*run));
@@ -49,12 +63,15 @@ int run_attach(struct engine *e, struct job *job, struct spec *spec)
 		(void)spec_free(spec);
 		return -ENOMEM;
 	}
+	run->id = ++e->last_run;
 	run->spec = spec;
 	if (run_set_destination(run, job_get(job)) < 0) {
 		(void)run_free(run);
 		return -ENOMEM;
 	}
 	job->run = run;
+	limit_follow(job);
+	run->retry_at = retry_at(job_get(job));
 	TAILQ_INSERT_TAIL(&e->running, job, run_link);
 	return 0;
 }
@@ -116,18 +133,20 @@ void run_renew(struct engine *e, struct job *job)
 
 bool run_has_logs(const struct job *job)
 {
-	const struct job_record *r = job_get(job);
-	const struct run *run = job->run;
-
-	return run->is_polled &&
-	       run->host_log <= r->stream_size[STREAM_LOG] - r->attempt.log_base &&
-	       run->host_transfer <=
-		       r->stream_size[STREAM_TRANSFER] - r->attempt.transfer_base;
+	return job->run->is_polled && log_is_whole(job, STREAM_LOG) &&
+	       log_is_whole(job, STREAM_TRANSFER);
 }
 
 bool run_needs_s3(const struct run *run)
 {
 	return run->spec->n_inputs > 0 || run->spec->has_outputs;
+}
+
+int64_t run_grace_ms(const struct engine *e, const struct run *run)
+{
+	int64_t ms = run->spec->timeouts.stop_grace_ms;
+
+	return ms >= 0 ? ms : e->conf->limits.stop_grace_ms;
 }
 
 void run_get_place(const struct engine *e, const struct spec *spec, const char *bucket,
@@ -141,7 +160,6 @@ void run_get_place(const struct engine *e, const struct spec *spec, const char *
 
 void attempt_name(const struct job_record *r, char ret_name[static ATTEMPT_NAME_MAX])
 {
-	/* before the commit: what the first will be called */
 	(void)snprintf(ret_name, ATTEMPT_NAME_MAX, "%s-%d", r->key,
-		       r->attempt.n > 0 ? r->attempt.n : 1);
+		       job_attempt_number(r));
 }

@@ -1,17 +1,21 @@
-/* The queue and the slots of the hosts. First come, first served: a job that has to
- * wait for a host keeps later jobs off that host, so that a large job is not starved by
- * a stream of small ones. A host that does not answer gets no job while another one
- * does. */
+/* The queue and the slots of the hosts. The higher priority goes first, and among
+ * equals who came first: a job that has to wait for a host keeps later jobs off that
+ * host, so that a large job is not starved by a stream of small ones. A host that does
+ * not answer gets no job while another one does. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/internal.h"
+#include "util/clock.h"
 #include "util/failpoint.h"
 
 static bool is_earlier(const struct job_record *a, const struct job_record *b)
 {
+	if (a->priority != b->priority) {
+		return a->priority > b->priority;
+	}
 	return a->submitted_ms != b->submitted_ms ? a->submitted_ms < b->submitted_ms
 						  : a->id < b->id;
 }
@@ -63,21 +67,32 @@ static uint64_t parse_gpus(const char *text)
 	return bits;
 }
 
-static void take_slot(struct host *host, struct job *job)
+void schedule_take(struct job *job, struct host *host)
 {
 	job->host = host;
 	job->has_slot = true;
 	host->slots_used++;
-	host->gpus_used |= parse_gpus(job_get(job)->attempt.gpus);
+	if (job_get(job)->state != JOB_UPLOADING) {
+		job->gpus_held = parse_gpus(job_get(job)->attempt.gpus);
+		host->gpus_used |= job->gpus_held;
+	}
+}
+
+void schedule_release_gpus(struct job *job)
+{
+	if (job->has_slot) {
+		job->host->gpus_used &= ~job->gpus_held;
+		job->gpus_held = 0;
+	}
 }
 
 void schedule_release(struct engine *e, struct job *job)
 {
 	(void)e;
 	if (job->has_slot) {
+		schedule_release_gpus(job);
 		job->has_slot = false;
 		job->host->slots_used--;
-		job->host->gpus_used &= ~parse_gpus(job_get(job)->attempt.gpus);
 	}
 }
 
@@ -174,7 +189,7 @@ static void start_job(struct engine *e, struct job *job, struct host *host)
 		return;
 	}
 	FAILPOINT("job.start");
-	take_slot(host, job);
+	schedule_take(job, host);
 	(void)job_transition(e, job, JOB_PREPARING, REASON_NONE, "%s", "");
 	job_wake(e, job);
 }
@@ -203,6 +218,21 @@ static void show_waiting(struct engine *e, struct job *job)
 	}
 }
 
+static bool waits_for_retry(struct engine *e, struct job *job)
+{
+	struct job_record *r;
+
+	if (job->run->retry_at > clock_ms()) {
+		return true;
+	}
+	if (job_get(job)->reason == REASON_WAITING_FOR_RETRY &&
+	    (r = job_edit(e, job))) {
+		r->reason = REASON_NONE; /* from now on it waits like others */
+		r->retry_at_ms = job->run->retry_at = 0;
+	}
+	return false;
+}
+
 /* A host that had trouble once may be back: there is work for it. */
 static void ask_hosts(struct engine *e)
 {
@@ -226,7 +256,7 @@ void schedule(struct engine *e)
 		struct host *host = NULL;
 
 		next = TAILQ_NEXT(job, queue_link);
-		if (!job->run || job->run->waits_for_files) {
+		if (!job->run || job->run->waits_for_files || waits_for_retry(e, job)) {
 			continue;
 		}
 		if (blocked != all) {
@@ -242,11 +272,19 @@ void schedule(struct engine *e)
 
 int64_t schedule_deadline(const struct engine *e, int64_t at)
 {
+	const struct job *job;
+
 	for (size_t i = 0; i < e->n_hosts && !TAILQ_EMPTY(&e->queue); i++) {
 		const struct host *host = &e->hosts[i];
 
 		if (host->trouble_ms && host->state == HOST_NEW && host->wake_at < at) {
 			at = host->wake_at;
+		}
+	}
+	TAILQ_FOREACH(job, &e->queue, queue_link)
+	{
+		if (job->run && job->run->retry_at > 0 && job->run->retry_at < at) {
+			at = job->run->retry_at;
 		}
 	}
 	return at;
@@ -260,27 +298,17 @@ static int compare_submitted(const void *a, const void *b)
 	return is_earlier(x, y) ? -1 : is_earlier(y, x);
 }
 
-static struct host *find_host(struct engine *e, const char *name)
-{
-	for (size_t i = 0; name && i < e->n_hosts; i++) {
-		if (streq(e->hosts[i].conf->name, name)) {
-			return &e->hosts[i];
-		}
-	}
-	return NULL;
-}
-
 static void rebuild_job(struct engine *e, struct job *job)
 {
 	const struct job_record *r = job->published;
-	struct host *host = find_host(e, r->attempt.host);
+	struct host *host = host_find(e, r->attempt.host);
 
 	job->host = host;
 	job->has_slot = false;
 	if (r->state == JOB_QUEUED) {
 		schedule_enqueue(e, job);
 	} else if (job_state_is_active(r->state) && host) {
-		take_slot(host, job);
+		schedule_take(job, host);
 	}
 	if (job->run) {
 		job_wake(e, job);

@@ -1,6 +1,7 @@
 /* The steps of a job that its host takes: one verb of the agent each, and what is made
  * of the answer. A verb that was not answered is asked again; all of them may be
  * repeated. */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +34,7 @@ static struct remote_call *job_call(struct engine *e, struct job *job,
 	spec.host = job->host;
 	spec.args = args;
 	spec.job = job_get(job)->id;
-	spec.attempt = job_get(job)->attempt.n;
+	spec.run = job->run->id;
 	call = call_queue(e, &spec);
 	if (!call) {
 		engine_fail_turn(e, -ENOMEM, NULL);
@@ -205,9 +206,42 @@ void step_cancel(struct engine *e, struct job *job)
 	(void)snprintf(grace, sizeof(grace), "%lld",
 		       job_get(job)->cancel_now
 			       ? 0LL
-			       : (long long)(e->conf->limits.stop_grace_ms + 999) /
-					 1000);
+			       : (long long)(run_grace_ms(e, job->run) + 999) / 1000);
 	(void)job_call(e, job, &spec, grace);
+}
+
+/* The program may have ended, or not have begun: then nobody is left to hear it. */
+static void handle_signal(struct engine *e, struct host *host, struct job *job,
+			  struct call_reply *reply)
+{
+	struct job_record *r;
+
+	if (!job || !reply->has_frame) {
+		verb_failed(e, host, job, "signal", reply);
+		return;
+	}
+	job_step_done(job);
+	r = job_edit(e, job);
+	if (r) {
+		(void)job_event(e, job, "signal", "%s: %s", r->signal,
+				reply_is(reply, "OK") ? "sent" : reply->frame.code);
+		(void)job_set_text(&r->signal, NULL);
+	}
+}
+
+void step_signal(struct engine *e, struct job *job)
+{
+	struct call_spec spec = { .verb = "signal",
+				  .timeout_ms = VERB_TIMEOUT_MS,
+				  .output_max = REPLY_MAX,
+				  .handle = handle_signal };
+	char name[16];
+
+	(void)snprintf(name, sizeof(name), "%s", job_get(job)->signal);
+	for (char *p = name; *p; p++) {
+		*p = (char)tolower((unsigned char)*p);
+	}
+	(void)job_call(e, job, &spec, name);
 }
 
 /* Of an attempt that it had claimed, the host has nothing left. */
@@ -215,6 +249,20 @@ static bool is_gone(const struct call_reply *reply)
 {
 	return reply_is(reply, "ENOCLAIM") || reply_is(reply, "EACKED") ||
 	       reply_is(reply, "VOIDED") || reply_is(reply, "ENOMANIFEST");
+}
+
+/* The `end` of the first try is gone from the host, or will not count any more. */
+static void note_uploading_again(struct engine *e, struct job *job)
+{
+	struct job_record *r = job_edit(e, job);
+
+	if (r) {
+		r->upload_again = false;
+		(void)job_set_text(&r->attempt.end, NULL);
+		(void)job_set_text(&r->attempt.timeout, NULL);
+		job->run->is_polled = false;
+		job->run->has_manifest = false;
+	}
 }
 
 static void handle_upload(struct engine *e, struct host *host, struct job *job,
@@ -228,6 +276,9 @@ static void handle_upload(struct engine *e, struct host *host, struct job *job,
 		verb_failed(e, host, job, "upload the outputs of", reply);
 		return;
 	}
+	if (job_get(job)->upload_again) {
+		note_uploading_again(e, job);
+	}
 	job_step_done(job);
 	job->run->alive = ALIVE_UNKNOWN;
 	poll_soon(job);
@@ -240,7 +291,8 @@ void step_upload(struct engine *e, struct job *job)
 				  .timeout_ms = VERB_TIMEOUT_MS,
 				  .output_max = REPLY_MAX,
 				  .handle = handle_upload };
-	struct remote_call *call = job_call(e, job, &spec, "");
+	struct remote_call *call =
+		job_call(e, job, &spec, job_get(job)->upload_again ? "again" : "");
 
 	if (call) {
 		(void)call_add_secrets(e, call);

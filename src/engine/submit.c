@@ -174,7 +174,7 @@ void engine_note_copier(struct engine *engine, int64_t job, pid_t process)
 
 /* --- the document ---------------------------------------------------------------- */
 
-static struct job *find_same_destination(struct engine *e, const struct job *job)
+struct job *submit_find_same_destination(struct engine *e, const struct job *job)
 {
 	struct job *other;
 
@@ -243,7 +243,7 @@ static int accept_spec(struct engine *e, struct job *job, struct spec *spec)
 		engine_fail_turn(e, error, NULL);
 		return error;
 	}
-	other = find_same_destination(e, job);
+	other = submit_find_same_destination(e, job);
 	if (other) {
 		char text[ERR_TEXT_MAX];
 
@@ -257,8 +257,14 @@ static int accept_spec(struct engine *e, struct job *job, struct spec *spec)
 	}
 	r->is_accepted = true;
 	FAILPOINT("submit.accepted");
-	(void)job_transition(e, job, JOB_QUEUED, REASON_NONE, "%s", "");
-	check_script(e, job);
+	r->priority = job->run->spec->priority;
+	if (job->run->spec->is_held) {
+		(void)job_transition(e, job, JOB_HELD, REASON_HELD, "%s",
+				     "held by its spec; echo release > ctl lets it go");
+	} else {
+		(void)job_transition(e, job, JOB_QUEUED, REASON_NONE, "%s", "");
+		check_script(e, job);
+	}
 	return 0;
 }
 

@@ -324,7 +324,7 @@ static void wake_due_jobs(struct engine *e)
 	{
 		struct run *run = job->run;
 
-		if (!run->is_busy && run->wake_at > 0 && run->wake_at <= now) {
+		if (!run->is_busy && run_deadline(job, INT64_MAX) <= now) {
 			run->wake_at = 0;
 			job_wake(e, job);
 		}
@@ -352,6 +352,7 @@ static void decide(struct engine *e)
 		advance_jobs(e);
 		schedule(e);
 	} while (!TAILQ_EMPTY(&e->awake) && e->turn_error == 0);
+	leftovers_advance(e);
 	poll_hosts(e);
 }
 
@@ -372,6 +373,7 @@ void engine_turn(struct engine *e, struct event_list *events)
 		decide(e);
 	}
 	commit(e);
+	leftovers_keep(e, e->turn_error == 0);
 	if (e->turn_error < 0) {
 		drop_turn(e);
 	} else {

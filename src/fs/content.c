@@ -74,6 +74,16 @@ int content_outputs_s3(const struct node_view *view, struct buf *out)
 	return render_line(view->record->outputs_uri, out);
 }
 
+int content_attempt_status_json(const struct node_view *view, struct buf *out)
+{
+	return render_attempt_json(view->attempt, out);
+}
+
+int content_attempt_exit_code(const struct node_view *view, struct buf *out)
+{
+	return buf_printf(out, "%d\n", job_attempt_exit_code(view->attempt));
+}
+
 int content_error(const struct node_view *view, struct buf *out)
 {
 	return render_line(view->record->error, out);

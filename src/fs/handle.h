@@ -13,6 +13,7 @@
 #include <sys/queue.h>
 
 #include "fs/draft.h"
+#include "fs/view.h"
 #include "job/record.h"
 #include "store/store.h"
 #include "util/buf.h"
@@ -34,8 +35,9 @@ struct handle {
 	atomic_bool is_written;
 
 	enum job_stream stream; /* HANDLE_STREAM */
+	struct view view;	/* the same; guarded by lock */
 
-	pthread_mutex_t lock; /* HANDLE_TEXT: guards text; held over memory only */
+	pthread_mutex_t lock; /* guards text and view; held over memory only */
 	struct buf text;
 	atomic_bool was_read;
 

@@ -9,6 +9,9 @@ enum {
 	HOST_BITS = 32,
 	HOST_SHIFT = 60,
 	FILE_SHIFT = 61,
+	ATTEMPT_BITS = 12,
+	ATTEMPT_ID_BITS = 40, /* of a job that has attempts */
+	ATTEMPT_KIND = 3,
 };
 
 uint64_t ino_top(unsigned row)
@@ -37,6 +40,24 @@ uint64_t ino_file(int64_t file)
 	return UINT64_C(1) << FILE_SHIFT | (uint64_t)file;
 }
 
+uint64_t ino_attempt(int64_t job, int attempt, unsigned row)
+{
+	assert(job > 0 && job < INT64_C(1) << ATTEMPT_ID_BITS);
+	assert(attempt > 0 && attempt < 1 << ATTEMPT_BITS);
+	assert(row > 0 && row <= INO_ROW_MAX);
+	return (uint64_t)ATTEMPT_KIND << HOST_SHIFT |
+	       (uint64_t)job << (ATTEMPT_BITS + ROW_BITS) |
+	       (uint64_t)attempt << ROW_BITS | row;
+}
+
+static int parse_attempt(struct ino_parts *p)
+{
+	p->scope = INO_ATTEMPT;
+	p->attempt = (int)(p->id & ((1 << ATTEMPT_BITS) - 1));
+	p->id >>= ATTEMPT_BITS;
+	return p->id > 0 && p->attempt > 0 ? 0 : -ESTALE;
+}
+
 int ino_parse(uint64_t ino, struct ino_parts *ret_parts)
 {
 	uint64_t kind = ino >> HOST_SHIFT;
@@ -56,6 +77,11 @@ int ino_parse(uint64_t ino, struct ino_parts *ret_parts)
 		break;
 	case 2:
 		p = (struct ino_parts){ .scope = INO_FILE, .id = (int64_t)rest };
+		break;
+	case ATTEMPT_KIND:
+		if (parse_attempt(&p) < 0) {
+			return -ESTALE;
+		}
 		break;
 	default:
 		return -ESTALE;

@@ -76,6 +76,17 @@ static bool error_differs(const struct job_record *a, const struct job_record *b
 	return text_differs(a->error, b->error);
 }
 
+static bool has_attempts(const struct job_record *r)
+{
+	return r->n_attempts > 0;
+}
+
+/* Of an attempt's record. */
+static bool attempt_has_exit_code(const struct job_record *r)
+{
+	return job_attempt_exit_code(r) >= 0;
+}
+
 /* Pieces of initialisers cannot stand in parentheses. */
 // NOLINTBEGIN(bugprone-macro-parentheses)
 #define ROW(which, ...) [(which)] = { .id = (which), __VA_ARGS__ }
@@ -85,6 +96,7 @@ static bool error_differs(const struct job_record *a, const struct job_record *b
 #define OF_JOB		.parent = NODE_JOB, .scope = INO_JOB
 #define OF_DOT		.parent = NODE_DOT, .scope = INO_TOP
 #define OF_HOST		.parent = NODE_HOST, .scope = INO_HOST
+#define OF_ATTEMPT	.parent = NODE_ATTEMPT, .scope = INO_ATTEMPT
 #define TEXT(fn)	FILE_MODE(0444), .content = CONTENT_TEXT, .render = (fn)
 #define FIXED(fn)	TEXT(fn), .is_told = true
 #define STREAM(which)	FILE_MODE(0444), .content = CONTENT_STREAM, .stream = (which)
@@ -137,6 +149,18 @@ static const struct node nodes[] = {
 	    .is_told = true),
 	ROW(NODE_SPEC, OF_JOB, .name = "spec.json", FILE_MODE(0666),
 	    .content = CONTENT_SPEC),
+
+	ROW(NODE_ATTEMPTS, OF_JOB, .name = "attempts", DIR_MODE(0555),
+	    .more = MORE_ATTEMPTS, .exists = has_attempts),
+	ROW(NODE_ATTEMPT, .parent = NODE_ATTEMPTS, .scope = INO_ATTEMPT,
+	    DIR_MODE(0555)),
+	ROW(NODE_ATTEMPT_LOG, OF_ATTEMPT, .name = "log", STREAM(STREAM_LOG)),
+	ROW(NODE_ATTEMPT_TRANSFER_LOG, OF_ATTEMPT, .name = "transfer.log",
+	    STREAM(STREAM_TRANSFER)),
+	ROW(NODE_ATTEMPT_STATUS_JSON, OF_ATTEMPT, .name = "status.json",
+	    TEXT(content_attempt_status_json)),
+	ROW(NODE_ATTEMPT_EXIT_CODE, OF_ATTEMPT, .name = "exit_code",
+	    TEXT(content_attempt_exit_code), .exists = attempt_has_exit_code),
 
 	ROW(NODE_USER_FILE, .scope = INO_FILE, FILE_MODE(0777),
 	    .content = CONTENT_FILE),

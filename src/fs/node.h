@@ -46,6 +46,13 @@ enum node_id {
 	/* behind `error`, which goes with it: rm -r removes in this order */
 	NODE_SPEC = 78,
 
+	NODE_ATTEMPTS = 79, /* <job>/attempts */
+	NODE_ATTEMPT = 80,  /* <job>/attempts/<n> */
+	NODE_ATTEMPT_LOG = 81,
+	NODE_ATTEMPT_TRANSFER_LOG = 82,
+	NODE_ATTEMPT_STATUS_JSON = 83,
+	NODE_ATTEMPT_EXIT_CODE = 84,
+
 	NODE_USER_FILE = 128, /* the user's own; their inodes carry no row */
 	NODE_USER_DIR = 129,
 
@@ -66,13 +73,15 @@ enum node_more { /* what a directory holds besides rows of the table */
 		 MORE_JOBS,
 		 MORE_HOSTS,
 		 MORE_FILES,
+		 MORE_ATTEMPTS,
 };
 
 /* What a row is rendered from. */
 struct node_view {
 	struct engine *engine;
-	const struct job_record *record; /* rows of a job */
-	size_t host;			 /* rows of a host */
+	const struct job_record *record;  /* rows of a job */
+	size_t host;			  /* rows of a host */
+	const struct job_record *attempt; /* rows of an attempt: as it was or is */
 };
 
 struct node {

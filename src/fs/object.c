@@ -1,12 +1,14 @@
 #include "fs/object.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 enum { NAME_BYTES_MAX = 255 };
 
 void object_fini(struct object *o)
 {
 	o->record = job_record_unref(o->record);
+	o->attempt_record = job_record_unref(o->attempt_record);
 }
 
 /* --- by number ------------------------------------------------------------------- */
@@ -20,7 +22,19 @@ bool object_exists(const struct object *o)
 		(void)draft_unref(draft);
 		return draft != NULL;
 	}
-	return !o->node->exists || o->node->exists(o->record);
+	return !o->node->exists ||
+	       o->node->exists(o->attempt_record ? o->attempt_record : o->record);
+}
+
+/* The current attempt is in the job's own record, the others only on disk. */
+static int adopt_attempt(struct object *o, int n)
+{
+	o->attempt = n;
+	if (o->record->attempt.n == n) {
+		o->attempt_record = job_record_ref(o->record);
+		return 0;
+	}
+	return store_get_attempt(o->fs->store, o->record->id, n, &o->attempt_record);
 }
 
 static int get_row(struct object *o, const struct ino_parts *p)
@@ -33,9 +47,10 @@ static int get_row(struct object *o, const struct ino_parts *p)
 		o->host = (size_t)p->id;
 		return o->host < o->fs->conf->n_hosts ? 0 : -ESTALE;
 	}
-	if (p->scope == INO_JOB) {
+	if (p->scope == INO_JOB || p->scope == INO_ATTEMPT) {
 		o->record = engine_get_job(o->fs->engine, p->id);
-		if (!o->record) {
+		if (!o->record ||
+		    (p->attempt > 0 && adopt_attempt(o, p->attempt) < 0)) {
 			return -ENOENT;
 		}
 		return object_exists(o) ? 0 : -ESTALE;
@@ -128,6 +143,8 @@ uint64_t object_row_ino(const struct object *dir, const struct node *node)
 		return ino_job(dir->record->id, node->id);
 	case INO_HOST:
 		return ino_host(dir->host, node->id);
+	case INO_ATTEMPT:
+		return ino_attempt(dir->record->id, dir->attempt, node->id);
 	case INO_TOP:
 	case INO_FILE:
 		break;
@@ -141,7 +158,25 @@ struct object object_of_row(const struct object *dir, const struct node *node)
 				.node = node,
 				.ino = object_row_ino(dir, node),
 				.host = dir->host,
+				.attempt = dir->attempt,
+				.attempt_record = job_record_ref(dir->attempt_record),
 				.record = job_record_ref(dir->record) };
+}
+
+int object_of_attempt(const struct object *dir, int n, struct object *ret)
+{
+	struct object o = { .fs = dir->fs,
+			    .node = node_get(NODE_ATTEMPT),
+			    .record = job_record_ref(dir->record) };
+	int r = adopt_attempt(&o, n);
+
+	if (r < 0) {
+		object_fini(&o);
+		return r;
+	}
+	o.ino = ino_attempt(o.record->id, n, NODE_ATTEMPT);
+	*ret = o;
+	return 0;
 }
 
 /* Takes the reference. */
@@ -195,6 +230,18 @@ static int find_host(const struct object *dir, const char *name, struct object *
 	return -ENOENT;
 }
 
+static int find_attempt(const struct object *dir, const char *name, struct object *ret)
+{
+	char *end;
+	long n = strtol(name, &end, 10);
+
+	/* one name for each: not "01" or "+1" */
+	if (name[0] < '1' || name[0] > '9' || *end || n > dir->record->n_attempts) {
+		return -ENOENT;
+	}
+	return object_of_attempt(dir, (int)n, ret);
+}
+
 static int find_file(const struct object *dir, const char *name, struct object *ret)
 {
 	struct store_file file;
@@ -236,6 +283,8 @@ int object_find(const struct object *dir, const char *name, struct object *ret)
 		return find_host(dir, name, ret);
 	case MORE_FILES:
 		return find_file(dir, name, ret);
+	case MORE_ATTEMPTS:
+		return find_attempt(dir, name, ret);
 	case MORE_NONE:
 		break;
 	}

@@ -7,6 +7,7 @@
 
 #include "fs/internal.h"
 #include "fs/node.h"
+#include "fs/view.h"
 
 struct object {
 	struct fs *fs;
@@ -14,7 +15,9 @@ struct object {
 	uint64_t ino;
 	struct job_record *record; /* a reference; NULL: of no job */
 	size_t host;
-	struct store_file file; /* CONTENT_FILE and the user's directories */
+	int attempt;			   /* its number; 0: of none */
+	struct job_record *attempt_record; /* a reference: that attempt's */
+	struct store_file file;		   /* CONTENT_FILE and the user's directories */
 };
 
 #define OBJECT_INIT                                                                    \
@@ -40,6 +43,8 @@ int object_get_open(struct fs *fs, uint64_t ino, struct object *ret);
 /* The object of a row of the directory, of a host, of a file in the directory; of a
  * job, whose reference is taken over. */
 struct object object_of_row(const struct object *dir, const struct node *node);
+/* -ENOENT: there is none with that number. */
+int object_of_attempt(const struct object *dir, int n, struct object *ret);
 struct object object_of_host(struct fs *fs, size_t host);
 struct object object_of_file(const struct object *dir, const struct store_file *file);
 struct object object_of_job(struct fs *fs, struct job_record *record);
@@ -71,6 +76,9 @@ int object_stat(const struct object *o, struct stat *ret);
 /* May the caller do this (R_OK, W_OK, X_OK; 0: see that it exists)? 0 or -EACCES. That
  * it may be sealed does not count here. */
 int object_check(const struct object *o, fuse_req_t req, int mask);
+
+/* Of CONTENT_STREAM, as it is now; only of a job's. */
+struct view object_view(const struct object *o);
 
 /* The text of CONTENT_TEXT and CONTENT_SPEC. */
 int object_render(const struct object *o, struct buf *out);

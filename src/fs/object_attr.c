@@ -89,7 +89,8 @@ int object_render(const struct object *o, struct buf *out)
 {
 	struct node_view view = { .engine = o->fs->engine,
 				  .record = o->record,
-				  .host = o->host };
+				  .host = o->host,
+				  .attempt = o->attempt_record };
 
 	if (o->node->content == CONTENT_SPEC) {
 		return read_spec(o, out);
@@ -120,6 +121,31 @@ int64_t object_spec_bytes(const struct object *o)
 	return o->record->spec_size > 0 ? o->record->spec_size : 0;
 }
 
+struct view object_view(const struct object *o)
+{
+	const struct job_attempt *a;
+
+	if (!o->attempt_record) {
+		return view_of_stream(o->record, o->node->stream);
+	}
+	a = &o->attempt_record->attempt;
+	return o->node->stream == STREAM_LOG
+		       ? view_of_part(o->record, STREAM_LOG, a->log_base, a->log_end)
+		       : view_of_part(o->record, STREAM_TRANSFER, a->transfer_base,
+				      a->transfer_end);
+}
+
+static int64_t stream_size(const struct object *o)
+{
+	struct view view;
+
+	if (!o->record) {
+		return store_stream_size(o->fs->store, 0, o->node->stream);
+	}
+	view = object_view(o);
+	return view_size(&view, o->record, o->node->stream);
+}
+
 /* Exact: tail -f, tar and rsync believe it, and lose data where it is too small. */
 static int64_t size_of(const struct object *o)
 {
@@ -127,8 +153,7 @@ static int64_t size_of(const struct object *o)
 	case CONTENT_TEXT:
 		return text_size(o);
 	case CONTENT_STREAM:
-		return o->record ? o->record->stream_size[o->node->stream]
-				 : store_stream_size(o->fs->store, 0, o->node->stream);
+		return stream_size(o);
 	case CONTENT_SPEC:
 		return object_spec_bytes(o);
 	case CONTENT_DIR:

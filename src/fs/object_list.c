@@ -1,4 +1,6 @@
 /* What a directory holds, in an order that stays while it changes. */
+#include <stdio.h>
+
 #include "fs/object.h"
 
 /* Cookies: 1 ".", 2 "..", then rows, then what the directory holds by ids. */
@@ -45,7 +47,7 @@ static void list_dots(struct listing *l, uint64_t after)
 {
 	struct object o = *l->dir;
 
-	o.record = NULL;
+	o.record = o.attempt_record = NULL;
 	if (after < COOKIE_SELF) {
 		if (tell(l, ".", COOKIE_SELF, &o)) {
 			return;
@@ -115,6 +117,19 @@ static void list_hosts(struct listing *l, int64_t after)
 	}
 }
 
+static void list_attempts(struct listing *l, int64_t after)
+{
+	for (int64_t n = after + 1; n <= l->dir->record->n_attempts && !l->stop; n++) {
+		struct object o;
+		char name[16];
+
+		if (object_of_attempt(l->dir, (int)n, &o) == 0) {
+			(void)snprintf(name, sizeof(name), "%d", (int)n);
+			(void)tell(l, name, COOKIE_IDS + (uint64_t)n, &o);
+		}
+	}
+}
+
 static int list_one_file(void *arg, const struct store_file *file)
 {
 	struct listing *l = arg;
@@ -146,6 +161,9 @@ int object_list(const struct object *dir, uint64_t after, object_each_fn *each,
 	case MORE_FILES:
 		return store_list_files(dir->fs->store, dir->record->id,
 					object_as_parent(dir), id, list_one_file, &l);
+	case MORE_ATTEMPTS:
+		list_attempts(&l, id);
+		break;
 	case MORE_NONE:
 		break;
 	}

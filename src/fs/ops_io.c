@@ -63,6 +63,28 @@ static ssize_t read_text(struct fs *fs, struct handle *h, char *data, size_t siz
 	return (ssize_t)n;
 }
 
+/* The handle's view changes only when its reader was overtaken. */
+static ssize_t read_stream(struct fs *fs, struct handle *h, char *data, size_t size,
+			   int64_t offset)
+{
+	cleanup_record struct job_record *record =
+		h->job > 0 ? engine_get_job(fs->engine, h->job) : NULL;
+	struct view view;
+	ssize_t n;
+
+	if (h->job > 0 && !record) {
+		return 0; /* it was removed */
+	}
+	(void)pthread_mutex_lock(&h->lock);
+	view = h->view;
+	(void)pthread_mutex_unlock(&h->lock);
+	n = view_read(&view, fs->store, record, h->stream, offset, data, size);
+	(void)pthread_mutex_lock(&h->lock);
+	h->view = view;
+	(void)pthread_mutex_unlock(&h->lock);
+	return n;
+}
+
 static ssize_t read_spec(struct fs *fs, const struct handle *h, char *data, size_t size,
 			 int64_t offset)
 {
@@ -97,8 +119,7 @@ static ssize_t read_handle(struct fs *fs, struct handle *h, char *data, size_t s
 	case HANDLE_TEXT:
 		return read_text(fs, h, data, size, offset);
 	case HANDLE_STREAM:
-		return store_read_stream(fs->store, h->job, h->stream, offset, data,
-					 size);
+		return read_stream(fs, h, data, size, offset);
 	case HANDLE_SPEC:
 		return read_spec(fs, h, data, size, offset);
 	case HANDLE_FILE:

@@ -36,6 +36,7 @@ static int check_place(const struct object *dir, const char *name, bool is_dir)
 		}
 		return node_is_writable(dir->record, true) ? 0 : -EPERM;
 	case MORE_HOSTS:
+	case MORE_ATTEMPTS:
 	case MORE_NONE:
 		break;
 	}

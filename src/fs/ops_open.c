@@ -27,6 +27,11 @@ static int open_readable(const struct object *o, enum handle_kind kind,
 		return -ENOMEM;
 	}
 	h->stream = o->node->stream;
+	if (kind == HANDLE_STREAM && o->record) {
+		h->view = object_view(o);
+	} else if (kind == HANDLE_STREAM) {
+		h->view.end = INT64_MAX;
+	}
 	fi->direct_io = 1;
 	fi->noflush = 1;
 	handle_tell(fi, h);

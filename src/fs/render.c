@@ -111,10 +111,20 @@ static void add_identity(struct json_out *j, const struct job_record *r)
 	json_str(j, "message", r->message ? r->message : "");
 }
 
+static void add_exit_code(struct json_out *j, int code)
+{
+	if (code >= 0) {
+		json_int(j, "exit_code", code);
+	} else {
+		json_null(j, "exit_code");
+	}
+}
+
 static void add_place(struct json_out *j, const struct job_record *r,
 		      size_t queue_position)
 {
-	json_int(j, "attempt", r->attempt.n);
+	json_int(j, "attempt", r->n_attempts);
+	json_int(j, "priority", r->priority);
 	json_str(j, "host", r->attempt.host);
 	add_gpus(j, r->attempt.gpus);
 	if (queue_position > 0) {
@@ -122,11 +132,7 @@ static void add_place(struct json_out *j, const struct job_record *r,
 	} else {
 		json_null(j, "queue_position");
 	}
-	if (r->exit_code >= 0) {
-		json_int(j, "exit_code", r->exit_code);
-	} else {
-		json_null(j, "exit_code");
-	}
+	add_exit_code(j, r->exit_code);
 	json_bool(j, "cancel_requested", r->cancel);
 	json_time(j, "unreachable_since", r->unreachable_ms);
 }
@@ -147,6 +153,34 @@ int render_status_json(const struct job_record *r, size_t queue_position,
 	add_bytes(&j, r);
 	json_str(&j, "outputs", r->outputs_uri);
 	json_int(&j, "outputs_count", r->outputs_count);
+	add_transfers(&j, r);
+	json_close(&j, '}');
+	return buf_add_char(out, '\n');
+}
+
+/* While it is current, the job's record tells of it. */
+int render_attempt_json(const struct job_record *r, struct buf *out)
+{
+	const struct job_attempt *a = &r->attempt;
+	bool is_over = a->state != JOB_NEW;
+	enum job_reason reason = is_over ? a->reason : r->reason;
+	const char *message = is_over ? a->message : r->message;
+	struct json_out j = { .out = out };
+
+	json_open(&j, NULL, '{');
+	json_int(&j, "attempt", a->n);
+	json_str(&j, "state", job_state_name(is_over ? a->state : r->state));
+	json_str(&j, "reason", reason ? job_reason_name(reason) : NULL);
+	json_str(&j, "class", reason ? job_reason_class(reason) : NULL);
+	json_str(&j, "message", message ? message : "");
+	json_str(&j, "host", a->host);
+	add_gpus(&j, a->gpus);
+	add_exit_code(&j, job_attempt_exit_code(r));
+	json_open(&j, "times", '{');
+	json_time(&j, "started", is_over ? a->started_ms : r->started_ms);
+	json_time(&j, "exited", is_over ? a->exited_ms : r->exited_ms);
+	json_time(&j, "ended", a->ended_ms);
+	json_close(&j, '}');
 	add_transfers(&j, r);
 	json_close(&j, '}');
 	return buf_add_char(out, '\n');

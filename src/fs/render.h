@@ -15,6 +15,8 @@ int render_line(const char *text, struct buf *out);
 int render_status(const struct job_record *r, struct buf *out);
 int render_status_json(const struct job_record *r, size_t queue_position,
 		       struct buf *out);
+/* Of the attempt that the record holds. */
+int render_attempt_json(const struct job_record *record, struct buf *out);
 int render_progress(const struct job_record *r, size_t queue_position, struct buf *out);
 
 int render_host_status(const struct engine_host *host, struct buf *out);

@@ -49,10 +49,27 @@ struct job_exit job_exit_parse(const char *text)
 	return exit;
 }
 
+enum job_timeout job_timeout_parse(const char *phase)
+{
+	static const char *const phases[] = {
+		[TIMEOUT_PREPARE] = "prepare",
+		[TIMEOUT_DOWNLOAD] = "download",
+		[TIMEOUT_RUN] = "run",
+		[TIMEOUT_UPLOAD] = "upload",
+	};
+
+	for (int i = TIMEOUT_PREPARE; phase && i <= TIMEOUT_UPLOAD; i++) {
+		if (strcmp(phases[i], phase) == 0) {
+			return (enum job_timeout)i;
+		}
+	}
+	return TIMEOUT_NONE;
+}
+
 /* Nothing that could start it has left: everything may still be undone. */
 static enum job_step before_commit(const struct job_facts *f)
 {
-	if (f->cancel) {
+	if (f->cancel || f->timeout == TIMEOUT_PREPARE) {
 		return STEP_FINISH;
 	}
 	if (!f->host_is_ready) {
@@ -78,7 +95,7 @@ static enum job_step before_claim(const struct job_facts *f)
 	if (f->is_void) {
 		return STEP_FINISH;
 	}
-	if (f->cancel) {
+	if (f->cancel || f->timeout == TIMEOUT_PREPARE) {
 		return STEP_CANCEL;
 	}
 	if (f->needs_s3 && !f->cli_is_ready) {
@@ -95,6 +112,9 @@ static enum job_step before_end(const struct job_facts *f)
 	if (f->cancel && f->exit.kind == EXIT_NONE &&
 	    (!f->cancel_sent || f->cancel_now_due)) {
 		return STEP_CANCEL;
+	}
+	if (f->signal_due && f->exit.kind == EXIT_NONE) {
+		return STEP_SIGNAL;
 	}
 	/* the runner is gone: what it left undone is done in its place, once the
 	 * program has ended or cannot live any more */
@@ -121,6 +141,9 @@ static enum job_step after_end(const struct job_facts *f)
 
 enum job_step job_next_step(const struct job_facts *f)
 {
+	if (f->state == JOB_QUEUED && f->queue_is_over) {
+		return STEP_FINISH;
+	}
 	if (f->state == JOB_NEW || f->state == JOB_QUEUED || f->state == JOB_HELD) {
 		return STEP_NONE;
 	}
@@ -134,7 +157,7 @@ enum job_step job_next_step(const struct job_facts *f)
 		return before_commit(f);
 	}
 	if (!f->host_is_ready) {
-		return STEP_WAIT_HOST;
+		return f->silence_is_over ? STEP_FINISH : STEP_WAIT_HOST;
 	}
 	if (!f->same_store) {
 		return STEP_FINISH;
@@ -144,6 +167,9 @@ enum job_step job_next_step(const struct job_facts *f)
 	}
 	if (!f->is_claimed) {
 		return before_claim(f);
+	}
+	if (f->upload_again) {
+		return STEP_UPLOAD;
 	}
 	return f->end == END_NONE ? before_end(f) : after_end(f);
 }
@@ -161,6 +187,7 @@ const char *job_step_name(enum job_step step)
 		[STEP_LAUNCH] = "launch",
 		[STEP_POLL] = "poll",
 		[STEP_CANCEL] = "cancel",
+		[STEP_SIGNAL] = "signal",
 		[STEP_UPLOAD] = "upload",
 		[STEP_MANIFEST] = "manifest",
 		[STEP_VERIFY] = "verify",
@@ -189,8 +216,11 @@ static struct job_verdict program_verdict(const struct job_facts *f)
 	if (f->cancel && f->cancel_sent) {
 		return (struct job_verdict){ JOB_CANCELLED, REASON_CANCELLED };
 	}
-	if (f->timed_out) {
+	if (f->timeout == TIMEOUT_RUN) {
 		return (struct job_verdict){ JOB_FAILED, REASON_TIMEOUT_RUN };
+	}
+	if (f->timeout == TIMEOUT_PREPARE) { /* it was stopped for that */
+		return (struct job_verdict){ JOB_FAILED, REASON_TIMEOUT_PREPARE };
 	}
 	switch (f->exit.kind) {
 	case EXIT_SETUP:
@@ -208,34 +238,62 @@ static struct job_verdict program_verdict(const struct job_facts *f)
 								 : REASON_LOST };
 }
 
+/* It never ran and never will. */
+static struct job_verdict unstarted_verdict(const struct job_facts *f)
+{
+	if (f->cancel) {
+		return (struct job_verdict){ JOB_CANCELLED, REASON_CANCELLED };
+	}
+	if (f->queue_is_over) {
+		return (struct job_verdict){ JOB_FAILED, REASON_TIMEOUT_QUEUE };
+	}
+	if (f->timeout == TIMEOUT_PREPARE) {
+		return (struct job_verdict){ JOB_FAILED, REASON_TIMEOUT_PREPARE };
+	}
+	return (struct job_verdict){ JOB_CANCELLED, REASON_CANCELLED };
+}
+
 struct job_verdict job_verdict(const struct job_facts *f)
 {
+	bool is_late = f->timeout == TIMEOUT_UPLOAD;
 	struct job_verdict verdict;
 
-	if (!f->is_committed || f->is_void) {
-		return (struct job_verdict){ JOB_CANCELLED, REASON_CANCELLED };
+	if (!f->is_committed || f->is_void || f->end == END_CANCELLED) {
+		return unstarted_verdict(f);
+	}
+	if (f->silence_is_over && !f->host_is_ready) {
+		return (struct job_verdict){ JOB_FAILED, REASON_HOST_UNREACHABLE };
 	}
 	if (!f->same_store) {
 		return (struct job_verdict){ JOB_FAILED, REASON_HOST_STATE_LOST };
 	}
-	switch (f->end) {
-	case END_DOWNLOAD_FAILED:
-		return (struct job_verdict){ JOB_FAILED, REASON_DOWNLOAD_FAILED };
-	case END_CANCELLED:
-		return (struct job_verdict){ JOB_CANCELLED, REASON_CANCELLED };
-	case END_NONE:
-	case END_OK:
-	case END_UPLOAD_FAILED:
-	case END_REBOOTED:
-	case END_BROKEN:
-		break;
+	if (f->end == END_DOWNLOAD_FAILED) {
+		return (struct job_verdict){ JOB_FAILED,
+					     f->timeout == TIMEOUT_DOWNLOAD
+						     ? REASON_TIMEOUT_DOWNLOAD
+						     : REASON_DOWNLOAD_FAILED };
 	}
 	verdict = program_verdict(f);
 	/* never a success without outputs */
 	if (verdict.state == JOB_SUCCEEDED && f->has_outputs && !f->is_verified) {
-		return (struct job_verdict){ JOB_FAILED, REASON_UPLOAD_FAILED };
+		return (struct job_verdict){ JOB_FAILED,
+					     is_late ? REASON_TIMEOUT_UPLOAD
+						     : REASON_UPLOAD_FAILED };
 	}
 	return verdict;
+}
+
+bool job_may_have_run(const struct job_facts *f)
+{
+	bool is_unstarted = f->end != END_NONE && f->exit.kind == EXIT_NONE;
+
+	return f->is_claimed && !f->is_void && !is_unstarted;
+}
+
+bool job_may_upload_again(const struct job_facts *f)
+{
+	return f->is_committed && f->is_claimed && f->has_outputs && !f->is_verified &&
+	       !f->is_acked && f->exit.kind != EXIT_NONE;
 }
 
 bool job_may_ack(const struct job_facts *f)

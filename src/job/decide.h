@@ -40,6 +40,15 @@ struct job_exit {
 };
 struct job_exit job_exit_parse(const char *text); /* NULL: EXIT_NONE */
 
+enum job_timeout {
+	TIMEOUT_NONE,
+	TIMEOUT_PREPARE,
+	TIMEOUT_DOWNLOAD,
+	TIMEOUT_RUN,
+	TIMEOUT_UPLOAD,
+};
+enum job_timeout job_timeout_parse(const char *phase); /* NULL: TIMEOUT_NONE */
+
 struct job_facts {
 	enum job_state state;
 	bool cancel;   /* the user asked for it */
@@ -68,7 +77,11 @@ struct job_facts {
 	bool has_manifest;
 	bool is_verified;
 	bool is_acked;
-	bool timed_out;
+	enum job_timeout timeout; /* the limit of this phase was reached */
+	bool queue_is_over;	  /* it waited for a slot longer than its spec allows */
+	bool silence_is_over;	  /* the same of a host that does not answer */
+	bool signal_due;
+	bool upload_again; /* the user asked for it */
 };
 
 enum job_step {
@@ -82,6 +95,7 @@ enum job_step {
 	STEP_LAUNCH,
 	STEP_POLL,
 	STEP_CANCEL,
+	STEP_SIGNAL,
 	STEP_UPLOAD, /* again, or in place of a dead runner */
 	STEP_MANIFEST,
 	STEP_VERIFY, /* is every output in S3? */
@@ -97,6 +111,10 @@ struct job_verdict {
 };
 /* How the job ends; only when job_next_step() said STEP_FINISH. */
 struct job_verdict job_verdict(const struct job_facts *facts);
+/* Can code of the user's have run in the attempt? */
+bool job_may_have_run(const struct job_facts *facts);
+/* Are there outputs on the host that a second try could bring to S3? */
+bool job_may_upload_again(const struct job_facts *facts);
 /* May the host forget all but the tombstone? Not while the only copy of outputs is
  * there. */
 bool job_may_ack(const struct job_facts *facts);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "job/spec.h"
+
 struct job_record *job_record_new(void)
 {
 	struct job_record *r = calloc(1, sizeof(*r));
@@ -12,8 +14,9 @@ struct job_record *job_record_new(void)
 		return NULL;
 	}
 	r->refs = 1;
-	r->exit_code = -1;
+	r->exit_code = r->attempt.exit_code = -1;
 	r->spec_size = -1;
+	r->priority = SPEC_PRIORITY_DEFAULT;
 	return r;
 }
 
@@ -24,6 +27,40 @@ static void transfers_free(struct job_transfer *transfers, size_t n)
 		free(transfers[i].uri);
 	}
 	free(transfers);
+}
+
+static void attempt_free(struct job_attempt *a)
+{
+	free(a->host);
+	free(a->gpus);
+	free(a->storeid);
+	free(a->exit);
+	free(a->end);
+	free(a->timeout);
+	free(a->message);
+}
+
+void job_attempt_reset(struct job_record *r)
+{
+	attempt_free(&r->attempt);
+	r->attempt = (struct job_attempt){ .exit_code = -1 };
+	transfers_free(r->transfers, r->n_transfers);
+	r->transfers = NULL;
+	r->n_transfers = 0;
+	r->exit_code = -1;
+	r->started_ms = r->exited_ms = r->ended_ms = 0;
+	r->unreachable_ms = 0;
+	r->upload_again = false;
+}
+
+int job_attempt_exit_code(const struct job_record *r)
+{
+	return r->attempt.state == JOB_NEW ? r->exit_code : r->attempt.exit_code;
+}
+
+int job_attempt_number(const struct job_record *r)
+{
+	return r->attempt.n > 0 ? r->attempt.n : r->n_attempts + 1;
 }
 
 struct job_record *job_record_ref(struct job_record *record)
@@ -43,11 +80,8 @@ struct job_record *job_record_unref(struct job_record *record)
 	free(record->message);
 	free(record->error);
 	free(record->outputs_uri);
-	free(record->attempt.host);
-	free(record->attempt.gpus);
-	free(record->attempt.storeid);
-	free(record->attempt.exit);
-	free(record->attempt.end);
+	free(record->signal);
+	attempt_free(&record->attempt);
 	transfers_free(record->transfers, record->n_transfers);
 	free(record);
 	return NULL;
@@ -68,6 +102,20 @@ static int own_text(char **member)
 		}
 	}
 	return 0;
+}
+
+static int own_attempt(struct job_attempt *a)
+{
+	int error = 0;
+
+	error += own_text(&a->host);
+	error += own_text(&a->gpus);
+	error += own_text(&a->storeid);
+	error += own_text(&a->exit);
+	error += own_text(&a->end);
+	error += own_text(&a->timeout);
+	error += own_text(&a->message);
+	return error;
 }
 
 static int own_transfers(struct job_record *r, const struct job_record *from)
@@ -107,11 +155,8 @@ struct job_record *job_record_copy(const struct job_record *record)
 	error += own_text(&r->message);
 	error += own_text(&r->error);
 	error += own_text(&r->outputs_uri);
-	error += own_text(&r->attempt.host);
-	error += own_text(&r->attempt.gpus);
-	error += own_text(&r->attempt.storeid);
-	error += own_text(&r->attempt.exit);
-	error += own_text(&r->attempt.end);
+	error += own_text(&r->signal);
+	error += own_attempt(&r->attempt);
 	error += own_transfers(r, record);
 	if (error < 0) {
 		return job_record_unref(r);

@@ -38,8 +38,9 @@ struct job_transfer { /* a line of `progress` */
 	int64_t total; /* -1: not known */
 };
 
-struct job_attempt { /* of the current attempt; n is 0 when there was none */
-	int n;	     /* 1, 2, ... */
+/* One attempt on a host, as its row keeps it after the job went on. */
+struct job_attempt {
+	int n; /* 1, 2, ...; 0: none was committed since the job was queued */
 	char *host;
 	char *gpus;	 /* reserved indices "0,3", "" for none */
 	char *storeid;	 /* of the host when the attempt was committed */
@@ -47,10 +48,22 @@ struct job_attempt { /* of the current attempt; n is 0 when there was none */
 	bool is_acked;	 /* the host keeps the tombstone only */
 	char *exit;	 /* the host's `exit` file, NULL until it is there */
 	char *end;	 /* the host's `end` file, NULL until it is there */
-	bool timed_out;
-	int64_t log_base; /* where this attempt begins in STREAM_LOG; the host's offset
-			     0 */
-	int64_t transfer_base; /* the same in STREAM_TRANSFER */
+	char *timeout;	 /* the phase whose limit was reached, NULL: none */
+	/* where its bytes are in STREAM_LOG and STREAM_TRANSFER; the host's offset 0 is
+	 * the base, and the end is 0 while it is not over */
+	int64_t log_base, log_end;
+	int64_t transfer_base, transfer_end;
+	/* how it ended; JOB_NEW: it is not over */
+	enum job_state state;
+	enum job_reason reason;
+	char *message;
+	int exit_code; /* -1: the program has not ended */
+	int64_t started_ms, exited_ms, ended_ms;
+};
+
+/* Bytes of a stream that are not kept: a log beyond its limit loses its middle. */
+struct job_gap {
+	int64_t from, to; /* offsets in the stream; equal: all is kept */
 };
 
 struct job_record {
@@ -78,17 +91,25 @@ struct job_record {
 	int64_t changed_ms;		      /* the last transition */
 	int64_t written_ms[JOB_STREAM_COUNT]; /* the last growth of each stream */
 
-	bool cancel;	 /* asked for */
-	bool cancel_now; /* without grace */
-	int exit_code;	 /* -1: the program has not ended */
+	int priority;
+	int n_attempts;	     /* that were committed */
+	int retries;	     /* by itself, since the user submitted it */
+	int64_t retry_at_ms; /* QUEUED, but not before that; 0: at once */
 
-	int64_t stream_size[JOB_STREAM_COUNT];
+	bool cancel;	   /* asked for */
+	bool cancel_now;   /* without grace */
+	char *signal;	   /* to be sent to the program, NULL: none */
+	bool upload_again; /* asked for */
+	int exit_code;	   /* -1: the program has not ended */
+
+	int64_t stream_size[JOB_STREAM_COUNT]; /* with what is not kept */
+	struct job_gap gap[JOB_STREAM_COUNT];
 	int64_t event_seq; /* number of the last line of STREAM_EVENTS */
 	char *outputs_uri; /* NULL until the outputs were verified */
 	int64_t outputs_count;
 	int64_t outputs_bytes;
 
-	struct job_attempt attempt;
+	struct job_attempt attempt; /* the current one */
 	struct job_transfer *transfers;
 	size_t n_transfers;
 	int64_t unreachable_ms; /* wall clock since when the host does not answer; 0: it
@@ -101,6 +122,14 @@ struct job_record *job_record_ref(struct job_record *record);
 struct job_record *job_record_unref(struct job_record *record); /* NULL is fine */
 void job_record_unrefp(struct job_record **record);
 #define cleanup_record cleanup_(job_record_unrefp)
+
+/* The host has nothing to do with the job any more: no attempt is current. */
+void job_attempt_reset(struct job_record *record);
+/* Number of the attempt that is under way or comes next. */
+int job_attempt_number(const struct job_record *record);
+
+/* Of the attempt that the record holds; -1: its program has not ended. */
+int job_attempt_exit_code(const struct job_record *record);
 
 /* Replaces an owned string; NULL clears. 0 or -ENOMEM (then it is left as it was). */
 int job_set_text(char **member, const char *text);

@@ -35,7 +35,8 @@ static const struct {
 	/* by the user alone: retry, retry-upload */
 	[JOB_FAILED]      = { "FAILED", true, false,
 		BIT(JOB_QUEUED) | BIT(JOB_UPLOADING) },
-	[JOB_CANCELLED]   = { "CANCELLED", true, false, BIT(JOB_QUEUED) },
+	[JOB_CANCELLED]   = { "CANCELLED", true, false,
+		BIT(JOB_QUEUED) | BIT(JOB_UPLOADING) },
 	/* clang-format on */
 };
 

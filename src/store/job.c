@@ -66,6 +66,16 @@ static const struct column job_columns[] = {
 	MEMBER("outputs_count", INT64, outputs_count),
 	MEMBER("outputs_bytes", INT64, outputs_bytes),
 	MEMBER("attempt", INT, attempt.n),
+	MEMBER("priority", INT, priority),
+	MEMBER("attempts", INT, n_attempts),
+	MEMBER("retries", INT, retries),
+	MEMBER("retry_at", INT64, retry_at_ms),
+	MEMBER("signal", TEXT, signal),
+	MEMBER("upload_again", BOOL, upload_again),
+	MEMBER("log_gap_from", INT64, gap[STREAM_LOG].from),
+	MEMBER("log_gap_to", INT64, gap[STREAM_LOG].to),
+	MEMBER("transfer_gap_from", INT64, gap[STREAM_TRANSFER].from),
+	MEMBER("transfer_gap_to", INT64, gap[STREAM_TRANSFER].to),
 };
 
 static const struct column attempt_columns[] = {
@@ -78,9 +88,18 @@ static const struct column attempt_columns[] = {
 	MEMBER("acked", BOOL, attempt.is_acked),
 	MEMBER("exit", TEXT, attempt.exit),
 	MEMBER("end", TEXT, attempt.end),
-	MEMBER("timed_out", BOOL, attempt.timed_out),
+	MEMBER("timeout", TEXT, attempt.timeout),
 	MEMBER("log_base", INT64, attempt.log_base),
+	MEMBER("log_end", INT64, attempt.log_end),
 	MEMBER("transfer_base", INT64, attempt.transfer_base),
+	MEMBER("transfer_end", INT64, attempt.transfer_end),
+	MEMBER("state", STATE, attempt.state),
+	MEMBER("reason", REASON, attempt.reason),
+	MEMBER("message", TEXT, attempt.message),
+	MEMBER("exit_code", INT, attempt.exit_code),
+	MEMBER("started", INT64, attempt.started_ms),
+	MEMBER("exited", INT64, attempt.exited_ms),
+	MEMBER("ended", INT64, attempt.ended_ms),
 	MEMBER("transfers", TRANSFERS, transfers),
 };
 
@@ -132,12 +151,15 @@ static int bind_column(sqlite3_stmt *statement, int index, const struct column *
 		(void)sqlite3_bind_text(statement, index, member, -1, SQLITE_STATIC);
 		break;
 	case COLUMN_STATE:
-		(void)sqlite3_bind_text(statement, index, job_state_name(r->state), -1,
-					SQLITE_STATIC);
+		(void)sqlite3_bind_text(statement, index,
+					job_state_name(*(const enum job_state *)member),
+					-1, SQLITE_STATIC);
 		break;
 	case COLUMN_REASON:
-		(void)sqlite3_bind_text(statement, index, job_reason_name(r->reason),
-					-1, SQLITE_STATIC);
+		(void)sqlite3_bind_text(
+			statement, index,
+			job_reason_name(*(const enum job_reason *)member), -1,
+			SQLITE_STATIC);
 		break;
 	case COLUMN_TRANSFERS:
 		return bind_transfers(statement, index, r);
@@ -246,11 +268,11 @@ static int load_column(sqlite3_stmt *row, int index, const struct column *c,
 		break;
 	case COLUMN_STATE:
 		text = (const char *)sqlite3_column_text(row, index);
-		r->state = job_state_from_name(text ? text : "");
-		return r->state == JOB_STATE_COUNT ? -EUCLEAN : 0;
+		*(enum job_state *)member = job_state_from_name(text ? text : "");
+		return *(enum job_state *)member == JOB_STATE_COUNT ? -EUCLEAN : 0;
 	case COLUMN_REASON:
 		text = (const char *)sqlite3_column_text(row, index);
-		r->reason = job_reason_from_name(text ? text : "");
+		*(enum job_reason *)member = job_reason_from_name(text ? text : "");
 		break;
 	case COLUMN_TRANSFERS:
 		return load_transfers((const char *)sqlite3_column_text(row, index), r);
@@ -313,6 +335,16 @@ static char *make_load(void)
 	return buf_steal(&b);
 }
 
+static char *make_get_attempt(void)
+{
+	cleanup_buf struct buf b = BUF_INIT;
+
+	(void)buf_add_str(&b, "SELECT ");
+	add_names(&b, attempt_columns, ARRAY_SIZE(attempt_columns), "");
+	(void)buf_add_str(&b, " FROM attempt WHERE job = ?1 AND n = ?2");
+	return buf_steal(&b);
+}
+
 int store_make_job_sql(struct store *s)
 {
 	s->sql[SQL_ADD_JOB] =
@@ -322,8 +354,9 @@ int store_make_job_sql(struct store *s)
 		make_insert("INSERT OR REPLACE", "attempt", attempt_columns,
 			    ARRAY_SIZE(attempt_columns));
 	s->sql[SQL_LOAD_JOBS] = make_load();
+	s->sql[SQL_GET_ATTEMPT] = make_get_attempt();
 	return s->sql[SQL_ADD_JOB] && s->sql[SQL_PUT_JOB] && s->sql[SQL_PUT_ATTEMPT] &&
-			       s->sql[SQL_LOAD_JOBS]
+			       s->sql[SQL_LOAD_JOBS] && s->sql[SQL_GET_ATTEMPT]
 		       ? 0
 		       : -ENOMEM;
 }
@@ -369,9 +402,51 @@ int store_put_job(struct store *s, const struct job_record *record, struct err *
 	int r = put_row(s, SQL_PUT_JOB, job_columns, ARRAY_SIZE(job_columns), record,
 			e);
 
-	if (r == 0 && record->attempt.n > 0) {
-		r = put_row(s, SQL_PUT_ATTEMPT, attempt_columns,
-			    ARRAY_SIZE(attempt_columns), record, e);
+	return r == 0 && record->attempt.n > 0 ? store_put_attempt(s, record, e) : r;
+}
+
+int store_put_attempt(struct store *s, const struct job_record *record, struct err *e)
+{
+	return put_row(s, SQL_PUT_ATTEMPT, attempt_columns, ARRAY_SIZE(attempt_columns),
+		       record, e);
+}
+
+static int load_attempt(sqlite3_stmt *row, struct job_record *r)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(attempt_columns) && error == 0; i++) {
+		error = load_column(row, (int)i, &attempt_columns[i], r);
+	}
+	return error;
+}
+
+int store_get_attempt(struct store *s, int64_t job, int n,
+		      struct job_record **ret_record)
+{
+	struct store_connection *c = store_reader_get(s);
+	sqlite3_stmt *row = c ? store_prepare(s, c, SQL_GET_ATTEMPT, NULL) : NULL;
+	cleanup_record struct job_record *record = job_record_new();
+	int r = record ? -EIO : -ENOMEM;
+
+	if (row && record) {
+		(void)sqlite3_bind_int64(row, 1, job);
+		(void)sqlite3_bind_int64(row, 2, n);
+		switch (sqlite3_step(row)) {
+		case SQLITE_ROW:
+			r = load_attempt(row, record);
+			break;
+		case SQLITE_DONE:
+			r = -ENOENT;
+			break;
+		}
+		(void)sqlite3_reset(row);
+	}
+	if (c) {
+		store_reader_put(s, c);
+	}
+	if (r == 0) {
+		*ret_record = steal_ptr(&record);
 	}
 	return r;
 }

@@ -53,6 +53,37 @@ static const char *const migrations[] = {
 	/* ids of files begin above those that mean a directory of the tree */
 	"INSERT INTO file(id, job, parent, name, is_dir, mode, uid, gid)"
 	" VALUES(15, 0, 0, '', 0, 0, 0, 0); DELETE FROM file;",
+	/* 2: attempts that are over, priorities, logs without their middle */
+	"ALTER TABLE job ADD COLUMN priority INTEGER NOT NULL DEFAULT 50;"
+	"ALTER TABLE job ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE job ADD COLUMN retries INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE job ADD COLUMN retry_at INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE job ADD COLUMN signal TEXT;"
+	"ALTER TABLE job ADD COLUMN upload_again INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE job ADD COLUMN log_gap_from INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE job ADD COLUMN log_gap_to INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE job ADD COLUMN transfer_gap_from INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE job ADD COLUMN transfer_gap_to INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE job SET attempts = attempt;"
+	"ALTER TABLE attempt ADD COLUMN timeout TEXT;"
+	"UPDATE attempt SET timeout = 'run' WHERE timed_out;"
+	"ALTER TABLE attempt DROP COLUMN timed_out;"
+	"ALTER TABLE attempt ADD COLUMN log_end INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE attempt ADD COLUMN transfer_end INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE attempt ADD COLUMN state TEXT NOT NULL DEFAULT 'NEW';"
+	"ALTER TABLE attempt ADD COLUMN reason TEXT;"
+	"ALTER TABLE attempt ADD COLUMN message TEXT;"
+	"ALTER TABLE attempt ADD COLUMN exit_code INTEGER NOT NULL DEFAULT -1;"
+	"ALTER TABLE attempt ADD COLUMN started INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE attempt ADD COLUMN exited INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE attempt ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE attempt SET (state, reason, message, exit_code, started, exited, "
+	"ended) ="
+	" (SELECT state, reason, message, exit_code, started, exited, ended FROM job"
+	"  WHERE id = attempt.job AND ended > 0)"
+	" WHERE EXISTS (SELECT 1 FROM job WHERE id = attempt.job AND ended > 0);"
+	"CREATE TABLE leftover(attempt TEXT PRIMARY KEY, host TEXT NOT NULL,"
+	" kill INTEGER NOT NULL) WITHOUT ROWID;",
 };
 
 static const struct {
@@ -80,6 +111,8 @@ static const struct {
 	  "SELECT off, data FROM chunk WHERE job = ?1 AND stream = ?2 AND off >="
 	  " (SELECT max(off) FROM chunk WHERE job = ?1 AND stream = ?2 AND off <= ?3)"
 	  " AND off < ?4 ORDER BY off" },
+	{ SQL_TRIM_CHUNKS, "DELETE FROM chunk WHERE job = ?1 AND stream = ?2 AND"
+			   " off >= ?3 AND off < ?4 AND off + length(data) <= ?4" },
 	{ SQL_ADD_FILE, "INSERT INTO file(job, parent, name, is_dir, mode, uid, gid)"
 			" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)" },
 	{ SQL_PUT_FILE, "UPDATE file SET parent = ?2, name = ?3, mode = ?4, uid = ?5,"
@@ -90,6 +123,10 @@ static const struct {
 	{ SQL_FIND_FILE,
 	  "SELECT id, job, parent, name, is_dir, mode, uid, gid FROM file"
 	  " WHERE job = ?1 AND parent = ?2 AND name = ?3" },
+	{ SQL_ADD_LEFTOVER,
+	  "INSERT OR REPLACE INTO leftover(attempt, host, kill) VALUES(?1, ?2, ?3)" },
+	{ SQL_DELETE_LEFTOVER, "DELETE FROM leftover WHERE attempt = ?1" },
+	{ SQL_LIST_LEFTOVERS, "SELECT attempt, host, kill FROM leftover" },
 	{ SQL_LIST_FILES,
 	  "SELECT id, job, parent, name, is_dir, mode, uid, gid FROM file"
 	  " WHERE job = ?1 AND parent = ?2 AND id > ?3 ORDER BY id" },

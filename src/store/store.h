@@ -31,6 +31,8 @@ void store_rollback(struct store *s);
 /* A new row; sets record->id. -EEXIST: name or key is taken. */
 int store_add_job(struct store *s, struct job_record *record, struct err *e);
 int store_put_job(struct store *s, const struct job_record *record, struct err *e);
+/* The row of record->attempt alone: the job goes on without it. */
+int store_put_attempt(struct store *s, const struct job_record *record, struct err *e);
 /* With all that belongs to it, except the contents on disk: their ids are appended to
  * *ret_files as int64_t. */
 int store_delete_job(struct store *s, int64_t job, struct buf *ret_files,
@@ -41,6 +43,23 @@ int store_put_spec(struct store *s, int64_t job, const char *text, size_t len,
  * daemon's own events. */
 int store_append(struct store *s, int64_t job, enum job_stream stream, int64_t offset,
 		 const void *data, size_t len, struct err *e);
+
+/* An attempt that its host has still to forget. */
+struct store_leftover {
+	char attempt[64]; /* its name there */
+	char host[256];
+	bool kill; /* it may live */
+};
+int store_add_leftover(struct store *s, const struct store_leftover *leftover,
+		       struct err *e);
+int store_delete_leftover(struct store *s, const char *attempt, struct err *e);
+
+/* The stream goes on at offset, beyond its size: what is between was never had. */
+int store_skip(struct store *s, int64_t job, enum job_stream stream, int64_t offset,
+	       struct err *e);
+/* Lets go of the chunks that lie in the gap as a whole. */
+int store_trim(struct store *s, int64_t job, enum job_stream stream,
+	       const struct job_gap *gap, struct err *e);
 
 /* A user's own file or directory. */
 enum { FILE_PARENT_JOB = 0, FILE_PARENT_FILES = 1, FILE_ID_FIRST = 16 };
@@ -66,6 +85,12 @@ int store_delete_file(struct store *s, int64_t id, struct err *e);
 /* All jobs in the order of their ids; each() takes over the reference. */
 int store_load_jobs(struct store *s, int (*each)(void *arg, struct job_record *record),
 		    void *arg, struct err *e);
+int store_list_leftovers(struct store *s,
+			 int (*each)(void *arg, const struct store_leftover *leftover),
+			 void *arg);
+/* Only id, attempt and transfers are set. -ENOENT: there was none with that number. */
+int store_get_attempt(struct store *s, int64_t job, int n,
+		      struct job_record **ret_record);
 int store_read_spec(struct store *s, int64_t job, struct buf *out);
 /* Up to len bytes from offset; fewer at the end. Bytes read or negative errno. */
 ssize_t store_read_stream(struct store *s, int64_t job, enum job_stream stream,

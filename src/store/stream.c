@@ -52,7 +52,8 @@ int store_read_spec(struct store *s, int64_t job, struct buf *out)
 struct last_chunk {
 	int64_t id; /* 0: the stream is empty */
 	int64_t end;
-	struct buf data; /* only when it is to be added to */
+	bool is_open;	 /* for more */
+	struct buf data; /* when it is open */
 };
 
 static int find_last_chunk(struct store *s, int64_t job, enum job_stream stream,
@@ -72,7 +73,8 @@ static int find_last_chunk(struct store *s, int64_t job, enum job_stream stream,
 
 		ret->id = sqlite3_column_int64(row, 0);
 		ret->end = sqlite3_column_int64(row, 1) + (int64_t)len;
-		if (len < CHUNK_MERGE) {
+		ret->is_open = len < CHUNK_MERGE;
+		if (ret->is_open) {
 			r = buf_add(&ret->data, sqlite3_column_blob(row, 2), len);
 		}
 	} else if (result != SQLITE_DONE) {
@@ -129,6 +131,7 @@ int store_append(struct store *s, int64_t job, enum job_stream stream, int64_t o
 		 const void *data, size_t len, struct err *e)
 {
 	struct last_chunk last = { .id = 0 };
+	size_t n = 0; /* what goes into the last chunk */
 	int r;
 
 	if (len == 0) {
@@ -140,14 +143,40 @@ int store_append(struct store *s, int64_t job, enum job_stream stream, int64_t o
 			    (int)stream, (long long)job, (long long)last.end,
 			    (long long)offset);
 	}
-	if (r == 0 && last.data.len > 0 && last.data.len + len <= CHUNK_MAX) {
-		r = buf_add(&last.data, data, len);
+	if (r == 0 && last.is_open) {
+		n = CHUNK_MAX - last.data.len;
+		n = n < len ? n : len;
+		r = buf_add(&last.data, data, n);
 		r = r < 0 ? r : put_chunk(s, last.id, &last.data, e);
-	} else if (r == 0) {
-		r = append_chunks(s, job, stream, offset, data, len, e);
+	}
+	if (r == 0) {
+		r = append_chunks(s, job, stream, offset + (int64_t)n,
+				  (const char *)data + n, len - n, e);
 	}
 	buf_fini(&last.data);
 	return r;
+}
+
+/* An empty chunk keeps the place; the next append goes into it. */
+int store_skip(struct store *s, int64_t job, enum job_stream stream, int64_t offset,
+	       struct err *e)
+{
+	return add_chunk(s, job, stream, offset, "", 0, e);
+}
+
+int store_trim(struct store *s, int64_t job, enum job_stream stream,
+	       const struct job_gap *gap, struct err *e)
+{
+	sqlite3_stmt *statement = store_prepare(s, &s->writer, SQL_TRIM_CHUNKS, e);
+
+	if (!statement) {
+		return -EIO;
+	}
+	(void)sqlite3_bind_int64(statement, 1, job);
+	(void)sqlite3_bind_int64(statement, 2, (int)stream);
+	(void)sqlite3_bind_int64(statement, 3, gap->from);
+	(void)sqlite3_bind_int64(statement, 4, gap->to);
+	return store_run(&s->writer, statement, e);
 }
 
 /* Copies what the chunk at `start` holds of the wanted bytes. */

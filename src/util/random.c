@@ -1,6 +1,7 @@
 #include "util/random.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <sys/random.h>
 
 static const struct random_source *simulated;
@@ -17,6 +18,14 @@ int random_bytes(void *data, size_t n)
 		return 0;
 	}
 	return getrandom(data, n, 0) == (ssize_t)n ? 0 : -EIO;
+}
+
+double random_fraction(void)
+{
+	uint32_t n = 0;
+
+	(void)random_bytes(&n, sizeof(n)); /* without it there is no jitter */
+	return (double)n / ((double)UINT32_MAX + 1);
 }
 
 int random_hex(char *ret_text, size_t n)

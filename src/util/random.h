@@ -9,6 +9,9 @@ int random_bytes(void *data, size_t n);
  * errno. */
 int random_hex(char *ret_text, size_t n);
 
+/* From 0 up to, but not, 1; for jitter. */
+double random_fraction(void);
+
 /* A simulation's dice in place of the kernel's, so that a run can be repeated. Before
  * there are threads; NULL: the kernel's again. */
 struct random_source {

@@ -20,6 +20,16 @@ TEST("the root is 1")
 	CHECK_INT(parts(1).id, 0);
 }
 
+TEST("an attempt's number means the job, the attempt and the row")
+{
+	struct ino_parts p = parts(ino_attempt((INT64_C(1) << 40) - 1, 4095, 81));
+
+	CHECK_INT(p.scope, INO_ATTEMPT);
+	CHECK_INT(p.id, (INT64_C(1) << 40) - 1);
+	CHECK_INT(p.attempt, 4095);
+	CHECK_INT(p.row, 81);
+}
+
 TEST("a number means what it was made of")
 {
 	static const int64_t ids[] = {

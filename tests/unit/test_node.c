@@ -46,7 +46,8 @@ TEST("rows have what their content needs")
 		CHECK_INT(S_ISDIR(node->mode), node->content == CONTENT_DIR);
 		CHECK_INT(node->render != NULL, node->content == CONTENT_TEXT);
 		CHECK(node->more == MORE_NONE || node->content == CONTENT_DIR);
-		CHECK(!node->exists || node->scope == INO_JOB);
+		CHECK(!node->exists || node->scope == INO_JOB ||
+		      node->scope == INO_ATTEMPT);
 		if (node->name) { /* of a directory of the same kind, or the root */
 			const struct node *parent = node_get(node->parent);
 
@@ -66,7 +67,7 @@ TEST("rows of a directory come in the order of their numbers, each once")
 		last = node->id;
 		n++;
 	}
-	CHECK_INT(n, 13);
+	CHECK_INT(n, 14);
 }
 
 /* The contract of DESIGN: names of a job's files. */

@@ -82,6 +82,7 @@ TEST("status.json of a new job says null where nothing is known")
 		rendered(&b, render_status_json(r, 0, &b)),
 		"{\"name\":\"exp1\",\"id\":\"0123456789abcdef\",\"state\":\"NEW\","
 		"\"reason\":null,\"class\":null,\"message\":\"\",\"attempt\":0,"
+		"\"priority\":50,"
 		"\"host\":null,\"gpus\":[],\"queue_position\":null,\"exit_code\":null,"
 		"\"cancel_requested\":false,\"unreachable_since\":null,"
 		"\"owner\":{\"uid\":0,\"gid\":0},"

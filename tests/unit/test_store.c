@@ -2,50 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "test.h"
+#include "store_helper.h"
 #include "util/mem.h"
-
-static char dir[64];
-static struct store *store;
-
-static int remove_entry(const char *path, const struct stat *st, int type,
-			struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-static void open_store(void)
-{
-	struct err e = ERR_INIT;
-
-	CHECK_INT(store_open(dir, &store, &e), 0);
-}
-
-static void new_store(void)
-{
-	(void)snprintf(dir, sizeof(dir), "/tmp/jobfs-store.XXXXXX");
-	CHECK(mkdtemp(dir));
-	open_store();
-}
 
 static void reopen(void)
 {
 	store = store_close(store);
 	open_store();
-}
-
-static void end_store(void)
-{
-	store = store_close(store);
-	CHECK_INT(nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 static struct job_record *make_job(const char *name, const char *key)

@@ -1,0 +1,212 @@
+/* One attempt follows another: how the first begins, what is kept of it when it is
+ * over, and when another is made. An attempt is a row of its own; the job's record
+ * holds the current one. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine/internal.h"
+#include "util/clock.h"
+#include "util/failpoint.h"
+#include "util/random.h"
+
+enum {
+	BACKOFF_MAX_MS = 3600000,
+	ATTEMPTS_MAX = 4095, /* what an inode number has room for */
+};
+
+/* --- the beginning --------------------------------------------------------------- */
+
+static int set_transfer(struct job_transfer *t, const char *name, const char *uri,
+			int64_t total)
+{
+	t->total = total;
+	t->state = TRANSFER_WAITING;
+	return job_set_text(&t->name, name) < 0 || job_set_text(&t->uri, uri) < 0
+		       ? -ENOMEM
+		       : 0;
+}
+
+/* The lines of `progress`: every input, then the outputs. */
+static int set_transfers(struct job *job, struct job_record *r)
+{
+	const struct spec *spec = job->run->spec;
+	size_t n = spec->n_inputs + spec->has_outputs;
+	int error = 0;
+
+	if (n == 0 || r->transfers) {
+		return 0;
+	}
+	r->transfers = calloc(n, sizeof(*r->transfers));
+	if (!r->transfers) {
+		return -ENOMEM;
+	}
+	r->n_transfers = n;
+	for (size_t i = 0; i < spec->n_inputs && error == 0; i++) {
+		cleanup_buf struct buf uri = BUF_INIT;
+
+		(void)buf_printf(&uri, "s3://%s/%s", spec->inputs[i].bucket,
+				 spec->inputs[i].key);
+		error = set_transfer(&r->transfers[i], spec->inputs[i].name,
+				     buf_text(&uri), job->run->input_bytes[i]);
+	}
+	if (spec->has_outputs && error == 0) {
+		error = set_transfer(&r->transfers[n - 1], "outputs",
+				     job->run->destination, -1);
+	}
+	return error;
+}
+
+/* Between the logs of two attempts; it belongs to neither. */
+static void mark_log(struct engine *e, struct job *job)
+{
+	const struct job_record *r = job_get(job);
+	cleanup_buf struct buf line = BUF_INIT;
+
+	(void)buf_printf(&line, "==> attempt %d on %s <==\n", r->attempt.n,
+			 r->attempt.host);
+	(void)job_append(e, job, STREAM_LOG, buf_text(&line), line.len);
+	(void)job_append(e, job, STREAM_TRANSFER, buf_text(&line), line.len);
+}
+
+void attempt_begin(struct engine *e, struct job *job)
+{
+	struct job_record *r = job_edit(e, job);
+
+	if (!r) {
+		return;
+	}
+	FAILPOINT("job.attempt");
+	r->attempt.n = ++r->n_attempts;
+	if (r->attempt.n > 1) {
+		mark_log(e, job);
+	}
+	r->attempt.log_base = r->stream_size[STREAM_LOG];
+	r->attempt.transfer_base = r->stream_size[STREAM_TRANSFER];
+	if (job_set_text(&r->attempt.storeid, job->host->storeid) < 0 ||
+	    set_transfers(job, r) < 0) {
+		engine_fail_turn(e, -ENOMEM, NULL);
+		return;
+	}
+	job->run->is_polled = true; /* nothing was sent yet: there is nothing to ask */
+	job_step_done(job);
+	(void)job_event(e, job, "attempt", "attempt %d on %s", r->attempt.n,
+			r->attempt.host);
+}
+
+/* --- the end --------------------------------------------------------------------- */
+
+void attempt_close(struct engine *e, struct job *job, struct job_verdict verdict,
+		   const char *text)
+{
+	struct job_record *r = job_edit(e, job);
+
+	if (!r || r->attempt.n == 0) {
+		return;
+	}
+	r->attempt.state = verdict.state;
+	r->attempt.reason = verdict.reason;
+	r->attempt.exit_code = r->exit_code;
+	r->attempt.started_ms = r->started_ms;
+	r->attempt.exited_ms = r->exited_ms;
+	r->attempt.ended_ms = clock_wall_ms();
+	r->attempt.log_end = r->stream_size[STREAM_LOG];
+	r->attempt.transfer_end = r->stream_size[STREAM_TRANSFER];
+	if (job_set_text(&r->attempt.message, text) < 0) {
+		engine_fail_turn(e, -ENOMEM, NULL);
+	}
+}
+
+/* --- another one ----------------------------------------------------------------- */
+
+/* The row of the attempt that is over is written for the last time. */
+static int keep_row(struct engine *e, const struct job_record *r)
+{
+	struct err err = ERR_INIT;
+	int error = engine_write(e);
+
+	if (error == 0 && r->attempt.n > 0) {
+		error = store_put_attempt(e->store, r, &err);
+		if (error < 0) {
+			engine_fail_turn(e, error, &err);
+		}
+	}
+	return error;
+}
+
+static int forget_run(struct engine *e, struct job *job)
+{
+	struct spec *spec = steal_ptr(&job->run->spec);
+	int r;
+
+	run_detach(e, job);
+	r = run_attach(e, job, spec);
+	if (r < 0) {
+		engine_fail_turn(e, r, NULL);
+	}
+	return r;
+}
+
+int attempt_again(struct engine *e, struct job *job, int64_t wait_ms, const char *text)
+{
+	struct job_record *r = job_edit(e, job);
+
+	if (!r) {
+		return -ENOMEM;
+	}
+	leftover_add(e, job);
+	if (keep_row(e, r) < 0) {
+		return e->turn_error;
+	}
+	schedule_release(e, job);
+	job->host = NULL;
+	job_attempt_reset(r);
+	if (forget_run(e, job) < 0) {
+		return e->turn_error;
+	}
+	r->retry_at_ms = wait_ms > 0 ? clock_wall_ms() + wait_ms : 0;
+	job->run->retry_at = wait_ms > 0 ? clock_ms() + wait_ms : 0;
+	(void)job_transition(e, job, JOB_QUEUED,
+			     wait_ms > 0 ? REASON_WAITING_FOR_RETRY : REASON_NONE, "%s",
+			     text);
+	return 0;
+}
+
+/* It doubles with every attempt; jitter keeps jobs that failed together apart. */
+static int64_t backoff_ms(const struct spec_retry *retry, int n)
+{
+	int64_t ms = retry->backoff_ms;
+
+	for (int i = 1; i < n && ms < BACKOFF_MAX_MS; i++) {
+		ms *= 2;
+	}
+	ms = ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS;
+	return ms / 2 + (int64_t)(random_fraction() * (double)(ms - ms / 2));
+}
+
+bool attempt_retry(struct engine *e, struct job *job, struct job_verdict verdict,
+		   const char *text)
+{
+	const struct spec_retry *retry = &job->run->spec->retry;
+	struct job_record *r = job_edit(e, job);
+	struct job_facts facts;
+	int64_t wait_ms;
+	char why[ERR_TEXT_MAX];
+
+	if (!r || verdict.state != JOB_FAILED || r->cancel ||
+	    r->retries + 1 >= retry->max_attempts || r->n_attempts >= ATTEMPTS_MAX) {
+		return false;
+	}
+	job_get_facts(job, &facts);
+	if (!spec_retries(retry, verdict.reason, r->exit_code,
+			  job_may_have_run(&facts))) {
+		return false;
+	}
+	r->retries++;
+	wait_ms = backoff_ms(retry, r->retries);
+	(void)snprintf(why, sizeof(why),
+		       "attempt %d of %d failed (%s): %.400s; the next one in %lld s",
+		       r->retries, retry->max_attempts, job_reason_name(verdict.reason),
+		       text, (long long)(wait_ms + 999) / 1000);
+	return attempt_again(e, job, wait_ms > 0 ? wait_ms : 1, why) == 0;
+}
