@@ -17,9 +17,18 @@ cmd__exec() {
 
 # The words of plan_setup and plan_program. Texts go to a file beside the job's directory.
 setup() { # TEXT
-	printf '%s\n' "$1" >"$a/ctl/setup.sh"
+	write_text setup.sh "$1" || return
 	[ -z "$IMAGE" ] || return 0 # the container does it
 	inside /bin/sh -e "$a/ctl/setup.sh" || result="setup $?"
+}
+
+# A part of a program is another program: what a full disk has cut must not run.
+write_text() { # FILE TEXT
+	{ printf '%s\n' "$2" >"$a/ctl/$1"; } 2>/dev/null &&
+		[ "$(cat "$a/ctl/$1" && echo .)" = "$2$nl." ] && return
+	result='setup 1'
+	{ echo "jobfs: there is no room for $1" >>"$a/log"; } 2>/dev/null
+	return 1
 }
 
 script() { # FILE ARG…
@@ -39,7 +48,7 @@ script() { # FILE ARG…
 }
 
 shell() { # TEXT ARG…
-	printf '%s\n' "$1" >"$a/ctl/run.sh"
+	write_text run.sh "$1" || return
 	shift
 	argv /bin/sh -e "$a/ctl/run.sh" "$@"
 }

@@ -215,6 +215,15 @@ case_a_full_disk_does_not_cost_the_result() {
 	expect EDISK
 }
 
+case_a_program_that_the_disk_cuts_does_not_run() {
+	mount -t tmpfs -o size=300k tmpfs "$HOME" || fail "cannot mount"
+	SETUP='cat /dev/zero >fill 2>/dev/null || :'
+	PROGRAM=(shell ": >'$T/ran'")
+	run_job ${X}01
+	is exit 'setup 1'
+	[ ! -e "$T/ran" ] || fail "it ran"
+}
+
 case_a_full_disk_does_not_keep_cancel_from_working() {
 	mount -t tmpfs -o size=300k tmpfs "$HOME" || fail "cannot mount"
 	PROGRAM=(shell "cat /dev/zero >fill 2>/dev/null || : >'$T/started'; exec sleep 333")
