@@ -194,9 +194,19 @@ cmd_reboot() {
 
 cmd_disk() {
     gpu_host_check "$1"
-    local disk=$BED_DIR/hosts/$1/disk size=$2
-    if [ "$size" = full ]; then size=$(df -B 1 --output=used "$disk" | tail -n 1); fi
-    mount -o "remount,size=${size# }" "$disk"
+    local disk=$BED_DIR/hosts/$1/disk
+    if [ "$2" = full ]; then
+        wait_until 5 disk_fill "$disk" || die "the disk of $1 cannot be filled"
+    else
+        mount -o "remount,size=$2" "$disk"
+    fi
+}
+
+# Refused when something was written between the look and the mount
+disk_fill() {
+    local size
+    size=$(df -B 1 --output=used "$1" | tail -n 1)
+    mount -o "remount,size=${size# }" "$1" 2>/dev/null
 }
 
 # The patterns see the host's own processes only. Monitor and child of a session must
