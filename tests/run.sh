@@ -9,6 +9,7 @@
 #   fs         the mount under every way to write and read
 #   e2e        jobs on hosts in network namespaces, with an ASan+UBSan daemon
 #   tsan       a part of e2e with a TSan daemon
+#   chaos      jobs while the daemon is killed 100 times and more; a part of the failpoints
 #   examples   the quickstart, twice
 #
 # Without arguments all of them. Works from any directory, as root on Debian 12; ends with
@@ -18,7 +19,7 @@ set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 top=$(dirname "$here")
 cd "$top"
-all=(lint unit agent ssh s3 fs e2e tsan examples)
+all=(lint unit agent ssh s3 fs e2e tsan chaos examples)
 steps=("${@:-${all[@]}}")
 [ $# -gt 0 ] || steps=("${all[@]}")
 build=${JOBFS_BUILD:-$top/build}
@@ -37,14 +38,15 @@ finish() {
 trap finish EXIT
 
 # Builds of the tree, each in its own directory.
-flavour() { # NAME [meson options]
+flavour() { # NAME [meson options]; of all targets, or of $targets
     local name=$1
     shift
     [ -d "$build/$name" ] || meson setup "$build/$name" "$top" "$@" >"$logs/setup" 2>&1 || {
         cat "$logs/setup" >&2
         return 1
     }
-    ninja -C "$build/$name" >"$logs/ninja" 2>&1 || {
+    # shellcheck disable=SC2086 # words
+    ninja -C "$build/$name" ${targets:-} >"$logs/ninja" 2>&1 || {
         grep -E 'error|warning|undefined' "$logs/ninja" | head -30 >&2
         return 1
     }
@@ -53,6 +55,9 @@ build_plain() { flavour plain -Dbuildtype=release; }
 build_clang() { CC=clang flavour clang; }
 build_asan() { flavour asan -Db_sanitize=address,undefined; }
 build_tsan() { flavour tsan -Db_sanitize=thread; }
+build_failpoints() {
+    targets=src/jobfs flavour failpoints -Db_sanitize=address,undefined -Dfailpoints=true
+}
 
 # Runs a command, shows its output, and counts: by the last line that says "N passed"
 # (", N failed"), or by the lines of TAP; a command that says neither counts as one test.
@@ -122,6 +127,14 @@ step_e2e() { build_asan && JOBFS=$build/asan/src/jobfs count "e2e, ASan+UBSan" e
 step_tsan() {
     build_tsan && JOBFS=$build/tsan/src/jobfs count "e2e, TSan" e2e \
         "$here/e2e/test_scale.py" "$here/e2e/test_cancel.py"
+}
+step_chaos() {
+    count "chaos, the checker itself" /usr/bin/python3 -m pytest -q -p no:cacheprovider \
+        --rootdir "$here/chaos" "$here/chaos/test_checker.py"
+    build_asan && JOBFS=$build/asan/src/jobfs count "chaos, the kill loop" \
+        "$here/chaos/run" --jobs 300 --kills 100
+    build_failpoints && JOBFS=$build/failpoints/src/jobfs count "chaos, failpoints" \
+        "$here/chaos/failpoints" --part 1/4
 }
 step_examples() {
     build_plain
