@@ -366,6 +366,101 @@ TEST("whatever the facts, nothing is launched twice and no success is a lie")
 	}
 }
 
+TEST("a job that waited too long for a slot fails; one that has it is not asked")
+{
+	struct job_facts f = { .state = JOB_QUEUED, .queue_is_over = true };
+
+	CHECK_STEP(&f, STEP_FINISH);
+	CHECK_VERDICT(&f, JOB_FAILED, REASON_TIMEOUT_QUEUE);
+	f.queue_is_over = false;
+	CHECK_STEP(&f, STEP_NONE);
+}
+
+TEST("a job that was prepared too long is voided on its host before it is called failed")
+{
+	struct job_facts f = ready_job();
+
+	f.timeout = TIMEOUT_PREPARE;
+	CHECK_STEP(&f, STEP_FINISH); /* nothing was sent yet */
+	CHECK_VERDICT(&f, JOB_FAILED, REASON_TIMEOUT_PREPARE);
+	f.is_committed = f.is_polled = true;
+	CHECK_STEP(&f, STEP_CANCEL);
+	f.is_void = true;
+	CHECK_STEP(&f, STEP_FINISH);
+	CHECK_VERDICT(&f, JOB_FAILED, REASON_TIMEOUT_PREPARE);
+	f.cancel = true; /* the user was quicker */
+	CHECK_VERDICT(&f, JOB_CANCELLED, REASON_CANCELLED);
+}
+
+TEST("each limit of the host has its own reason")
+{
+	struct job_facts down = claimed_job(), run = ended_job(143, END_OK),
+			 up = ended_job(0, END_UPLOAD_FAILED);
+
+	down.end = END_DOWNLOAD_FAILED;
+	down.timeout = TIMEOUT_DOWNLOAD;
+	CHECK_VERDICT(&down, JOB_FAILED, REASON_TIMEOUT_DOWNLOAD);
+	run.timeout = TIMEOUT_RUN;
+	run.is_verified = true;
+	CHECK_VERDICT(&run, JOB_FAILED, REASON_TIMEOUT_RUN);
+	up.timeout = TIMEOUT_UPLOAD;
+	CHECK_VERDICT(&up, JOB_FAILED, REASON_TIMEOUT_UPLOAD);
+	up.exit.code = 3; /* the program's own failure comes first */
+	CHECK_VERDICT(&up, JOB_FAILED, REASON_NON_ZERO_EXIT);
+}
+
+TEST("silence ends a job only when its spec says so, and only while it lasts")
+{
+	struct job_facts f = claimed_job();
+
+	f.host_is_ready = false;
+	CHECK_STEP(&f, STEP_WAIT_HOST);
+	f.silence_is_over = true;
+	CHECK_STEP(&f, STEP_FINISH);
+	CHECK_VERDICT(&f, JOB_FAILED, REASON_HOST_UNREACHABLE);
+	f.host_is_ready = true;
+	CHECK_STEP(&f, STEP_POLL);
+}
+
+TEST("a signal is for a program that runs")
+{
+	struct job_facts f = claimed_job();
+
+	f.signal_due = true;
+	CHECK_STEP(&f, STEP_SIGNAL);
+	f.exit = (struct job_exit){ .kind = EXIT_CODE, .code = 0 };
+	CHECK_STEP(&f, STEP_POLL);
+}
+
+TEST("outputs that are still on the host can be uploaded again, by the user alone")
+{
+	struct job_facts f = ended_job(0, END_UPLOAD_FAILED);
+
+	CHECK_STEP(&f, STEP_FINISH);
+	CHECK_VERDICT(&f, JOB_FAILED, REASON_UPLOAD_FAILED);
+	CHECK(job_may_upload_again(&f));
+	f.upload_again = true;
+	CHECK_STEP(&f, STEP_UPLOAD);
+	f.is_verified = true;
+	CHECK(!job_may_upload_again(&f));
+	f = ended_job(0, END_OK);
+	f.is_acked = true;
+	CHECK(!job_may_upload_again(&f));
+}
+
+TEST("code of the user's may have run unless the host says that it did not")
+{
+	struct job_facts f = claimed_job();
+
+	CHECK(job_may_have_run(&f));
+	f.end = END_DOWNLOAD_FAILED;
+	CHECK(!job_may_have_run(&f));
+	f = ended_job(1, END_OK);
+	CHECK(job_may_have_run(&f));
+	f = ready_job();
+	CHECK(!job_may_have_run(&f));
+}
+
 TEST("the host's words are read as they are written")
 {
 	CHECK_INT(job_end_parse(NULL), END_NONE);
