@@ -66,7 +66,7 @@ nothing_comes() { [ -f "$a/exit" ] || [ -f "$a/end" ] || ! runner_lives; }
 # start any more. A container is stopped by its engine, its clients then end by themselves.
 kill_tree() { # GRACE [PATIENCE after it]; k_seen: who had the TERM already
 	get_uptime
-	k_until=$((up + $1 * 10)) k_nap=0.02
+	k_until=$((up + $1 * 10)) k_nap=0.02 k_hard=0
 	while [ $up -lt $((k_until + ${2:-99999999} * 10)) ]; do
 		k_left=$(((k_until - up + 9) / 10))
 		if container_runs; then
@@ -93,12 +93,25 @@ kill_tree() { # GRACE [PATIENCE after it]; k_seen: who had the TERM already
 			signal CONT $k_new # or one that was stopped would not hear it
 		else
 			signal KILL $m
+			k_hard=$((k_hard + 1))
+			[ $k_hard -lt 3 ] || kill_group
 		fi
 		k_seen="$k_seen$k_new"
 		nap $k_nap
 		case $k_nap in 0.02) k_nap=0.05 ;; 0.05) k_nap=0.2 ;; *) k_nap=0.5 ;; esac
 		get_uptime
 	done
+}
+
+# Who forks faster than we look is gone before its signal comes. But no fork escapes what is
+# sent to its group: all of the program's are stopped, and then killed one by one, since the
+# inner wrapper is of that group and must live to write the result.
+kill_group() {
+	is_alive "$g_pid" "$g_start" && [ "$p_sid" = "$g_pid" ] || return 0
+	kill -s STOP -- "-$g_pid" 2>/dev/null
+	members
+	signal KILL $m
+	kill -s CONT -- "-$g_pid" 2>/dev/null
 }
 
 end_transfers() { # TERM, and after a second KILL

@@ -35,12 +35,16 @@ get_boot() {
 
 get_uptime() { read -r up _ </proc/uptime && up=${up%?} && up=${up%.*}${up#*.}; } # 1/10 s
 
+add_member() { # PID, to $m as PID:START
+	case "$m " in *" $1:"*) return ;; esac
+	! pstat "$1" || [ "$p_state" = Z ] || m="$m $1:$p_start"
+}
+
 # Whose environment holds exactly this entry: -z makes each entry a line.
-marked() { # NAME=VALUE: adds PID:START to $m
+marked() { # NAME=VALUE: adds to $m
 	for k_f in $(grep -lszxF "$1" /proc/[0-9]*/environ); do
-		k_p=${k_f#/proc/} k_p=${k_p%/environ}
-		pstat "$k_p" && [ "$p_state" != Z ] || continue
-		case "$m " in *" $k_p:"*) ;; *) m="$m $k_p:$p_start" ;; esac
+		k_f=${k_f#/proc/}
+		add_member "${k_f%/environ}"
 	done
 }
 
@@ -49,19 +53,33 @@ load_prog() {
 	[ ! -f "$a/prog" ] || read -r g_pid g_start <"$a/prog"
 }
 
-# Processes of the program: in its session, or with its mark; not the inner wrapper.
+# Processes of the program: with its mark, in its session, or with its log as their output;
+# not the inner wrapper. A program may overwrite its environment (setproctitle does), and
+# leave its session, but rarely closes its output too.
 members() { # m=" PID:START …"
 	m=''
 	load_prog
 	marked "JOBFS_ATTEMPT=$att"
 	[ "$g_pid" != 0 ] || return 0
+	writers
 	# the session's number was given to somebody else: all of ours are gone
-	! pstat "$g_pid" || [ "$p_start" = "$g_start" ] || return 0
-	for k_f in $(grep -ls ") . [0-9-]* [0-9-]* $g_pid " /proc/[0-9]*/stat); do
-		k_p=${k_f#/proc/} k_p=${k_p%/stat}
-		pstat "$k_p" && [ "$p_sid" = "$g_pid" ] && [ "$p_state" != Z ] || continue
-		[ "$k_p" = "$g_pid" ] && continue
-		case "$m " in *" $k_p:"*) ;; *) m="$m $k_p:$p_start" ;; esac
+	if ! pstat "$g_pid" || [ "$p_start" = "$g_start" ]; then
+		for k_f in $(grep -ls ") . [0-9-]* [0-9-]* $g_pid " /proc/[0-9]*/stat); do
+			k_f=${k_f#/proc/}
+			! pstat "${k_f%/stat}" || [ "$p_sid" != "$g_pid" ] || add_member "${k_f%/stat}"
+		done
+	fi
+	case "$m " in *" $g_pid:$g_start "*) m="${m%% "$g_pid:$g_start"*}${m#* "$g_pid:$g_start"}" ;; esac
+}
+
+writers() { # who has 1 or 2 open for writing on the log: adds to $m
+	k_log=$(cd -P "$a" && pwd -P)/log
+	# shellcheck disable=SC2010  # names of /proc hold nothing odd
+	k_found=$(ls -l /proc/[0-9]*/fd/[12] 2>/dev/null | grep '^l.w' | grep -F -- " -> $k_log" |
+		grep -o ' /proc/[0-9]*/')
+	for k_f in $k_found; do
+		k_f=${k_f#/proc/}
+		add_member "${k_f%/}"
 	done
 }
 
