@@ -123,13 +123,6 @@ void job_finish(struct engine *e, struct job *job, struct job_verdict verdict,
 				 r->attempt.host, r->key, r->attempt.n,
 				 job->run->spec->output_path);
 	}
-	attempt_close(e, job, verdict, buf_text(&text));
-	if (attempt_retry(e, job, verdict, buf_text(&text))) {
-		return;
-	}
-	if (verdict.reason == REASON_HOST_UNREACHABLE) {
-		give_up_host(e, job);
-	}
 	FAILPOINT("job.finish");
 	attempt_close(e, job, verdict, buf_text(&text));
 	if (attempt_retry(e, job, verdict, buf_text(&text))) {

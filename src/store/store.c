@@ -336,7 +336,7 @@ static int check_tables(struct store *s, struct err *e)
 		"PRAGMA integrity_check(attempt)",
 		"SELECT coalesce((SELECT 'job ' || job || ' lacks its attempt ' || n"
 		" FROM attempt LEFT JOIN job ON job.id = attempt.job"
-		" WHERE job.id IS NULL OR n > job.attempt LIMIT 1), 'ok')",
+		" WHERE job.id IS NULL OR n > max(attempt, attempts) LIMIT 1), 'ok')",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(questions); i++) {

@@ -259,6 +259,31 @@ TEST("a second daemon on the same directory is refused by name")
 	end_store();
 }
 
+TEST("a job that waits for its next attempt is no damage, one that lacks an attempt is")
+{
+	cleanup_record struct job_record *r = NULL;
+	struct err e = ERR_INIT;
+	struct store *other = NULL;
+
+	new_store();
+	r = make_job("exp1", "0011223344556677");
+	for (int attempts = 1; attempts >= 0; attempts--) {
+		CHECK_INT(store_begin(store, &e), 0);
+		r->n_attempts = attempts;
+		r->attempt.n = 1;
+		CHECK_INT(store_put_job(store, r, &e), 0);
+		r->attempt.n = 0;
+		CHECK_INT(store_put_job(store, r, &e), 0);
+		CHECK_INT(store_commit(store, &e), 0);
+		store = store_close(store);
+		CHECK_INT(store_open(dir, &other, &e), attempts > 0 ? 0 : -EUCLEAN);
+		store = other;
+		other = NULL;
+	}
+	CHECK(strstr(e.text, "job 1 lacks its attempt 1"));
+	end_store();
+}
+
 /* --- a damaged database ----------------------------------------------------------- */
 
 enum { N_DAMAGED = 40, PAGE = 8192 };
