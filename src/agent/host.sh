@@ -46,6 +46,7 @@ cmd_probe() {
 	printf 'home %s\n' "$HOME"
 	echo "arch $(uname -m)"
 	echo "free_kb $(free_kb)"
+	echo "curl $(curl_version)"
 	echo "docker $(command -v docker || echo none)${nl}gpus $#"
 	reply OK
 }
@@ -87,6 +88,16 @@ free_kb() {
 	# shellcheck disable=SC2046
 	set -- $(df -Pk "$base" | tail -n 1)
 	echo "$4"
+}
+
+curl_version() { # none, also when xargs is missing, which goes with it
+	command -v curl >/dev/null && command -v xargs >/dev/null || {
+		echo none
+		return
+	}
+	# shellcheck disable=SC2046
+	set -- $(curl -q --version 2>/dev/null | head -n 1)
+	echo "${2:-none}"
 }
 
 aws_version() { # PROGRAM: v_version, or fails

@@ -25,8 +25,9 @@
 #   put N SIZE PATH URL               whole file below the output directory
 #   part N LEN FIRST PATH URL         a part of one; when PATH cannot be written so:
 #   name N PATH                       the file of put or part N is ../names/N
+#   begun ID PATH                     the upload that the parts of PATH belong to
 
-U_WORDS='get range big move put part name'
+U_WORDS='get range big move put part name begun'
 
 await() { # download | upload: until it is done; fails when it cannot be
 	w_n=0 w_from=0 w_bad=0 w_rc=1
@@ -333,6 +334,8 @@ fetch_upload() {
 	words
 	# shellcheck disable=SC2317
 	name() { ln -s "$a/out/$2" "../names/$1"; }
+	# shellcheck disable=SC2317
+	begun() { printf '%s %s\0' "$1" "$2" >>"$a/begun"; }
 	urls_list
 	fetch_rounds upload
 	case $u_took in

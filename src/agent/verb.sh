@@ -152,8 +152,10 @@ size_of() { # FILE: out of $p_sizes
 }
 
 cmd_manifest() {
-	for p_name in manifest skipped; do
-		[ -f "$a/$p_name" ] || reply ENOMANIFEST "the outputs were not listed yet"
+	for p_name in manifest skipped begun; do
+		[ -f "$a/$p_name" ] || [ $p_name = begun ] ||
+			reply ENOMANIFEST "the outputs were not listed yet"
+		[ -f "$a/$p_name" ] || continue
 		echo "data $p_name $(wc -c <"$a/$p_name" | tr -d ' ')"
 		cat "$a/$p_name"
 		echo

@@ -22,6 +22,7 @@ struct conf_host {
 };
 
 enum conf_host_key { CONF_HOST_KEY_STRICT, CONF_HOST_KEY_ACCEPT_NEW };
+enum conf_engine { CONF_ENGINE_AUTO, CONF_ENGINE_AWS, CONF_ENGINE_PRESIGNED };
 enum conf_log_level { CONF_LOG_ERROR, CONF_LOG_WARNING, CONF_LOG_INFO, CONF_LOG_DEBUG };
 
 /* Secrets live in pages that are locked, not dumped, and wiped by conf_free(). */
@@ -53,7 +54,8 @@ struct conf {
 		char *bucket;		/* NULL: none */
 		char *region;		/* NULL: none */
 		char *endpoint_url;	/* NULL: AWS */
-		char *credentials;	/* "env" */
+		char *credentials;	/* "env", "presigned" */
+		int engine;		/* enum conf_engine */
 		char *environment_file; /* of KEY=VALUE lines; NULL: none */
 	} s3;
 	struct {

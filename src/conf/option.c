@@ -55,7 +55,7 @@ static bool is_url(const char *text)
 
 static bool is_credentials(const char *text)
 {
-	return streq(text, "env");
+	return streq(text, "env") || streq(text, "presigned");
 }
 
 static bool is_address(const char *text)
@@ -78,6 +78,12 @@ static bool is_user(const char *text)
 static const char *const host_key_words[] = {
 	[CONF_HOST_KEY_STRICT] = "strict",
 	[CONF_HOST_KEY_ACCEPT_NEW] = "accept-new",
+	NULL,
+};
+static const char *const engine_words[] = {
+	[CONF_ENGINE_AUTO] = "auto",
+	[CONF_ENGINE_AWS] = "aws",
+	[CONF_ENGINE_PRESIGNED] = "presigned",
 	NULL,
 };
 static const char *const log_level_words[] = {
@@ -164,10 +170,17 @@ static const struct option options[] = {
 	          "reach it too." },
 	{ "s3.credentials", OPTION_STRING, IN_CONF(s3.credentials), "env",
 	  .is_good = is_credentials,
-	  .expected = "\"env\" (\"sts\" and \"presigned\" are not supported yet)",
+	  .expected = "\"env\" or \"presigned\" (\"sts\" is not supported yet)",
 	  .help = "How the transfers on the GPU hosts get credentials. env: in their "
 	          "environment, from the daemon's variables AWS_ACCESS_KEY_ID, "
-	          "AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN." },
+	          "AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. presigned: not at all; "
+	          "s3.engine is presigned then." },
+	{ "s3.engine", OPTION_WORD, IN_CONF(s3.engine), "auto", .words = engine_words,
+	  .help = "What moves the data on the GPU hosts. aws: the AWS CLI, which goes on "
+	          "when this daemon is away. presigned: curl 7.68 or later with URLs that "
+	          "the daemon signs; faster, and nothing secret is on the host, but "
+	          "outputs wait for the daemon. auto: aws where the CLI is there, else "
+	          "presigned where curl is, else the CLI is installed." },
 	{ "s3.environment_file", OPTION_PATH, IN_CONF(s3.environment_file),
 	  .help = "A file of KEY=VALUE lines for the variables named here that the "
 	          "environment lacks. Only its owner, who is root or the user jobfs "

@@ -18,12 +18,16 @@ enum {
 	STEPS_MAX = 32, /* of one job in one turn */
 };
 
-void job_get_facts(const struct job *job, struct job_facts *f)
+void job_get_facts(const struct engine *e, const struct job *job, struct job_facts *f)
 {
 	const struct job_record *r = job_get(job);
 	const struct run *run = job->run;
 
 	*f = (struct job_facts){
+		.is_presigned = urls_engine(e, job) == SPEC_ENGINE_PRESIGNED,
+		.wants_urls = run->want.is_open,
+		.wants_outputs = run->want.is_outputs,
+		.has_begun = run->begun.len > 0,
 		.state = r->state,
 		.cancel = r->cancel,
 		.needs_s3 = run_needs_s3(run),
@@ -31,7 +35,7 @@ void job_get_facts(const struct job *job, struct job_facts *f)
 		.host_is_ready = job->host && job->host->state == HOST_READY,
 		.same_store = r->attempt.storeid && job->host &&
 			      streq(r->attempt.storeid, job->host->storeid),
-		.cli_is_ready = job->host && job->host->cli == CLI_READY,
+		.cli_is_ready = urls_tool_is_ready(e, job),
 		.inputs_checked = run->inputs_checked,
 		.has_payload = run->payload != NULL,
 		.is_committed = r->attempt.n > 0,
@@ -191,10 +195,23 @@ static void step_wait_cli(struct engine *e, struct job *job)
 			return;
 		}
 	}
+	if (urls_engine(e, job) == SPEC_ENGINE_PRESIGNED) {
+		char text[ERR_TEXT_MAX];
+
+		(void)snprintf(text, sizeof(text),
+			       "host %s has no curl of version 7.68 or later (and "
+			       "xargs), which presigned transfers need",
+			       host->conf->name);
+		job_step_failed(e, job, REASON_CLI_INSTALL_FAILED, 0, text);
+		return;
+	}
 	if (run->cli_since == 0) {
 		run->cli_since = clock_ms();
 	}
 	host_prepare_cli(e, host);
+	if (host->cli == CLI_ABSENT) {
+		host_install_cli(e, host);
+	}
 	if (host->cli == CLI_NEW) {
 		run->wake_at = host->cli_wake_at;
 	}
@@ -270,6 +287,12 @@ static bool take_step(struct engine *e, struct job *job, enum job_step step,
 	case STEP_MANIFEST:
 		step_manifest(e, job);
 		return false;
+	case STEP_URLS:
+		step_urls(e, job);
+		return false;
+	case STEP_ABORT:
+		step_abort(e, job);
+		return false;
 	case STEP_VERIFY:
 		inspect_outputs(e, job);
 		return false;
@@ -321,7 +344,7 @@ void job_advance(struct engine *e, struct job *job)
 			return;
 		}
 		note_limits(e, job);
-		job_get_facts(job, &facts);
+		job_get_facts(e, job, &facts);
 		note_waits(job, &facts);
 		if (!take_step(e, job, job_next_step(&facts), &facts)) {
 			return;

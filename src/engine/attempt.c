@@ -197,7 +197,7 @@ bool attempt_retry(struct engine *e, struct job *job, struct job_verdict verdict
 	    r->retries + 1 >= retry->max_attempts || r->n_attempts >= ATTEMPTS_MAX) {
 		return false;
 	}
-	job_get_facts(job, &facts);
+	job_get_facts(e, job, &facts);
 	if (!spec_retries(retry, verdict.reason, r->exit_code,
 			  job_may_have_run(&facts))) {
 		return false;

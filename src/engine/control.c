@@ -191,7 +191,7 @@ static int verb_retry_upload(struct engine *e, struct job *job, const char *word
 	if (error < 0) {
 		return error;
 	}
-	job_get_facts(job, &facts);
+	job_get_facts(e, job, &facts);
 	r = job_edit(e, job);
 	if (!r || !job_may_upload_again(&facts) || !job->host) {
 		return r ? -EBUSY : -ENOMEM;

@@ -302,7 +302,15 @@ static void handle_probe(struct engine *e, struct host *host, struct job *job,
 	while (frame_next(&reply->frame, &item)) {
 		if (frame_item_is(&item, "storeid")) {
 			host_note_store(host, &item);
+		} else if (frame_item_is(&item, "curl")) {
+			char version[32];
+
+			frame_item_text(&item, version, sizeof(version));
+			urls_note_curl(host, version);
 		}
+	}
+	if (host->cli == CLI_ABSENT) {
+		host->cli = CLI_NEW; /* perhaps somebody installed it */
 	}
 	host_answered(e, host);
 	FAILPOINT("host.ready");
@@ -467,7 +475,7 @@ static int add_bundle(struct engine *e, struct remote_call *call)
 	return buf_printf(&call->input, "data %lld\n", (long long)st.st_size);
 }
 
-static void send_install(struct engine *e, struct host *host)
+void host_install_cli(struct engine *e, struct host *host)
 {
 	struct remote_call *call =
 		host_call(e, host, "install", INSTALL_TIMEOUT_MS, handle_install);
@@ -490,7 +498,8 @@ static void handle_cli(struct engine *e, struct host *host, struct job *job,
 	if (reply_is(reply, "OK")) {
 		set_cli(e, host, reply);
 	} else if (reply_is(reply, "ENOAWS")) {
-		send_install(e, host);
+		host->cli = CLI_ABSENT; /* who needs it has it installed */
+		wake_jobs(e, host);
 	} else {
 		cli_failed(e, host, reply, "could not be asked for its AWS CLI");
 	}

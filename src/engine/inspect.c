@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/batch.h"
 #include "engine/internal.h"
 #include "job/manifest.h"
+#include "job/path.h"
 #include "util/failpoint.h"
 #include "util/log.h"
 
@@ -24,6 +26,7 @@ struct inspect_task {
 	/* outputs */
 	const char *destination;    /* borrowed from the run */
 	const struct buf *manifest; /* the same */
+	struct batch_order uploads; /* in parts, to be completed first */
 	struct buf lines;	    /* outputs.jsonl */
 	int64_t count, total;
 };
@@ -115,21 +118,44 @@ static char *split_uri(const char *uri, const char **ret_prefix)
 struct input_scan {
 	const struct spec_input *input;
 	int64_t count, bytes;
-	char bad_key[256]; /* one that would leave the directory, "" for none */
+	char bad_key[256]; /* one that cannot be a file there, "" for none */
+	char why[512];
+	/* see key_is_bad() */
+	char path[PATH_LEN_MAX + 1];
+	short open[PATH_LEN_MAX + 1];
+	size_t n_open;
 };
 
-/* Would the key, as a path below the input's directory, leave it? */
-static bool key_escapes(const char *key)
+/* Notes a key that cannot become a file below the input's directory. Keys come in the
+ * order of their bytes, so that what begins with another key comes somewhere behind it:
+ * `open` is the chain of those that the present one begins with, as ends in `path`. */
+static bool key_is_bad(struct input_scan *scan, const char *below)
 {
-	if (key[0] == '/') {
+	struct err e = ERR_INIT;
+
+	if (path_check(below, &e) < 0) {
+		(void)snprintf(scan->why, sizeof(scan->why), "is no path (%s)", e.text);
 		return true;
 	}
-	for (const char *p = key; p; p = strchr(p, '/')) {
-		p += *p == '/';
-		if (has_prefix(p, "..") && (p[2] == '/' || p[2] == '\0')) {
+	while (scan->n_open > 0) {
+		size_t len = scan->open[scan->n_open - 1];
+
+		if (strncmp(scan->path, below, len) == 0) {
+			break;
+		}
+		scan->n_open--;
+	}
+	for (size_t i = 0; i < scan->n_open; i++) {
+		if (below[scan->open[i]] == '/') {
+			(void)snprintf(scan->why, sizeof(scan->why),
+				       "needs a directory where the object \"%.*s\" "
+				       "is a file",
+				       (int)scan->open[i], below);
 			return true;
 		}
 	}
+	(void)snprintf(scan->path, sizeof(scan->path), "%s", below);
+	scan->open[scan->n_open++] = (short)strlen(below);
 	return false;
 }
 
@@ -146,11 +172,11 @@ static int scan_object(void *arg, const struct s3_object *object)
 		}
 		return 1;
 	}
-	if (*below && key_escapes(below)) {
+	if (*below && !has_suffix(below, "/") && key_is_bad(scan, below)) {
 		(void)snprintf(scan->bad_key, sizeof(scan->bad_key), "%s", object->key);
 		return 1;
 	}
-	if (*below) { /* "dir/" itself is a marker, not data */
+	if (*below && !has_suffix(below, "/")) { /* else it marks a directory */
 		scan->count++;
 		scan->bytes += object->size;
 	}
@@ -179,9 +205,9 @@ static int check_input(struct inspect_task *t, struct s3_client *s3, size_t i)
 	t->reason = REASON_NO_SUCH_INPUT;
 	if (scan.bad_key[0]) {
 		return err_set(&t->error, -EINVAL,
-			       "input \"%s\": the key \"%s\" of bucket %s would be "
-			       "written outside the job's directory; rename the object",
-			       in->name, scan.bad_key, in->bucket);
+			       "input \"%s\": the key \"%s\" of bucket %s %s; "
+			       "rename the object",
+			       in->name, scan.bad_key, in->bucket, scan.why);
 	}
 	if (scan.count == 0) {
 		return err_set(
@@ -345,7 +371,10 @@ static int check_outputs(struct inspect_task *t, struct s3_client *s3)
 		return err_set(&t->error, r < 0 ? r : -ENOMEM,
 			       "the host's list of outputs is malformed");
 	}
-	if (scan.list.n > 0) {
+	if (t->uploads.begun->len > 0) {
+		t->fault = batch_end_uploads(&t->uploads, s3, true, &t->error);
+	}
+	if (t->fault == S3_OK && scan.list.n > 0) {
 		t->fault = t->s3->list(s3, &place, &t->credentials,
 				       &(struct s3_listing){ .prefix = prefix,
 							     .page_size = S3_PAGE_MAX,
@@ -443,5 +472,6 @@ void inspect_outputs(struct engine *e, struct job *job)
 	t->task.run = run_outputs;
 	t->destination = job->run->destination;
 	t->manifest = &job->run->manifest;
+	urls_order(e, job, &t->uploads);
 	task_submit(e, job, t);
 }

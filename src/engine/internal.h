@@ -118,6 +118,15 @@ struct run {
 	size_t n_lost;	     /* outputs that the host could not even read */
 	char lost[256];	     /* the first: "KIND PATH" */
 	struct buf manifest; /* what the host uploaded: "SIZE PATH\0" */
+	bool is_presigned;   /* says the payload */
+	struct {	     /* presigned URLs, by the last poll */
+		bool is_open;
+		bool is_outputs;
+		int64_t n;    /* its number */
+		int64_t from; /* objects that need none any more */
+	} want;
+	struct buf urls;  /* the batch for `want`, until the host has it; secret */
+	struct buf begun; /* uploads in parts: "ID PATH\0" */
 };
 
 struct job {
@@ -142,7 +151,7 @@ struct job {
 TAILQ_HEAD(job_list, job);
 
 enum host_state { HOST_NEW, HOST_PROBING, HOST_BOOTING, HOST_READY };
-enum cli_state { CLI_NEW, CLI_ASKING, CLI_INSTALLING, CLI_READY };
+enum cli_state { CLI_NEW, CLI_ASKING, CLI_ABSENT, CLI_INSTALLING, CLI_READY };
 
 struct host {
 	struct engine *engine;
@@ -156,8 +165,9 @@ struct host {
 	bool poll_is_out;
 	char storeid[64];
 	char *cli_path;
-	int64_t cli_wake_at;	      /* of the next try */
-	int64_t cli_failed_at;	      /* clock_ms() of cli_error */
+	bool has_curl;	       /* one that is new enough for presigned transfers */
+	int64_t cli_wake_at;   /* of the next try */
+	int64_t cli_failed_at; /* clock_ms() of cli_error */
 	char cli_error[ERR_TEXT_MAX]; /* of the last try to install it, "" for none */
 	/* the last trouble, "" when the host answers */
 	enum remote_fault fault;
@@ -299,7 +309,8 @@ void run_get_place(const struct engine *e, const struct spec *spec, const char *
 
 /* engine/advance.c: decides and takes the next step of a job */
 void job_advance(struct engine *e, struct job *job);
-void job_get_facts(const struct job *job, struct job_facts *ret_facts);
+void job_get_facts(const struct engine *e, const struct job *job,
+		   struct job_facts *ret_facts);
 void job_finish(struct engine *e, struct job *job, struct job_verdict verdict,
 		const char *detail);
 /* The present step failed. Permanent: the job fails now, unless it may be running; else
@@ -367,6 +378,7 @@ void step_manifest(struct engine *e, struct job *job);
 void step_ack(struct engine *e, struct job *job);
 
 /* engine/host.c */
+void host_install_cli(struct engine *e, struct host *host);
 int host_init(struct engine *e, struct host *host, const struct conf_host *conf,
 	      struct err *err);
 void host_fini(struct host *host);
@@ -418,6 +430,27 @@ void call_drop(struct engine *e, struct call *call);
 bool reply_is(const struct call_reply *reply, const char *code);
 /* AK, SK, ST lines and END. */
 int call_add_secrets(struct engine *e, struct remote_call *remote);
+
+/* engine/step.c, of other files too */
+struct remote_call *step_call(struct engine *e, struct job *job,
+			      const struct call_spec *what, const char *more_args);
+/* A verb was not answered, or with an error: says so; it is tried again. */
+void step_failed(struct engine *e, struct host *host, struct job *job, const char *verb,
+		 struct call_reply *reply);
+
+/* engine/urls.c: presigned transfers */
+struct batch_order;
+/* What moves the job's data on its host; SPEC_ENGINE_AUTO: not known yet. */
+enum spec_engine urls_engine(const struct engine *e, const struct job *job);
+bool urls_tool_is_ready(const struct engine *e, const struct job *job);
+void urls_note_curl(struct host *host, const char *version);
+void urls_note_want(struct run *run, const char *text); /* "": nothing */
+void urls_note_begun(struct run *run, const struct frame_item *item);
+void urls_forget(struct run *run); /* the batch */
+void urls_order(const struct engine *e, const struct job *job,
+		struct batch_order *ret_order);
+void step_urls(struct engine *e, struct job *job);
+void step_abort(struct engine *e, struct job *job);
 
 /* engine/agent.c: the agent's text, built in */
 const char *agent_hash(void); /* 16 hex digits */

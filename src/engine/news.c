@@ -268,6 +268,7 @@ void news_apply(struct engine *e, struct job *job, const struct news *n)
 		return;
 	}
 	run->cancel_noted |= n->cancel;
+	urls_note_want(run, n->want);
 	run->alive = parse_alive(n->alive);
 	for (int i = STREAM_LOG; i <= STREAM_TRANSFER; i++) {
 		run->logs[i].size = n->size[i];
@@ -326,6 +327,7 @@ void news_read(struct engine *e, struct job *job, struct news *n,
 	} texts[] = {
 		{ "alive", offsetof(struct news, alive), sizeof(n->alive) },
 		{ "phase", offsetof(struct news, phase), sizeof(n->phase) },
+		{ "want", offsetof(struct news, want), sizeof(n->want) },
 		{ "exit", offsetof(struct news, exit), sizeof(n->exit) },
 		{ "end", offsetof(struct news, end), sizeof(n->end) },
 		{ "timeout", offsetof(struct news, timeout), sizeof(n->timeout) },

@@ -13,6 +13,7 @@ struct news {
 	char timeout[16];
 	bool cancel;
 	char exit[256], end[256];
+	char want[64]; /* "KIND N FROM" of presigned URLs */
 	int64_t size[STREAM_TRANSFER + 1];
 	struct job_gap hole[STREAM_TRANSFER + 1];
 	struct frame_item data[STREAM_TRANSFER + 1];

@@ -422,11 +422,13 @@ static int plan_vars(struct engine *e, struct job *job, struct buf *plan)
 	const struct spec *spec = job->run->spec;
 	struct s3_place place;
 
+	job->run->is_presigned = urls_engine(e, job) == SPEC_ENGINE_PRESIGNED;
 	run_get_place(e, spec, "", &place);
 	(void)buf_add_str(plan, "plan_vars() {\n");
 	plan_var(plan, "JOB", r->name);
 	plan_var(plan, "ID", r->key);
 	plan_number(plan, "ATTEMPT", job_attempt_number(r));
+	plan_var(plan, "ENGINE", job->run->is_presigned ? "presigned" : "aws");
 	plan_var(plan, "AWS", job->host->cli_path);
 	plan_var(plan, "ENDPOINT", place.endpoint);
 	plan_var(plan, "REGION", place.region);

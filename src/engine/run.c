@@ -20,6 +20,8 @@ static struct run *run_free(struct run *run)
 	free(run->destination);
 	free(run->input_bytes);
 	buf_fini(&run->manifest);
+	buf_fini(&run->begun);
+	urls_forget(run);
 	free(run);
 	return NULL;
 }

@@ -21,8 +21,8 @@ enum {
 	RETRY_ACK_MS = 60000,
 };
 
-static struct remote_call *job_call(struct engine *e, struct job *job,
-				    const struct call_spec *what, const char *more_args)
+struct remote_call *step_call(struct engine *e, struct job *job,
+			      const struct call_spec *what, const char *more_args)
 {
 	struct call_spec spec = *what;
 	char name[ATTEMPT_NAME_MAX], args[256];
@@ -45,8 +45,8 @@ static struct remote_call *job_call(struct engine *e, struct job *job,
 }
 
 /* A verb was not answered, or with an error: say so and try again. */
-static void verb_failed(struct engine *e, struct host *host, struct job *job,
-			const char *verb, struct call_reply *reply)
+void step_failed(struct engine *e, struct host *host, struct job *job, const char *verb,
+		 struct call_reply *reply)
 {
 	char text[ERR_TEXT_MAX];
 
@@ -88,7 +88,7 @@ static void handle_put(struct engine *e, struct host *host, struct job *job,
 	if (job && reply->fault == REMOTE_ABORTED) { /* a file changed under it */
 		job->run->payload = payload_free(job->run->payload);
 	}
-	verb_failed(e, host, job, "store the files of", reply);
+	step_failed(e, host, job, "store the files of", reply);
 }
 
 void step_put(struct engine *e, struct job *job)
@@ -102,7 +102,7 @@ void step_put(struct engine *e, struct job *job)
 
 	(void)snprintf(size, sizeof(size), "%lld",
 		       (long long)payload_size(job->run->payload));
-	call = job_call(e, job, &spec, size);
+	call = step_call(e, job, &spec, size);
 	if (call && payload_attach(job->run->payload, call) < 0) {
 		engine_fail_turn(e, -ENOMEM, NULL);
 	}
@@ -132,7 +132,7 @@ static void handle_launch(struct engine *e, struct host *host, struct job *job,
 			job->run->is_polled = false;
 			poll_soon(job);
 		}
-		verb_failed(e, host, job, "start", reply);
+		step_failed(e, host, job, "start", reply);
 		return;
 	}
 	while (frame_next(&reply->frame, &item)) {
@@ -158,12 +158,12 @@ void step_launch(struct engine *e, struct job *job)
 				  .output_max = REPLY_MAX,
 				  .handle = handle_launch };
 	struct remote_call *call =
-		job_call(e, job, &spec, payload_digest(job->run->payload));
+		step_call(e, job, &spec, payload_digest(job->run->payload));
 
 	if (!call) {
 		return;
 	}
-	if (run_needs_s3(job->run)) {
+	if (run_needs_s3(job->run) && !job->run->is_presigned) {
 		(void)call_add_secrets(e, call);
 	} else {
 		(void)buf_printf(&call->input, "END %s\n", call_nonce(call));
@@ -174,7 +174,7 @@ static void handle_cancel(struct engine *e, struct host *host, struct job *job,
 			  struct call_reply *reply)
 {
 	if (!job || !(reply_is(reply, "OK") || reply_is(reply, "VOIDED"))) {
-		verb_failed(e, host, job, "cancel", reply);
+		step_failed(e, host, job, "cancel", reply);
 		return;
 	}
 	job_step_done(job);
@@ -207,7 +207,7 @@ void step_cancel(struct engine *e, struct job *job)
 		       job_get(job)->cancel_now
 			       ? 0LL
 			       : (long long)(run_grace_ms(e, job->run) + 999) / 1000);
-	(void)job_call(e, job, &spec, grace);
+	(void)step_call(e, job, &spec, grace);
 }
 
 /* The program may have ended, or not have begun: then nobody is left to hear it. */
@@ -217,7 +217,7 @@ static void handle_signal(struct engine *e, struct host *host, struct job *job,
 	struct job_record *r;
 
 	if (!job || !reply->has_frame) {
-		verb_failed(e, host, job, "signal", reply);
+		step_failed(e, host, job, "signal", reply);
 		return;
 	}
 	job_step_done(job);
@@ -241,7 +241,7 @@ void step_signal(struct engine *e, struct job *job)
 	for (char *p = name; *p; p++) {
 		*p = (char)tolower((unsigned char)*p);
 	}
-	(void)job_call(e, job, &spec, name);
+	(void)step_call(e, job, &spec, name);
 }
 
 /* Of an attempt that it had claimed, the host has nothing left. */
@@ -273,7 +273,7 @@ static void handle_upload(struct engine *e, struct host *host, struct job *job,
 		return;
 	}
 	if (!job || !reply_is(reply, "OK")) {
-		verb_failed(e, host, job, "upload the outputs of", reply);
+		step_failed(e, host, job, "upload the outputs of", reply);
 		return;
 	}
 	if (job_get(job)->upload_again) {
@@ -292,10 +292,12 @@ void step_upload(struct engine *e, struct job *job)
 				  .output_max = REPLY_MAX,
 				  .handle = handle_upload };
 	struct remote_call *call =
-		job_call(e, job, &spec, job_get(job)->upload_again ? "again" : "");
+		step_call(e, job, &spec, job_get(job)->upload_again ? "again" : "");
 
-	if (call) {
+	if (call && urls_engine(e, job) != SPEC_ENGINE_PRESIGNED) {
 		(void)call_add_secrets(e, call);
+	} else if (call) {
+		(void)buf_printf(&call->input, "END %s\n", call_nonce(call));
 	}
 }
 
@@ -348,7 +350,7 @@ static void handle_manifest(struct engine *e, struct host *host, struct job *job
 		return;
 	}
 	if (!job || !reply_is(reply, "OK")) {
-		verb_failed(e, host, job, "list the outputs of", reply);
+		step_failed(e, host, job, "list the outputs of", reply);
 		return;
 	}
 	records = &job->run->manifest;
@@ -359,6 +361,8 @@ static void handle_manifest(struct engine *e, struct host *host, struct job *job
 			(void)buf_add(records, item.value, item.value_len);
 		} else if (item.is_data && frame_item_is(&item, "skipped")) {
 			note_skipped(e, job, &item);
+		} else if (item.is_data && frame_item_is(&item, "begun")) {
+			urls_note_begun(job->run, &item);
 		}
 	}
 	if (records->error) {
@@ -376,7 +380,7 @@ void step_manifest(struct engine *e, struct job *job)
 				  .output_max = MANIFEST_MAX,
 				  .handle = handle_manifest };
 
-	(void)job_call(e, job, &spec, "");
+	(void)step_call(e, job, &spec, "");
 }
 
 static void handle_ack(struct engine *e, struct host *host, struct job *job,
@@ -410,5 +414,5 @@ void step_ack(struct engine *e, struct job *job)
 				  .handle = handle_ack };
 
 	/* without an `end` nothing is left there that could still write one */
-	(void)job_call(e, job, &spec, job_get(job)->attempt.end ? "" : "force");
+	(void)step_call(e, job, &spec, job_get(job)->attempt.end ? "" : "force");
 }

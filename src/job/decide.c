@@ -116,6 +116,9 @@ static enum job_step before_end(const struct job_facts *f)
 	if (f->signal_due && f->exit.kind == EXIT_NONE) {
 		return STEP_SIGNAL;
 	}
+	if (f->wants_urls && f->alive == ALIVE_RUNNER) {
+		return f->wants_outputs && !f->has_manifest ? STEP_MANIFEST : STEP_URLS;
+	}
 	/* the runner is gone: what it left undone is done in its place, once the
 	 * program has ended or cannot live any more */
 	if (!f->logs_are_whole || f->alive == ALIVE_RUNNER ||
@@ -135,6 +138,13 @@ static enum job_step after_end(const struct job_facts *f)
 	}
 	if (f->end == END_OK && f->has_outputs && !f->is_verified) {
 		return f->has_manifest ? STEP_VERIFY : STEP_MANIFEST;
+	}
+	/* a failed upload leaves no parts in S3; the host knows what was begun */
+	if (f->end == END_UPLOAD_FAILED && f->is_presigned && !f->has_manifest) {
+		return STEP_MANIFEST;
+	}
+	if (f->end == END_UPLOAD_FAILED && f->has_begun) {
+		return STEP_ABORT;
 	}
 	return STEP_FINISH;
 }
@@ -190,6 +200,8 @@ const char *job_step_name(enum job_step step)
 		[STEP_SIGNAL] = "signal",
 		[STEP_UPLOAD] = "upload",
 		[STEP_MANIFEST] = "manifest",
+		[STEP_URLS] = "urls",
+		[STEP_ABORT] = "abort",
 		[STEP_VERIFY] = "verify",
 		[STEP_FINISH] = "finish",
 		[STEP_ACK] = "ack",

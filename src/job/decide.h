@@ -81,7 +81,11 @@ struct job_facts {
 	bool queue_is_over;	  /* it waited for a slot longer than its spec allows */
 	bool silence_is_over;	  /* the same of a host that does not answer */
 	bool signal_due;
-	bool upload_again; /* the user asked for it */
+	bool upload_again;  /* the user asked for it */
+	bool is_presigned;  /* the data moves by presigned URLs */
+	bool wants_urls;    /* the runner waits for presigned URLs */
+	bool wants_outputs; /* ... for those of its outputs */
+	bool has_begun;	    /* uploads in parts that nobody will complete */
 };
 
 enum job_step {
@@ -98,6 +102,8 @@ enum job_step {
 	STEP_SIGNAL,
 	STEP_UPLOAD, /* again, or in place of a dead runner */
 	STEP_MANIFEST,
+	STEP_URLS,   /* sign what the runner waits for */
+	STEP_ABORT,  /* unfinished uploads in parts */
 	STEP_VERIFY, /* is every output in S3? */
 	STEP_FINISH, /* job_verdict() says how */
 	STEP_ACK,

@@ -30,6 +30,13 @@ struct spec_input {
 	bool is_prefix;
 };
 
+enum spec_engine { /* what moves the data on the GPU host */
+		   SPEC_ENGINE_UNSET,
+		   SPEC_ENGINE_AUTO,
+		   SPEC_ENGINE_AWS,	  /* the AWS CLI */
+		   SPEC_ENGINE_PRESIGNED, /* curl, with URLs that jobfs signs */
+};
+
 enum spec_program {
 	SPEC_SCRIPT, /* a file below files/ */
 	SPEC_SHELL,  /* text for sh -e */
@@ -80,8 +87,10 @@ struct spec {
 				     empty */
 	char **exclude;		  /* patterns, NULL-terminated, never NULL */
 
-	char *s3_region;   /* NULL: of the configuration */
-	char *s3_endpoint; /* NULL: of the configuration */
+	char *s3_region;	    /* NULL: of the configuration */
+	char *s3_endpoint;	    /* NULL: of the configuration */
+	enum spec_engine s3_engine; /* SPEC_ENGINE_UNSET: of the configuration */
+	bool s3_urls_only;	    /* the host gets no credentials */
 
 	int priority; /* 0 to 100: of jobs that wait, the higher goes first */
 	bool is_held; /* it waits for `release` */

@@ -62,6 +62,7 @@ static const struct {
 	{ "region",        SPEC_SCOPE_S3,         SUPPORTED },
 	{ "endpoint_url",  SPEC_SCOPE_S3,         SUPPORTED },
 	{ "credentials",   SPEC_SCOPE_S3,         SUPPORTED },
+	{ "engine",        SPEC_SCOPE_S3,         SUPPORTED },
 
 	{ "run",           SPEC_SCOPE_TIMEOUTS,   SUPPORTED },
 	{ "queue",         SPEC_SCOPE_TIMEOUTS,   SUPPORTED },

@@ -206,17 +206,46 @@ static void read_endpoint(struct spec_reader *r, const struct json_mark *mark)
 
 static void read_credentials(struct spec_reader *r, const struct json_mark *mark)
 {
-	const char *text = spec_text(r, mark, SPEC_TEXT_ANY, "\"env\"");
+	static const char expected[] = "\"env\" or \"presigned\"";
+	const char *text = spec_text(r, mark, SPEC_TEXT_ANY, expected);
 
-	if (text && (streq(text, "sts") || streq(text, "presigned"))) {
-		spec_problem(r, mark, "\"%s\" is not supported yet; expected \"env\"",
-			     text);
+	if (text && streq(text, "sts")) {
+		spec_problem(r, mark, "\"sts\" is not supported yet; expected %s",
+			     expected);
+	} else if (text && streq(text, "presigned")) {
+		r->spec->s3_urls_only = true;
 	} else if (text && !streq(text, "env")) {
 		/* Not repeated: it could be the credentials. */
 		spec_problem(r, mark,
-			     "found another word; expected \"env\": the credentials "
-			     "are those "
-			     "of the daemon's environment");
+			     "found another word; expected %s: the credentials are "
+			     "those of the daemon's environment",
+			     expected);
+	}
+}
+
+static void read_engine(struct spec_reader *r, const struct json_mark *mark)
+{
+	static const char expected[] = "\"auto\", \"aws\" or \"presigned\"";
+	const char *text = spec_text(r, mark, SPEC_TEXT_ANY, expected);
+	char shown[SHOW_MAX];
+
+	if (!text) {
+		return;
+	}
+	if (streq(text, "auto")) {
+		r->spec->s3_engine = SPEC_ENGINE_AUTO;
+	} else if (streq(text, "aws")) {
+		r->spec->s3_engine = SPEC_ENGINE_AWS;
+	} else if (streq(text, "presigned")) {
+		r->spec->s3_engine = SPEC_ENGINE_PRESIGNED;
+	} else {
+		show_text(text, strlen(text), shown);
+		spec_problem(r, mark, "found %s; expected %s", shown, expected);
+	}
+	if (r->spec->s3_urls_only && r->spec->s3_engine == SPEC_ENGINE_AWS) {
+		spec_problem(r, mark,
+			     "found \"aws\", which needs credentials on the host; "
+			     "expected \"presigned\", as credentials is");
 	}
 }
 
@@ -229,5 +258,6 @@ void spec_read_s3(struct spec_reader *r, const struct json_mark *top)
 		read_region(r, spec_member(r, mark, "region"));
 		read_endpoint(r, spec_member(r, mark, "endpoint_url"));
 		read_credentials(r, spec_member(r, mark, "credentials"));
+		read_engine(r, spec_member(r, mark, "engine"));
 	}
 }

@@ -375,11 +375,26 @@ TEST("a value out of range says what was found and expected")
 		"or an IP address");
 }
 
-TEST("credentials other than env are not supported yet")
+TEST("credentials of a role are not supported yet")
 {
 	check_refused("{\"s3\": {\"credentials\": \"sts\"}}",
 		      "c.json:1:24: $.s3.credentials: found \"sts\"; expected \"env\" "
-		      "(\"sts\" and \"presigned\" are not supported yet)");
+		      "or \"presigned\" (\"sts\" is not supported yet)");
+}
+
+TEST("an engine is one of three words, and auto unless it is said")
+{
+	cleanup_conf struct conf *c = load_good("{}");
+
+	CHECK_INT(c->s3.engine, CONF_ENGINE_AUTO);
+	c = conf_free(c);
+	c = load_good("{ \"s3\": { \"engine\": \"presigned\", "
+		      "\"credentials\": \"presigned\" } }");
+	CHECK_INT(c->s3.engine, CONF_ENGINE_PRESIGNED);
+	CHECK_STR(c->s3.credentials, "presigned");
+	check_refused("{\"s3\": {\"engine\": \"s5cmd\"}}",
+		      "c.json:1:19: $.s3.engine: found \"s5cmd\"; expected \"auto\", "
+		      "\"aws\" or \"presigned\"");
 }
 
 TEST("an address with a password in it is refused and not shown")

@@ -49,6 +49,37 @@ static struct job_facts ended_job(int code, enum job_end end)
 		CHECK_STR(job_reason_name(v_.reason), job_reason_name(want_reason));   \
 	} while (0)
 
+TEST("a runner that waits for URLs gets them, for its outputs once it has said which")
+{
+	struct job_facts f = claimed_job();
+
+	f.is_presigned = f.wants_urls = true;
+	CHECK_STEP(&f, STEP_URLS);
+	f.wants_outputs = true;
+	CHECK_STEP(&f, STEP_MANIFEST);
+	f.has_manifest = true;
+	CHECK_STEP(&f, STEP_URLS);
+	f.cancel = true;
+	CHECK_STEP(&f, STEP_CANCEL);
+	f.cancel_sent = true;
+	CHECK_STEP(&f, STEP_URLS);
+	f.alive = ALIVE_ORPHAN; /* who waited is dead */
+	CHECK_STEP(&f, STEP_POLL);
+}
+
+TEST("a presigned upload that failed leaves nothing that was begun")
+{
+	struct job_facts f = ended_job(0, END_UPLOAD_FAILED);
+
+	f.is_presigned = true;
+	CHECK_STEP(&f, STEP_MANIFEST);
+	f.has_manifest = f.has_begun = true;
+	CHECK_STEP(&f, STEP_ABORT);
+	f.has_begun = false;
+	CHECK_STEP(&f, STEP_FINISH);
+	CHECK_VERDICT(&f, JOB_FAILED, REASON_UPLOAD_FAILED);
+}
+
 TEST("a job is prepared in order, and its attempt is committed before a packet leaves")
 {
 	struct job_facts f = ready_job();

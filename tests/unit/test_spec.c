@@ -366,7 +366,7 @@ TEST("an unknown key is refused with what was probably meant")
 		  "\"exclude\"?" },
 		{ "\"s3\": {\"bucket\": \"b\"}",
 		  "8: $.s3.bucket: unknown key \"bucket\"; expected one of: region, "
-		  "endpoint_url, credentials" },
+		  "endpoint_url, credentials, engine" },
 		{ "\"timeouts\": {\"runs\": 1}",
 		  "14: $.timeouts.runs: unknown key \"runs\"; did you mean \"run\"?" },
 		{ "\"X-note\": 1", "1: $[\"X-note\"]: unknown key \"X-note\"; expected "
@@ -440,10 +440,10 @@ TEST("keys of a later version are refused inside of inputs, outputs and s3 too")
 		  "a spec without it" },
 		{ "\"s3\": {\"credentials\": \"sts\"}",
 		  "23: $.s3.credentials: \"sts\" is not supported yet; expected "
-		  "\"env\"" },
-		{ "\"s3\": {\"credentials\": \"presigned\"}",
-		  "23: $.s3.credentials: \"presigned\" is not supported yet; expected "
-		  "\"env\"" },
+		  "\"env\" or \"presigned\"" },
+		{ "\"s3\": {\"credentials\": \"presigned\", \"engine\": \"aws\"}",
+		  "46: $.s3.engine: found \"aws\", which needs credentials on the "
+		  "host; expected \"presigned\", as credentials is" },
 	};
 
 	ALL_REFUSED(rows);
@@ -502,7 +502,8 @@ TEST("a value of the wrong kind is refused")
 		  "24: $.s3.endpoint_url: found a boolean; expected an address such as "
 		  "\"https://minio.example:9000\"" },
 		{ "\"s3\": {\"credentials\": {}}",
-		  "23: $.s3.credentials: found an object; expected \"env\"" },
+		  "23: $.s3.credentials: found an object; expected \"env\" or "
+		  "\"presigned\"" },
 		{ "\"timeouts\": \"2h\"",
 		  "13: $.timeouts: found a string; expected an object "
 		  "such as {\"run\": \"2h\"}" },

@@ -1,0 +1,561 @@
+/* Large objects come in ranges and go in parts, so that a broken connection costs
+ * little and many connections carry one object. The ranges of several objects are dealt
+ * out in turn: a batch takes as long as its slowest object, not as all of them one by
+ * one. */
+#include "engine/batch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "job/manifest.h"
+#include "s3/multipart.h"
+#include "s3/sign.h"
+#include "util/clock.h"
+#include "util/mem.h"
+
+enum {
+	BATCH_MAX = 5000,	 /* objects; some 600 bytes each */
+	TEXT_MAX = 64 << 20,	 /* bytes of a batch */
+	EXPIRES_S = 6 * 3600,	 /* of a URL; checked when a request begins */
+	LARGE = 64 << 20,	 /* bytes from which an object comes in pieces */
+	RANGE_MIN = 32 << 20,	 /* bytes */
+	RANGE_MAX = 256 << 20,	 /* bytes: what a cut may cost */
+	RANGES_OF_ONE = 8,	 /* at once */
+	PART_SIZE = 64 << 20,	 /* bytes; AWS wants 5 MiB at least */
+	PARTS_WANTED_MAX = 9000, /* the limit of AWS is 10,000 */
+	LANES_MAX = 32,
+	UPLOAD_LANES_MAX = 8,
+};
+
+struct batch {
+	const struct batch_order *order;
+	struct s3_client *s3;
+	struct buf *text;
+	struct err *e;
+	struct s3_place place;
+	int64_t seen;	 /* objects so far, those before `from` too */
+	int64_t written; /* of this batch */
+	bool is_full;
+	int64_t lanes;
+	/* of the input that is being listed */
+	const struct spec_input *input;
+	size_t i;
+	/* large ones, whose ranges come last */
+	struct large *large;
+	size_t n_large;
+	int error;
+};
+
+struct large {
+	struct buf url;
+	size_t i;
+	int64_t number, size, step;
+	char tag[S3_ETAG_MAX];
+};
+
+static void batch_fini(struct batch *b)
+{
+	for (size_t k = 0; k < b->n_large; k++) {
+		if (b->large[k].url.data) {
+			explicit_bzero(b->large[k].url.data, b->large[k].url.capacity);
+		}
+		buf_fini(&b->large[k].url);
+	}
+	free(b->large);
+}
+#define cleanup_batch cleanup_(batch_fini)
+
+/* ---- words ---- */
+
+/* May the name go through echo and into curl's configuration as it is? */
+static bool is_plain(const char *name)
+{
+	for (const unsigned char *c = (const unsigned char *)name; *c; c++) {
+		if (*c < ' ' || *c == 0x7f || *c == '"' || *c == '\\') {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void add_quoted(struct batch *b, const char *text)
+{
+	(void)buf_add_char(b->text, ' ');
+	(void)buf_add_sh_quoted(b->text, text);
+}
+
+static int add_url(const struct batch *b, struct s3_request request, struct buf *out)
+{
+	request.time_s = clock_wall_ms() / 1000;
+	request.expires_s = EXPIRES_S;
+	return s3_presign(&b->place, &b->order->credentials, &request, out, b->e);
+}
+
+static void add_signed(struct batch *b, struct s3_request request)
+{
+	int r;
+
+	(void)buf_add_str(b->text, " '"); /* a URL holds no quote */
+	r = add_url(b, request, b->text);
+	(void)buf_add_str(b->text, "'\n");
+	b->error = b->error ? b->error : r;
+}
+
+/* ---- inputs ---- */
+
+static bool is_hex(const char *text)
+{
+	return text[strspn(text, "0123456789abcdef")] == '\0';
+}
+
+/* What can stand in a condition and in a file's name; "-" for anything else. */
+static const char *tag_of(const struct s3_object *object)
+{
+	size_t n = strlen(object->etag);
+
+	return n > 0 && n < S3_ETAG_MAX &&
+			       strspn(object->etag, "0123456789abcdef-") == n
+		       ? object->etag
+		       : "-";
+}
+
+static const char *md5_of(const struct s3_object *object)
+{
+	return object->size > 0 && strlen(object->etag) == 32 && is_hex(object->etag)
+		       ? object->etag
+		       : "-";
+}
+
+static void add_move(struct batch *b, const char *stage, const char *name)
+{
+	(void)buf_printf(b->text, "move %s", stage);
+	add_quoted(b, name);
+	(void)buf_add_char(b->text, '\n');
+}
+
+static int64_t range_step(int64_t size)
+{
+	int64_t n = size / RANGE_MIN;
+
+	n = n > RANGES_OF_ONE ? RANGES_OF_ONE : n;
+	return size / n + 1 > RANGE_MAX ? RANGE_MAX : size / n + 1;
+}
+
+static int64_t range_count(const struct large *l)
+{
+	return (l->size + l->step - 1) / l->step;
+}
+
+static int add_large(struct batch *b, const struct s3_object *object, const char *name)
+{
+	struct large *l = realloc(b->large, (b->n_large + 1) * sizeof(*l));
+	char stage[64];
+
+	if (!l) {
+		return -ENOMEM;
+	}
+	b->large = l;
+	l = &b->large[b->n_large++];
+	*l = (struct large){ .i = b->i,
+			     .number = b->seen,
+			     .size = object->size,
+			     .step = range_step(object->size) };
+	(void)snprintf(l->tag, sizeof(l->tag), "%s", tag_of(object));
+	(void)snprintf(stage, sizeof(stage), "big/%zu.%lld", b->i, (long long)b->seen);
+	(void)buf_printf(b->text, "big %zu %lld %s %s %lld\n", b->i,
+			 (long long)object->size, stage, l->tag,
+			 (long long)range_count(l));
+	add_move(b, stage, name);
+	return add_url(b, (struct s3_request){ .method = "GET", .key = object->key },
+		       &l->url);
+}
+
+static void add_small(struct batch *b, const struct s3_object *object, const char *name)
+{
+	char stage[64];
+
+	(void)snprintf(stage, sizeof(stage), "odd/%zu.%lld", b->i, (long long)b->seen);
+	(void)buf_printf(b->text, "get %zu %lld %s", b->i, (long long)object->size,
+			 md5_of(object));
+	add_quoted(b, is_plain(name) ? name : stage);
+	add_signed(b, (struct s3_request){ .method = "GET", .key = object->key });
+	if (!is_plain(name)) {
+		add_move(b, stage, name);
+	}
+}
+
+static int take_object(void *arg, const struct s3_object *object)
+{
+	struct batch *b = arg;
+	const struct spec_input *in = b->input;
+	const char *below = object->key + strlen(in->key);
+	cleanup_buf struct buf name = BUF_INIT;
+
+	if (!in->is_prefix && !streq(object->key, in->key)) {
+		return 1;
+	}
+	if (in->is_prefix && (!*below || has_suffix(below, "/"))) {
+		return 0; /* a marker of a directory */
+	}
+	if (b->written >= BATCH_MAX) {
+		b->is_full = true;
+		return 1;
+	}
+	if (b->seen >= b->order->from) {
+		(void)buf_printf(&name, "%zu/%s", b->i, in->is_prefix ? below : "o");
+		if (name.error) {
+			b->error = name.error;
+		} else if (object->size >= LARGE) {
+			b->error = add_large(b, object, buf_text(&name));
+		} else {
+			add_small(b, object, buf_text(&name));
+		}
+		b->written++;
+	}
+	b->seen++;
+	return b->error < 0 || !in->is_prefix;
+}
+
+/* One line a range, in turn of the objects. */
+static void add_ranges(struct batch *b)
+{
+	bool is_more = true;
+
+	for (int64_t n = 0; is_more; n++) {
+		is_more = false;
+		for (size_t k = 0; k < b->n_large; k++) {
+			const struct large *l = &b->large[k];
+			int64_t first = n * l->step, last = first + l->step - 1;
+
+			if (first >= l->size) {
+				continue;
+			}
+			is_more = true;
+			b->lanes += n < RANGES_OF_ONE;
+			(void)buf_printf(
+				b->text, "range %zu big/%zu.%lld %s %lld-%lld ", l->i,
+				l->i, (long long)l->number, l->tag, (long long)first,
+				(long long)(last < l->size ? last : l->size - 1));
+			(void)buf_printf(b->text, "'%s'\n", buf_text(&l->url));
+		}
+	}
+	b->lanes = b->lanes > LANES_MAX ? LANES_MAX : b->lanes;
+}
+
+static enum s3_fault add_inputs(struct batch *b)
+{
+	const struct spec *spec = b->order->spec;
+	enum s3_fault fault = S3_OK;
+
+	for (b->i = 0; b->i < spec->n_inputs && !b->is_full; b->i++) {
+		b->input = &spec->inputs[b->i];
+		b->place.bucket = b->input->bucket;
+		fault = b->order->ops->list(
+			b->s3, &b->place, &b->order->credentials,
+			&(struct s3_listing){
+				.prefix = b->input->key,
+				.page_size = b->input->is_prefix ? S3_PAGE_MAX : 1,
+				.each = take_object,
+				.arg = b },
+			b->e);
+		if (b->error < 0 || (fault != S3_OK && fault != S3_STOPPED)) {
+			return fault;
+		}
+	}
+	add_ranges(b);
+	return S3_OK;
+}
+
+/* ---- outputs ---- */
+
+/* The last upload that was begun for the path; NULL: none. The id ends at the blank. */
+static const char *find_begun(const struct buf *begun, const char *path)
+{
+	const char *end = begun->data + begun->len, *found = NULL;
+
+	for (const char *p = begun->data; p && p < end; p += strlen(p) + 1) {
+		const char *blank = strchr(p, ' ');
+
+		if (blank && streq(blank + 1, path)) {
+			found = p;
+		}
+	}
+	return found;
+}
+
+static int64_t part_size(int64_t size)
+{
+	int64_t step = (size / PARTS_WANTED_MAX + (1 << 20)) >> 20 << 20;
+
+	return step < PART_SIZE ? PART_SIZE : step;
+}
+
+/* Goes on with the upload that was begun, if S3 knows its parts, or begins one. */
+static enum s3_fault open_upload(struct batch *b, const struct s3_object_name *name,
+				 const char *path, struct buf *id,
+				 struct s3_parts *ret_parts)
+{
+	const char *begun = find_begun(b->order->begun, path);
+	enum s3_fault fault = S3_OK;
+
+	if (begun) {
+		(void)buf_add(id, begun, strcspn(begun, " "));
+		fault = s3_upload_parts(b->s3, name, buf_text(id), ret_parts, b->e);
+		if (fault != S3_OK || ret_parts->n > 0) {
+			return fault;
+		}
+		fault = s3_upload_abort(b->s3, name, buf_text(id), b->e);
+		buf_truncate(id, 0);
+	}
+	if (fault == S3_OK) {
+		fault = s3_upload_create(b->s3, name, id, b->e);
+	}
+	if (fault == S3_OK) {
+		(void)buf_add_str(b->text, "begun");
+		add_quoted(b, buf_text(id));
+		add_quoted(b, path);
+		(void)buf_add_char(b->text, '\n');
+	}
+	return fault;
+}
+
+static bool has_part(const struct s3_parts *parts, int number, int64_t size)
+{
+	for (size_t i = 0; i < parts->n; i++) {
+		if (parts->parts[i].number == number) {
+			return parts->parts[i].size == size;
+		}
+	}
+	return false;
+}
+
+/* N of the next word. */
+static int64_t next_number(struct batch *b, const char *path)
+{
+	int64_t number = b->seen++;
+
+	if (!is_plain(path)) {
+		(void)buf_printf(b->text, "name %lld", (long long)number);
+		add_quoted(b, path);
+		(void)buf_add_char(b->text, '\n');
+	}
+	return number;
+}
+
+static void add_part(struct batch *b, const struct s3_object_name *name, const char *id,
+		     const struct manifest_entry *entry, int number)
+{
+	int64_t step = part_size(entry->size), first = (number - 1) * step;
+	int64_t len = entry->size - first < step ? entry->size - first : step;
+	char text[16];
+	const struct s3_query query[] = { { "partNumber", text }, { "uploadId", id } };
+	int64_t n = next_number(b, entry->path);
+
+	(void)snprintf(text, sizeof(text), "%d", number);
+	(void)buf_printf(b->text, "part %lld %lld %lld", (long long)n, (long long)len,
+			 (long long)first);
+	add_quoted(b, is_plain(entry->path) ? entry->path : "-");
+	add_signed(b, (struct s3_request){ .method = "PUT",
+					   .key = name->key,
+					   .query = query,
+					   .n_query = ARRAY_SIZE(query) });
+	b->lanes += b->lanes < UPLOAD_LANES_MAX;
+}
+
+static enum s3_fault add_parts(struct batch *b, const struct s3_object_name *name,
+			       const struct manifest_entry *entry)
+{
+	cleanup_buf struct buf id = BUF_INIT;
+	cleanup_s3_parts struct s3_parts parts = { .n = 0 };
+	int64_t step = part_size(entry->size);
+	enum s3_fault fault = open_upload(b, name, entry->path, &id, &parts);
+	int number = 1;
+
+	for (int64_t first = 0; fault == S3_OK && first < entry->size; first += step) {
+		int64_t left = entry->size - first;
+
+		if (!has_part(&parts, number, left < step ? left : step)) {
+			add_part(b, name, buf_text(&id), entry, number);
+		}
+		number++;
+	}
+	return fault;
+}
+
+static enum s3_fault add_output(struct batch *b, const char *prefix,
+				const struct manifest_entry *entry)
+{
+	cleanup_buf struct buf key = BUF_INIT;
+	struct s3_object_name name = { .place = &b->place,
+				       .credentials = &b->order->credentials };
+	int64_t n;
+
+	b->error = buf_printf(&key, "%s%s", prefix, entry->path);
+	name.key = buf_text(&key);
+	if (entry->size >= LARGE) {
+		return add_parts(b, &name, entry);
+	}
+	n = next_number(b, entry->path);
+	(void)buf_printf(b->text, "put %lld %lld", (long long)n,
+			 (long long)entry->size);
+	add_quoted(b, is_plain(entry->path) ? entry->path : "-");
+	add_signed(b, (struct s3_request){ .method = "PUT", .key = name.key });
+	return S3_OK;
+}
+
+/* "s3://bucket/prefix"; the bucket is the caller's. */
+static char *split_destination(const char *uri, const char **ret_prefix)
+{
+	const char *bucket = uri + strlen("s3://");
+	size_t len = strcspn(bucket, "/");
+
+	*ret_prefix = bucket[len] ? bucket + len + 1 : "";
+	return strndup(bucket, len);
+}
+
+static enum s3_fault add_outputs(struct batch *b, struct manifest_list *list,
+				 int64_t *ret_next)
+{
+	const char *prefix;
+	cleanup_free char *bucket = split_destination(b->order->destination, &prefix);
+	enum s3_fault fault = S3_OK;
+	size_t k;
+
+	if (!bucket) {
+		b->error = -ENOMEM;
+	}
+	b->place.bucket = bucket;
+	for (k = (size_t)b->order->from;
+	     k < list->n && fault == S3_OK && b->error == 0 && b->seen < BATCH_MAX;
+	     k++) {
+		fault = add_output(b, prefix, &list->entries[k]);
+	}
+	b->is_full = k < list->n;
+	*ret_next = (int64_t)k;
+	return fault;
+}
+
+/* ---- the batch ---- */
+
+static enum s3_fault add_list(struct batch *b, int64_t *ret_next)
+{
+	const struct buf *records = b->order->manifest;
+	cleanup_manifest struct manifest_list list = { .n = 0 };
+	enum s3_fault fault;
+
+	if (!b->order->destination) {
+		fault = add_inputs(b);
+		*ret_next = b->seen;
+		return fault;
+	}
+	b->error = manifest_parse(buf_text(records), records->len, &list);
+	return b->error < 0 ? S3_OK : add_outputs(b, &list, ret_next);
+}
+
+enum s3_fault batch_make(const struct batch_order *order, struct s3_client *s3,
+			 struct buf *text, struct err *e)
+{
+	cleanup_batch struct batch b = {
+		.order = order, .s3 = s3, .text = text, .e = e, .place = order->place
+	};
+	enum s3_fault fault;
+	int64_t next = 0;
+
+	text->max = TEXT_MAX;
+	(void)buf_add_str(text, "urls_list() {\n:\n");
+	fault = add_list(&b, &next);
+	(void)buf_add_str(text, "}\nurls_vars() { U_NEXT=");
+	if (b.is_full) {
+		(void)buf_printf(text, "%lld", (long long)next);
+	}
+	(void)buf_printf(text, " U_LANES=%lld; }\n", (long long)b.lanes);
+	b.error = b.error ? b.error : text->error;
+	if (fault == S3_OK && b.error < 0) {
+		if (b.error != -EINVAL) { /* which has a sentence already */
+			(void)err_set(e, b.error, "the URLs cannot be made: %s",
+				      strerror(-b.error));
+		}
+		return S3_REFUSED;
+	}
+	return fault;
+}
+
+/* ---- the end of uploads in parts ---- */
+
+static int64_t size_of(const struct manifest_list *list, const char *path)
+{
+	for (size_t k = 0; k < list->n; k++) {
+		if (streq(list->entries[k].path, path)) {
+			return list->entries[k].size;
+		}
+	}
+	return -1;
+}
+
+/* One that S3 does not know was completed before, by a daemon that could not say so. */
+static enum s3_fault complete(struct s3_client *s3, const struct s3_object_name *name,
+			      const char *id, int64_t size, struct err *e)
+{
+	cleanup_s3_parts struct s3_parts parts = { .n = 0 };
+	enum s3_fault fault = s3_upload_parts(s3, name, id, &parts, e);
+	int64_t sum = 0;
+
+	for (size_t k = 0; k < parts.n; k++) {
+		sum += parts.parts[k].size;
+	}
+	if (fault != S3_OK || parts.n == 0) {
+		return fault;
+	}
+	return sum == size ? s3_upload_complete(s3, name, id, &parts, e)
+			   : s3_upload_abort(s3, name, id, e);
+}
+
+static enum s3_fault end_upload(const struct batch_order *order, struct s3_client *s3,
+				const char *begun, int64_t size, struct err *e)
+{
+	const char *prefix, *path = strchr(begun, ' ') + 1;
+	cleanup_free char *bucket = split_destination(order->destination, &prefix);
+	cleanup_free char *id = strndup(begun, strcspn(begun, " "));
+	cleanup_buf struct buf key = BUF_INIT;
+	struct s3_place place = order->place;
+	const struct s3_object_name name = { .place = &place,
+					     .credentials = &order->credentials,
+					     .key = "" };
+	struct s3_object_name of = name;
+	bool is_last = find_begun(order->begun, path) == begun;
+
+	if (!bucket || !id || buf_printf(&key, "%s%s", prefix, path) < 0) {
+		(void)err_set(e, -ENOMEM, "no memory");
+		return S3_UNREACHABLE;
+	}
+	place.bucket = bucket;
+	of.key = buf_text(&key);
+	return size >= 0 && is_last ? complete(s3, &of, id, size, e)
+				    : s3_upload_abort(s3, &of, id, e);
+}
+
+enum s3_fault batch_end_uploads(const struct batch_order *order, struct s3_client *s3,
+				bool keep, struct err *e)
+{
+	cleanup_manifest struct manifest_list list = { .n = 0 };
+	const char *end = order->begun->data + order->begun->len;
+	enum s3_fault fault = S3_OK;
+
+	if (keep && manifest_parse(buf_text(order->manifest), order->manifest->len,
+				   &list) < 0) {
+		(void)err_set(e, -EBADMSG, "the host's list of outputs is malformed");
+		return S3_REFUSED;
+	}
+	for (const char *p = order->begun->data; p && p < end && fault == S3_OK;
+	     p += strlen(p) + 1) {
+		const char *blank = strchr(p, ' ');
+
+		if (blank) {
+			fault = end_upload(order, s3, p,
+					   keep ? size_of(&list, blank + 1) : -1, e);
+		}
+	}
+	return fault;
+}

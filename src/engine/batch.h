@@ -1,0 +1,32 @@
+/* A batch of presigned URLs as the agent takes it (src/agent/presigned.sh): what is to
+ * be fetched, or to be put. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "job/spec.h"
+#include "s3/client.h"
+#include "s3/fault.h"
+#include "util/buf.h"
+#include "util/err.h"
+
+struct batch_order { /* borrowed */
+	const struct spec *spec;
+	const struct s3_ops *ops;
+	struct s3_place place; /* without its bucket */
+	struct s3_credentials credentials;
+	int64_t from; /* objects that are done */
+	/* of outputs; NULL destination: the inputs are wanted */
+	const char *destination;    /* s3://... */
+	const struct buf *manifest; /* "SIZE PATH\0" */
+	const struct buf *begun;    /* "ID PATH\0": uploads in parts of this attempt */
+};
+
+/* Appends the batch. A fault that is not S3_OK is explained in e. */
+enum s3_fault batch_make(const struct batch_order *order, struct s3_client *s3,
+			 struct buf *text, struct err *e);
+
+/* Ends the uploads in parts that were begun: completes those whose parts are all there
+ * (keep) or aborts them. */
+enum s3_fault batch_end_uploads(const struct batch_order *order, struct s3_client *s3,
+				bool keep, struct err *e);

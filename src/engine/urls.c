@@ -1,0 +1,314 @@
+/* Presigned transfers: which engine a job's data takes, and the two steps by which a
+ * runner that waits for URLs gets them: they are made in a worker's thread, which may
+ * have to list and to begin uploads, and then sent by one call. A batch is kept until
+ * the host has it, so that a call that was lost is sent again as it is. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/batch.h"
+#include "engine/internal.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+enum {
+	URLS_TIMEOUT_MS = 10 * 60000, /* of a call with some megabytes */
+	REPLY_MAX = 1 << 20,
+	CURL_MAJOR = 7, /* --parallel-immediate came with 7.68 */
+	CURL_MINOR = 68,
+};
+
+/* --- the engine ------------------------------------------------------------------ */
+
+void urls_note_curl(struct host *host, const char *version)
+{
+	int major = 0, minor = 0;
+
+	(void)sscanf(version, "%d.%d", &major, &minor);
+	host->has_curl =
+		major > CURL_MAJOR || (major == CURL_MAJOR && minor >= CURL_MINOR);
+}
+
+static enum spec_engine engine_asked(const struct engine *e, const struct spec *spec)
+{
+	if (spec->s3_urls_only || streq(e->conf->s3.credentials, "presigned")) {
+		return SPEC_ENGINE_PRESIGNED;
+	}
+	if (spec->s3_engine != SPEC_ENGINE_UNSET) {
+		return spec->s3_engine;
+	}
+	switch ((enum conf_engine)e->conf->s3.engine) {
+	case CONF_ENGINE_AWS:
+		return SPEC_ENGINE_AWS;
+	case CONF_ENGINE_PRESIGNED:
+		return SPEC_ENGINE_PRESIGNED;
+	case CONF_ENGINE_AUTO:
+		break;
+	}
+	return SPEC_ENGINE_AUTO;
+}
+
+enum spec_engine urls_engine(const struct engine *e, const struct job *job)
+{
+	enum spec_engine asked = engine_asked(e, job->run->spec);
+	const struct host *host = job->host;
+
+	if (asked != SPEC_ENGINE_AUTO || !host) {
+		return asked;
+	}
+	switch (host->cli) {
+	case CLI_READY:
+	case CLI_INSTALLING:
+		return SPEC_ENGINE_AWS;
+	case CLI_ABSENT:
+		return host->has_curl ? SPEC_ENGINE_PRESIGNED : SPEC_ENGINE_AWS;
+	case CLI_NEW:
+	case CLI_ASKING:
+		break;
+	}
+	return SPEC_ENGINE_AUTO;
+}
+
+bool urls_tool_is_ready(const struct engine *e, const struct job *job)
+{
+	switch (urls_engine(e, job)) {
+	case SPEC_ENGINE_AWS:
+		return job->host && job->host->cli == CLI_READY;
+	case SPEC_ENGINE_PRESIGNED:
+		return job->host && job->host->has_curl;
+	case SPEC_ENGINE_UNSET:
+	case SPEC_ENGINE_AUTO:
+		break;
+	}
+	return false;
+}
+
+/* --- what the runner wants ------------------------------------------------------- */
+
+/* "download 1 0" */
+void urls_note_want(struct run *run, const char *text)
+{
+	char kind[16] = "";
+	long long n = 0, from = 0;
+
+	run->want.is_open = sscanf(text, "%15s %lld %lld", kind, &n, &from) == 3;
+	if (!run->want.is_open || n == run->want.n) {
+		return;
+	}
+	run->want.n = n;
+	run->want.from = from < 0 ? 0 : from;
+	run->want.is_outputs = streq(kind, "upload");
+	run->has_manifest &= !run->want.is_outputs; /* it was made anew, perhaps */
+	urls_forget(run);
+}
+
+void urls_forget(struct run *run)
+{
+	if (run->urls.data) {
+		explicit_bzero(run->urls.data, run->urls.capacity);
+	}
+	buf_fini(&run->urls);
+	run->urls = (struct buf)BUF_INIT;
+}
+
+void urls_note_begun(struct run *run, const struct frame_item *item)
+{
+	buf_truncate(&run->begun, 0);
+	(void)buf_add(&run->begun, item->value, item->value_len);
+	if (run->begun.len > 0 && run->begun.data[run->begun.len - 1] != '\0') {
+		buf_truncate(&run->begun, 0); /* it is no list */
+	}
+}
+
+/* --- the tasks ------------------------------------------------------------------- */
+
+struct urls_task {
+	struct task task;
+	struct batch_order order;
+	struct spec *spec; /* whose run it was */
+	int64_t n;	   /* of the want */
+	struct buf text;
+	enum s3_fault fault;
+	struct err error;
+};
+
+static void task_free(struct urls_task *t)
+{
+	if (t->text.data) {
+		explicit_bzero(t->text.data, t->text.capacity);
+	}
+	buf_fini(&t->text);
+	free(t);
+}
+
+static void task_drop(struct event *event)
+{
+	task_free((struct urls_task *)event);
+}
+
+void urls_order(const struct engine *e, const struct job *job,
+		struct batch_order *ret_order)
+{
+	const struct conf_secrets *s = &e->conf->secrets;
+	const struct run *run = job->run;
+
+	*ret_order = (struct batch_order){
+		.spec = run->spec,
+		.ops = e->ports.s3,
+		.credentials = { .access_key = s->access_key,
+				 .secret_key = s->secret_key,
+				 .session_token = s->session_token },
+		.destination = run->destination,
+		.manifest = &run->manifest,
+		.begun = &run->begun,
+	};
+	run_get_place(e, run->spec, NULL, &ret_order->place);
+}
+
+static void submit(struct engine *e, struct job *job,
+		   void (*run)(struct task *task, struct s3_client *s3),
+		   void (*handle)(struct engine *e, struct event *event))
+{
+	struct urls_task *t = calloc(1, sizeof(*t));
+
+	if (!t) {
+		engine_fail_turn(e, -ENOMEM, NULL);
+		return;
+	}
+	urls_order(e, job, &t->order);
+	t->order.from = job->run->want.from;
+	if (!job->run->want.is_outputs) {
+		t->order.destination = NULL;
+	}
+	t->spec = job->run->spec;
+	t->n = job->run->want.n;
+	t->task.job = job_get(job)->id;
+	t->task.run = run;
+	t->task.event.handle = handle;
+	t->task.event.drop = task_drop;
+	job->run->is_busy = true;
+	STAILQ_INSERT_TAIL(&e->tasks, &t->task, link);
+}
+
+/* The job that asked, if it still waits for this answer. */
+static struct job *task_job(struct engine *e, const struct urls_task *t)
+{
+	struct job *job = table_get(e, t->task.job);
+
+	if (!job || !job->run || job->run->spec != t->spec) {
+		return NULL;
+	}
+	job->run->is_busy = false;
+	job_wake(e, job);
+	return job;
+}
+
+static void run_make(struct task *task, struct s3_client *s3)
+{
+	struct urls_task *t = (struct urls_task *)task;
+
+	t->fault = s3 ? batch_make(&t->order, s3, &t->text, &t->error) : S3_UNREACHABLE;
+}
+
+static void handle_made(struct engine *e, struct event *event)
+{
+	struct urls_task *t = (struct urls_task *)event;
+	struct job *job = task_job(e, t);
+
+	if (job && t->fault == S3_OK && job->run->want.n == t->n) {
+		urls_forget(job->run);
+		job->run->urls = t->text;
+		t->text = (struct buf)BUF_INIT;
+	} else if (job && t->fault != S3_OK) {
+		job_step_failed(e, job, REASON_S3_UNREACHABLE, INT64_MAX,
+				t->error.text);
+	}
+	task_free(t);
+}
+
+static void handle_sent(struct engine *e, struct host *host, struct job *job,
+			struct call_reply *reply)
+{
+	if (job && reply_is(reply, "OK")) {
+		/* the manifest tells what was begun */
+		job->run->has_manifest &= !strstr(buf_text(&job->run->urls), "\nbegun ");
+		urls_forget(job->run);
+		job->run->want.is_open = false;
+		job->run->poll_interval_ms = job->run->poll_at = 0;
+		job_step_done(job);
+		return;
+	}
+	if (job) {
+		job->run->is_polled = false; /* is it still wanted? */
+	}
+	step_failed(e, host, job, "take the URLs for", reply);
+}
+
+static void send(struct engine *e, struct job *job)
+{
+	struct call_spec spec = { .verb = "urls",
+				  .timeout_ms = URLS_TIMEOUT_MS,
+				  .output_max = REPLY_MAX,
+				  .handle = handle_sent };
+	struct buf *urls = &job->run->urls;
+	struct remote_call *call;
+	char args[64];
+
+	(void)snprintf(args, sizeof(args), "%lld %zu", (long long)job->run->want.n,
+		       urls->len);
+	call = step_call(e, job, &spec, args);
+	if (!call) {
+		return;
+	}
+	call->input_is_secret = true;
+	if (!buf_reserve(&call->input, urls->len) ||
+	    buf_add(&call->input, urls->data, urls->len) < 0) {
+		engine_fail_turn(e, -ENOMEM, NULL);
+	}
+}
+
+void step_urls(struct engine *e, struct job *job)
+{
+	if (job->run->urls.len > 0) {
+		send(e, job);
+	} else {
+		submit(e, job, run_make, handle_made);
+	}
+}
+
+/* --- what nobody will complete --------------------------------------------------- */
+
+static void run_abort(struct task *task, struct s3_client *s3)
+{
+	struct urls_task *t = (struct urls_task *)task;
+
+	t->fault = s3 ? batch_end_uploads(&t->order, s3, false, &t->error)
+		      : S3_UNREACHABLE;
+}
+
+/* The job has failed already: what cannot be aborted does not hold it up for ever. */
+static void handle_aborted(struct engine *e, struct event *event)
+{
+	struct urls_task *t = (struct urls_task *)event;
+	struct job *job = task_job(e, t);
+
+	if (job && s3_fault_may_pass(t->fault) && job->run->tries < 5) {
+		job_retry_later(job);
+	} else if (job) {
+		if (t->fault != S3_OK) {
+			log_warning("job %s: an upload in parts may be left in %s: %s",
+				    job_get(job)->name, job->run->destination,
+				    t->error.text);
+		}
+		buf_truncate(&job->run->begun, 0);
+		job_step_done(job);
+	}
+	task_free(t);
+}
+
+void step_abort(struct engine *e, struct job *job)
+{
+	job->run->want.is_outputs = true;
+	submit(e, job, run_abort, handle_aborted);
+}
