@@ -8,6 +8,7 @@
 
 #include "fs/ask.h"
 #include "fs/object.h"
+#include "fs/own_fd.h"
 #include "fs/tree.h"
 #include "util/log.h"
 
@@ -71,9 +72,9 @@ static int modify(int root, const char *path)
 
 static int open_and_close(int root, const char *path)
 {
-	int fd = openat(root, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = own_open(root, path, O_WRONLY | O_NOFOLLOW);
 
-	closep(&fd);
+	own_closep(&fd);
 	return fd;
 }
 

@@ -1,23 +1,24 @@
 #include "fs/tree.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "util/mem.h"
+#include "fs/own_fd.h"
+#include "util/buf.h"
+
+enum { MOUNTS_BYTES_MAX = 64 << 20, READ_BYTES = 16384 };
+static const char mounts_path[] = "/proc/self/mountinfo";
 
 struct tree_way {
 	const char *name;
-	/* A descriptor of a private mount, -1: by the path each time. Negative errno
-	 * below that: this way does not go. */
+	/* 0 with a descriptor of a private mount, or -1 in its place: by the path each
+	 * time. Negative errno: this way does not go. */
 	int (*open)(const char *mountpoint, int *ret_fd);
 };
 
@@ -35,88 +36,45 @@ static int open_clone(const char *mountpoint, int *ret_fd)
 	return 0;
 }
 
-union control {
-	struct cmsghdr header;
-	char room[CMSG_SPACE(sizeof(int))];
-};
-
-static struct msghdr control_message(union control *control, struct iovec *byte)
+/* A process that shares our descriptors, is root in a user namespace of its own, has a
+ * copy of the mounts there, and puts a clone in the place of `reserved`. The clone
+ * outlives it. Only system calls: the daemon has other threads. */
+static _Noreturn void clone_in_child(const char *mountpoint, int reserved)
 {
-	struct msghdr message = { .msg_iov = byte,
-				  .msg_iovlen = 1,
-				  .msg_control = control->room,
-				  .msg_controllen = sizeof(control->room) };
+	int fd = -1;
+	bool is_done = unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+		       open_clone(mountpoint, &fd) == 0 &&
+		       own_dup_to(fd, reserved) >= 0;
 
-	control->header.cmsg_len = CMSG_LEN(sizeof(int));
-	control->header.cmsg_level = SOL_SOCKET;
-	control->header.cmsg_type = SCM_RIGHTS;
-	return message;
-}
-
-/* The child is root in a user namespace of its own, with a copy of the mounts, and
- * clones there. The clone outlives it. Only system calls: the daemon has threads. */
-static _Noreturn void clone_in_child(const char *mountpoint, int socket)
-{
-	union control control = { .room = "" };
-	char nothing = 0;
-	struct iovec byte = { .iov_base = &nothing, .iov_len = 1 };
-	struct msghdr message = control_message(&control, &byte);
-	int fd;
-
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 ||
-	    open_clone(mountpoint, &fd) < 0) {
-		_exit(1);
+	own_closep(&fd);
+	for (;;) {
+		(void)syscall(SYS_exit_group, is_done ? 0 : 1);
 	}
-	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-	_exit(sendmsg(socket, &message, 0) == 1 ? 0 : 1);
-}
-
-static int receive_fd(int socket, int *ret_fd)
-{
-	union control control = { .room = "" };
-	char nothing = 0;
-	struct iovec byte = { .iov_base = &nothing, .iov_len = 1 };
-	struct msghdr message = control_message(&control, &byte);
-	ssize_t n;
-
-	do {
-		n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0) {
-		return -errno;
-	}
-	if (n == 0 || !CMSG_FIRSTHDR(&message)) {
-		return -EPERM; /* the child could not */
-	}
-	memcpy(ret_fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(*ret_fd));
-	return 0;
 }
 
 static int open_clone_by_child(const char *mountpoint, int *ret_fd)
 {
-	cleanup_close int ours = -1;
-	cleanup_close int theirs = -1;
-	int pair[2], r;
+	cleanup_own_close int reserved = own_open(AT_FDCWD, "/", O_PATH);
+	int status = -1;
 	pid_t child;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+	if (reserved < 0) {
 		return -errno;
 	}
-	ours = pair[0];
-	theirs = pair[1];
-	child = fork();
+	child = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, 0);
 	if (child < 0) {
 		return -errno;
 	}
 	if (child == 0) {
-		clone_in_child(mountpoint, theirs);
+		clone_in_child(mountpoint, reserved);
 	}
-	closep(&theirs);
-	theirs = -1;
-	r = receive_fd(ours, ret_fd);
-	while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
 	}
-	return r;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		return -EPERM;
+	}
+	*ret_fd = steal_fd(&reserved);
+	return 0;
 }
 
 /* Where namespaces are forbidden. An unmount can then meet EBUSY while something is
@@ -144,25 +102,26 @@ const char *tree_way_name(const struct tree *tree)
 
 static int open_root(const char *mountpoint)
 {
-	int fd = open(mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = own_open(AT_FDCWD, mountpoint, O_PATH | O_DIRECTORY);
 
 	return fd < 0 ? -errno : fd;
 }
 
+/* statx(2): fstat(2) would be one more that takes descriptors by their numbers. */
 static int get_device(int fd, dev_t *ret_device)
 {
-	struct stat st;
+	struct statx st;
 
-	if (fstat(fd, &st) < 0) {
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &st) < 0) {
 		return -errno;
 	}
-	*ret_device = st.st_dev;
+	*ret_device = makedev(st.stx_dev_major, st.stx_dev_minor);
 	return 0;
 }
 
 int tree_enter(const struct tree *tree)
 {
-	cleanup_close int fd = -1;
+	cleanup_own_close int fd = -1;
 	dev_t device;
 	int r;
 
@@ -180,13 +139,13 @@ int tree_enter(const struct tree *tree)
 void tree_leave(const struct tree *tree, int fd)
 {
 	if (tree->fd < 0) {
-		closep(&fd);
+		own_closep(&fd);
 	}
 }
 
 static int find_device(struct tree *tree)
 {
-	cleanup_close int fd = -1;
+	cleanup_own_close int fd = -1;
 
 	if (tree->fd >= 0) {
 		return get_device(tree->fd, &tree->device);
@@ -201,7 +160,7 @@ int tree_open(struct tree *tree, const char *mountpoint)
 
 	*tree = (struct tree)TREE_INIT;
 	tree->mountpoint = mountpoint;
-	tree->mounts_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	tree->mounts_fd = own_open(AT_FDCWD, mounts_path, O_RDONLY);
 	if (tree->mounts_fd < 0) {
 		return -errno;
 	}
@@ -218,28 +177,46 @@ int tree_open(struct tree *tree, const char *mountpoint)
 
 void tree_close(struct tree *tree)
 {
-	closep(&tree->fd);
-	closep(&tree->mounts_fd);
+	own_closep(&tree->fd);
+	own_closep(&tree->mounts_fd);
 	tree->fd = tree->mounts_fd = -1;
 }
 
-/* The third field of each line is the device. */
+/* --- is it still mounted? -------------------------------------------------------- */
+
+static int read_mounts(struct buf *out)
+{
+	cleanup_own_close int fd = own_open(AT_FDCWD, mounts_path, O_RDONLY);
+	char data[READ_BYTES];
+	ssize_t n = fd < 0 ? -1 : 1;
+
+	while (n > 0 && out->len < MOUNTS_BYTES_MAX) {
+		n = own_read(fd, data, sizeof(data));
+		if (n > 0) {
+			(void)buf_add(out, data, (size_t)n);
+		}
+	}
+	return n < 0 ? -errno : out->error;
+}
+
+/* "36 35 98:0 /root /mount/point ...": the third field is the device. */
 bool tree_is_mounted(const struct tree *tree)
 {
-	FILE *f = fopen("/proc/self/mountinfo", "re");
+	cleanup_buf struct buf text = BUF_INIT;
 	bool found = false;
-	char *line = NULL;
-	size_t capacity = 0;
+	const char *line;
 	unsigned major, minor;
 
-	while (f && !found && getline(&line, &capacity, f) >= 0) {
+	if (read_mounts(&text) < 0) {
+		return false;
+	}
+	line = buf_text(&text);
+	while (line && !found) {
 		// NOLINTNEXTLINE(cert-err34-c): the kernel's own numbers
 		found = sscanf(line, "%*u %*u %u:%u", &major, &minor) == 2 &&
 			makedev(major, minor) == tree->device;
-	}
-	free(line);
-	if (f) {
-		(void)fclose(f);
+		line = strchr(line, '\n');
+		line = line ? line + 1 : NULL;
 	}
 	return found;
 }
