@@ -2,16 +2,10 @@
 
 #include <errno.h>
 
+#include "fs/cache.h"
 #include "fs/object.h"
 #include "fs/userfile.h"
 #include "util/failpoint.h"
-
-/* Names that are there are looked up again after a second: a job or file can only
- * vanish by a request of the kernel, which then knows; `error` and the like also by
- * themselves, and whoever comes by a stale name is told ESTALE, at which the kernel
- * looks it up again. That a name is not there is never cached: exit_code appears by
- * itself. */
-#define ENTRY_TIMEOUT_S 1.0
 
 struct ask *ask_new(struct fs *fs, fuse_req_t req, ask_reply_fn *reply)
 {
@@ -104,14 +98,6 @@ void ask_reply_entry(struct ask *ask, int result, int64_t id)
 	}
 }
 
-/* Files beside spec.json are about to be renamed onto it, and spec.json may be renamed
- * away: their names then mean another inode at once. */
-static bool may_become_another(const struct object *o)
-{
-	return o->node->content == CONTENT_SPEC ||
-	       (object_is_user(o) && !object_is_in_files(o));
-}
-
 int entry_fill(const struct object *o, struct fuse_entry_param *ret)
 {
 	struct fuse_entry_param entry = { .ino = o->ino, .generation = 1 };
@@ -120,8 +106,8 @@ int entry_fill(const struct object *o, struct fuse_entry_param *ret)
 	if (r < 0) {
 		return r;
 	}
-	entry.attr_timeout = ATTR_TIMEOUT_S;
-	entry.entry_timeout = may_become_another(o) ? 0 : ENTRY_TIMEOUT_S;
+	entry.attr_timeout = cache_attr_timeout(o);
+	entry.entry_timeout = cache_entry_timeout(o);
 	*ret = entry;
 	return 0;
 }
@@ -144,7 +130,7 @@ int reply_attr(fuse_req_t req, const struct object *o)
 	int r = object_stat(o, &st);
 
 	if (r == 0) {
-		(void)fuse_reply_attr(req, &st, ATTR_TIMEOUT_S);
+		(void)fuse_reply_attr(req, &st, cache_attr_timeout(o));
 	}
 	return r;
 }

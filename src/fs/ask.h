@@ -50,11 +50,7 @@ ask_reply_fn ask_reply_entry;
  * tried again. Positive errno, 0. */
 int ask_errno(int result);
 
-/* --- replies to the kernel, with the timeouts that hold for all ------------------ */
-
-/* Attributes are never cached: states and sizes change without a request, and there is
- * nobody yet who tells the kernel. */
-#define ATTR_TIMEOUT_S 0.0
+/* --- replies to the kernel ------------------------------------------------------- */
 
 /* These reply, or return a negative errno. */
 int reply_attr(fuse_req_t req, const struct object *o);

@@ -12,6 +12,9 @@ void handle_table_init(struct handle_table *table)
 
 static struct handle *handle_free(struct handle *h)
 {
+	if (h->waker) {
+		fuse_pollhandle_destroy(h->waker);
+	}
 	closep(&h->fd);
 	buf_fini(&h->text);
 	(void)draft_unref(h->draft);
@@ -84,6 +87,7 @@ void handle_forget(struct handle_table *table, struct handle *h)
 {
 	(void)pthread_mutex_lock(&table->lock);
 	LIST_REMOVE(h, link);
+	table->n_wakers -= h->waker != NULL;
 	(void)pthread_mutex_unlock(&table->lock);
 }
 
@@ -124,4 +128,37 @@ bool handle_is_job_written(struct handle_table *table, int64_t job)
 	}
 	(void)pthread_mutex_unlock(&table->lock);
 	return found;
+}
+
+struct fuse_pollhandle *handle_swap_waker(struct handle_table *table, struct handle *h,
+					  struct fuse_pollhandle *waker)
+{
+	struct fuse_pollhandle *old;
+
+	(void)pthread_mutex_lock(&table->lock);
+	old = h->waker;
+	h->waker = waker;
+	table->n_wakers += old == NULL;
+	(void)pthread_mutex_unlock(&table->lock);
+	return old;
+}
+
+size_t handle_take_wakers(struct handle_table *table, uint64_t ino,
+			  struct fuse_pollhandle **ret_wakers, size_t max)
+{
+	struct handle *h;
+	size_t n = 0;
+
+	(void)pthread_mutex_lock(&table->lock);
+	if (table->n_wakers > 0) {
+		LIST_FOREACH(h, bucket_of(table, ino), link)
+		{
+			if (h->ino == ino && h->waker && n < max) {
+				ret_wakers[n++] = steal_ptr(&h->waker);
+			}
+		}
+	}
+	table->n_wakers -= n;
+	(void)pthread_mutex_unlock(&table->lock);
+	return n;
 }

@@ -34,8 +34,13 @@ struct handle {
 	/* Written to since the last flush that judged it. */
 	atomic_bool is_written;
 
-	enum job_stream stream; /* HANDLE_STREAM */
-	struct view view;	/* the same; guarded by lock */
+	enum job_stream stream;	 /* HANDLE_STREAM, as the next three */
+	struct view view;	 /* guarded by lock */
+	_Atomic int64_t read_to; /* the end of what was read of it */
+	bool is_cached;		 /* the kernel keeps what it reads */
+
+	/* Who polls it is woken by this, once; guarded by the table's lock. */
+	struct fuse_pollhandle *waker;
 
 	pthread_mutex_t lock; /* guards text and view; held over memory only */
 	struct buf text;
@@ -53,7 +58,8 @@ struct handle {
 
 enum { HANDLE_BUCKETS = 256 };
 struct handle_table {
-	pthread_mutex_t lock; /* held over memory only */
+	pthread_mutex_t lock; /* guards what follows; held over memory only */
+	size_t n_wakers;
 	LIST_HEAD(handle_list, handle)
 	buckets[HANDLE_BUCKETS]; /* by inode number */
 };
@@ -71,6 +77,13 @@ void handle_publish(struct handle_table *table, struct handle *handle);
 void handle_forget(struct handle_table *table, struct handle *handle);
 /* Has anybody a file in files/ of the job open for writing? */
 bool handle_is_job_written(struct handle_table *table, int64_t job);
+/* Gives the waker to a published handle and returns the one it had, or NULL. */
+struct fuse_pollhandle *handle_swap_waker(struct handle_table *table,
+					  struct handle *handle,
+					  struct fuse_pollhandle *waker);
+/* Takes up to max wakers of the inode, to be used and destroyed by the caller. */
+size_t handle_take_wakers(struct handle_table *table, uint64_t ino,
+			  struct fuse_pollhandle **ret_wakers, size_t max);
 /* A reference to any handle of that file, or NULL. */
 struct handle *handle_find_file(struct handle_table *table, int64_t file);
 

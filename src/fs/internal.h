@@ -23,6 +23,7 @@ struct fs {
 	struct fuse_session *session;
 	char *mountpoint;
 	bool is_mounted;
+	bool is_shared;		    /* allow_other: other users may be let in */
 	int exit_fd;		    /* eventfd: written to end fs_serve() */
 	atomic_bool is_initialised; /* INIT was answered */
 	uid_t uid;		    /* of the daemon: owner of what is nobody's */

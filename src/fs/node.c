@@ -148,7 +148,7 @@ static const struct node nodes[] = {
 	ROW(NODE_CTL, OF_JOB, .name = "ctl", FILE_MODE(0222), .content = CONTENT_CTL,
 	    .is_told = true),
 	ROW(NODE_SPEC, OF_JOB, .name = "spec.json", FILE_MODE(0666),
-	    .content = CONTENT_SPEC),
+	    .content = CONTENT_SPEC, .is_told = true),
 
 	ROW(NODE_ATTEMPTS, OF_JOB, .name = "attempts", DIR_MODE(0555),
 	    .more = MORE_ATTEMPTS, .exists = has_attempts),

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "fs/cache.h"
 #include "fs/make.h"
 #include "fs/ops.h"
 #include "fs/spec_file.h"
@@ -16,8 +17,8 @@ static int wanted(int flags)
 	return (flags_read(flags) ? R_OK : 0) | (writes ? W_OK : 0);
 }
 
-/* A handle of what can only be read. Live content: no page cache (which knows the size
- * of yesterday), and nothing to say at close. */
+/* A handle of what can only be read. What may change goes past the page cache, which
+ * knows the size of yesterday; at close there is nothing to say. */
 static int open_readable(const struct object *o, enum handle_kind kind,
 			 struct fuse_file_info *fi)
 {
@@ -32,7 +33,9 @@ static int open_readable(const struct object *o, enum handle_kind kind,
 	} else if (kind == HANDLE_STREAM) {
 		h->view.end = INT64_MAX;
 	}
-	fi->direct_io = 1;
+	h->is_cached = cache_keeps_content(o);
+	fi->direct_io = !h->is_cached;
+	fi->keep_cache = h->is_cached;
 	fi->noflush = 1;
 	handle_tell(fi, h);
 	return 0;

@@ -22,6 +22,7 @@
 #include "fs/mount.h"
 #include "fs/notifier.h"
 #include "fs/ops.h"
+#include "fs/poll.h"
 #include "fs/watch.h"
 #include "util/clock.h"
 #include "util/fspath.h"
@@ -47,7 +48,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	fs->is_initialised = true;
 }
 
-/* No xattr, poll, ioctl, lock, lseek or copy_file_range: the kernel then stops asking
+/* No xattr, ioctl, lock, lseek or copy_file_range: the kernel then stops asking
  * and does what can be done without us. */
 const struct fuse_lowlevel_ops fs_operations = {
 	.init = op_init,
@@ -75,6 +76,7 @@ const struct fuse_lowlevel_ops fs_operations = {
 	.write = op_write,
 	.flush = op_flush,
 	.fsync = op_fsync,
+	.poll = op_poll,
 	.fallocate = op_fallocate,
 };
 
@@ -122,6 +124,22 @@ static void fs_freep(struct fs **fs)
 	*fs = fs_unmount(*fs);
 }
 
+/* Is it one of the words between the commas? */
+static bool has_option(const char *options, const char *name)
+{
+	size_t n = strlen(name);
+
+	while (options) {
+		if (strncmp(options, name, n) == 0 &&
+		    (options[n] == ',' || options[n] == '\0')) {
+			return true;
+		}
+		options = strchr(options, ',');
+		options = options ? options + 1 : NULL;
+	}
+	return false;
+}
+
 static int make_session(struct fs *fs, const char *options, struct err *e)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
@@ -151,6 +169,7 @@ static int do_mount(struct fs *fs, const char *mountpoint, const char *options,
 	if (r < 0) {
 		return err_set(e, r, "%s: %s", mountpoint, strerror(-r));
 	}
+	fs->is_shared = has_option(options, "allow_other");
 	r = mount_clear(fs->mountpoint, e);
 	r = r < 0 ? r : make_session(fs, options, e);
 	if (r < 0) {

@@ -3,6 +3,7 @@
 #include "fs/internal.h"
 #include "fs/node.h"
 #include "fs/notifier.h"
+#include "fs/poll.h"
 
 /* The engine's thread, as for all replies to the kernel. Forgetting attributes waits
  * for nothing, and has to come at once: who reads that the job has ended and then asks
@@ -11,6 +12,9 @@ static void tell(struct fs *fs, uint64_t ino, unsigned what)
 {
 	unsigned events = 0;
 
+	if (what & (NODE_TEXT | NODE_VANISHED)) {
+		poll_wake(fs, ino);
+	}
 	if (!known_has(&fs->known, ino)) {
 		return;
 	}

@@ -56,8 +56,8 @@ class Mount:
             raise SystemExit(f"jobfs did not start:\n{open(self.log).read()}")
 
     def is_mounted(self):
-        try:
-            return os.path.exists(f"{self.path}/.jobfs/version")
+        try:  # of a dead one the kernel may still know the names
+            return read(f"{self.path}/.jobfs/version") != ""
         except OSError:
             return False
 

@@ -2,12 +2,15 @@
 
 import contextlib
 import os
+import pty
+import select
+import shutil
 import signal
 import subprocess
 import time
 
 from inotify import Inotify
-from mount import RIGHT, WRONG, case, read, result, same, state, wait, write
+from mount import JOBFS, RIGHT, WRONG, case, read, result, same, state, wait, write
 
 
 @contextlib.contextmanager
@@ -127,6 +130,224 @@ def tools(m):
 
 def make_news(job):
     return result(write, f"{job}/spec.json", WRONG) == "EINVAL"
+
+
+# --- poll
+
+
+def ready(fd, seconds=0.0, events=select.POLLIN):
+    """What poll(2) says of it."""
+    poll = select.poll()
+    poll.register(fd, events)
+    found = poll.poll(seconds * 1000)
+    return found[0][1] if found else 0
+
+
+@contextlib.contextmanager
+def opened(path):
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+POLLED = ("status", "status.json", "progress", "events.jsonl")
+
+
+@case("a file is ready until it was read, and again when it has changed")
+def poll_once(m):
+    for name in POLLED:
+        job = m.job()
+        with opened(f"{job}/{name}") as fd:
+            same(ready(fd), select.POLLIN)
+            os.read(fd, 1 << 16)
+            same(ready(fd), 0)
+            write(f"{job}/spec.json", RIGHT)
+            same(ready(fd, 30), select.POLLIN)
+            same(ready(fd, 0, select.POLLPRI | select.POLLERR), select.POLLPRI)
+            os.pread(fd, 1 << 16, 0)
+            same(ready(fd), 0)
+
+
+@case("who sleeps in poll, select or epoll is woken by a change")
+def sleepers(m):
+    for name in POLLED:
+        for wait_in in (in_poll, in_select, in_epoll, in_epoll_edge):
+            job = m.job(RIGHT)
+            with opened(f"{job}/{name}") as fd, later(f"echo cancel > {job}/ctl"):
+                os.read(fd, 1 << 16)
+                assert wait_in(fd), f"{wait_in.__name__}: nobody woke it"
+                assert "CANCELLED" in os.pread(fd, 1 << 16, 0).decode()
+
+
+@contextlib.contextmanager
+def later(command):
+    p = subprocess.Popen(["sh", "-c", f"sleep 0.1; {command}"])
+    try:
+        yield
+    finally:
+        same(p.wait(), 0)
+
+
+def in_poll(fd):
+    return ready(fd, 30)
+
+
+def in_select(fd):
+    return select.select([fd], [], [], 30)[0]
+
+
+def in_epoll(fd, flags=0):
+    with select.epoll() as epoll:
+        epoll.register(fd, select.EPOLLIN | flags)
+        return epoll.poll(30)
+
+
+def in_epoll_edge(fd):
+    return in_epoll(fd, select.EPOLLET)
+
+
+@case("each descriptor has its own view of what was read")
+def own_view(m):
+    job = m.job(RIGHT)
+    with opened(f"{job}/events.jsonl") as a, opened(f"{job}/events.jsonl") as b:
+        os.read(a, 1 << 16)
+        same((ready(a), ready(b)), (0, select.POLLIN))
+
+
+@case("what is gone hangs up")
+def hang_up(m):
+    job = m.ended()
+    with opened(f"{job}/status") as fd:
+        os.read(fd, 100)
+        os.rmdir(job)
+        assert ready(fd) & select.POLLHUP
+
+
+@case("tail -f, tail -F and less +F follow")
+def followers(m):
+    for command in ("tail -n +1 -s 0.1 -f {}", "tail -n +1 -s 0.1 -F {}"):
+        job = m.job()
+        p = subprocess.Popen(command.format(f"{job}/events.jsonl"), shell=True,
+                             stdout=subprocess.PIPE, text=True)
+        write(f"{job}/spec.json", RIGHT)
+        assert '"QUEUED"' in next(line for line in p.stdout if '"QUEUED"' in line)
+        write(f"{job}/ctl", "cancel\n")
+        assert '"CANCELLED"' in next(line for line in p.stdout if '"CANCELLED"' in line)
+        p.terminate()
+        p.wait()
+    job = m.job()
+    follow_with_less(job)
+
+
+def follow_with_less(job):
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ["TERM"] = "xterm"
+        os.execvp("less", ["less", "+F", f"{job}/events.jsonl"])
+    try:
+        write(f"{job}/spec.json", RIGHT)
+        expect(terminal, b"QUEUED")
+        write(f"{job}/ctl", "cancel\n")
+        expect(terminal, b"CANCELLED")
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)
+
+
+def expect(terminal, text):
+    have = b""
+    deadline = time.monotonic() + 30
+    while text not in have:
+        assert time.monotonic() < deadline, have
+        if select.select([terminal], [], [], 1)[0]:
+            have += os.read(terminal, 4096)
+
+
+# --- caches
+
+
+@case("nothing of what the kernel remembers is ever old")
+def stale(m):
+    for _ in range(30):
+        job = m.job()
+        for name in ("status", "log", "events.jsonl", "spec.json", ""):
+            result(os.stat, f"{job}/{name}")
+        check_sizes(job)
+        write(f"{job}/spec.json", RIGHT)
+        check_sizes(job)
+        same(oct(os.stat(f"{job}/spec.json").st_mode & 0o777), "0o440")
+        write(f"{job}/ctl", "cancel\n")
+        check_sizes(job)
+        times = {os.stat(f"{job}/{n}").st_mtime_ns for n in ("", "status")}
+        same(len(times), 1)
+        os.chmod(job, 0o700)
+        same(oct(os.stat(f"{job}/log").st_mode & 0o777), "0o400")
+
+
+def check_sizes(job):
+    """stat(2) says what read(2) finds."""
+    for name in ("status", "status.json", "progress", "events.jsonl"):
+        same(os.stat(f"{job}/{name}").st_size, len(read(f"{job}/{name}")))
+
+
+# --- without privileges
+
+# In a mount namespace of its own, where /dev/fuse is open to all, as most systems have it.
+AS_NOBODY = """set -e
+mknod -m 666 $top/fuse c 10 229
+mount --bind $top/fuse /dev/fuse
+eval "$prepare"
+exec $within setpriv --reuid=65534 --regid=65534 --clear-groups python3 -c '
+import os, subprocess, sys
+sys.path.insert(0, os.environ["here"])
+from inotify import Inotify
+from mount import RIGHT, read, state, wait, write
+top = os.environ["top"]
+daemon = subprocess.Popen([os.environ["JOBFS"], "-c", top + "/c", "-d", top + "/m"],
+                          stderr=open(top + "/log", "w"))
+wait(lambda: daemon.poll() is not None or os.path.exists(top + "/m/.jobfs"))
+job = top + "/m/j"
+os.mkdir(job)
+wait(lambda: "inotify is told through " in read(top + "/log"))
+w = Inotify().watch(job, job + "/status")
+write(job + "/spec.json", RIGHT)
+w.wait(job + "/status", "MODIFY", "CLOSE_WRITE")
+wait(lambda: subprocess.run(["fusermount3", "-uq", top + "/m"]).returncode == 0)
+sys.exit(daemon.wait(30))
+'
+"""
+
+
+def as_nobody(m, way, prepare=":", within=""):
+    top = f"{m.work}/{len(os.listdir(m.work))}"
+    for path in (top, f"{top}/m", f"{top}/state"):
+        os.mkdir(path, 0o700)
+        os.chown(path, 65534, 65534)
+    write(f"{top}/c", '{ "state_dir": "%s/state", "hosts": {} }' % top)
+    os.chmod(f"{top}/c", 0o644)
+    program = shutil.copy(JOBFS, f"{m.work}/jobfs")
+    env = {"JOBFS": program, "top": top, "here": m.work,
+           "prepare": prepare, "within": within.format(top)}
+    for name in ("inotify.py", "mount.py"):  # the checkout may be closed to others
+        shutil.copy(f"{os.path.dirname(__file__)}/{name}", m.work)
+    done = subprocess.run(["unshare", "-m", "sh", "-c", AS_NOBODY], text=True, timeout=60,
+                          env=dict(os.environ, **env), capture_output=True)
+    same((done.returncode, done.stderr), (0, ""))
+    assert f"inotify is told through {way}" in read(f"{top}/log")
+
+
+@case("a daemon without privileges tells through a user namespace")
+def in_user_namespace(m):
+    as_nobody(m, "a private clone, made in a user namespace")
+
+
+@case("a daemon that may make no namespaces tells by the path of the mount")
+def by_path(m):
+    # who is in a chroot may make none
+    as_nobody(m, "its path", "mkdir $top/root && mount --rbind / $top/root", "chroot {}/root")
 
 
 @case("an unmount succeeds at once while there is news all the time")
