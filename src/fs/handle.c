@@ -58,6 +58,12 @@ struct handle *handle_new(enum handle_kind kind, uint64_t ino, int64_t job)
 	return h;
 }
 
+struct handle *handle_ref(struct handle *h)
+{
+	h->refs++;
+	return h;
+}
+
 struct handle *handle_unref(struct handle *h)
 {
 	if (!h || --h->refs > 0) {

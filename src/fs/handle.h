@@ -23,6 +23,7 @@ enum handle_kind {
 	HANDLE_STREAM,
 	HANDLE_SPEC, /* spec.json, open for writing */
 	HANDLE_CTL,
+	HANDLE_WAIT, /* text: the last state, once it was read */
 	HANDLE_FILE,
 };
 
@@ -68,6 +69,7 @@ void handle_table_init(struct handle_table *table);
 void handle_table_fini(struct handle_table *table);
 
 struct handle *handle_new(enum handle_kind kind, uint64_t ino, int64_t job);
+struct handle *handle_ref(struct handle *handle);
 struct handle *handle_unref(struct handle *handle); /* NULL is fine */
 void handle_unrefp(struct handle **handle);
 #define cleanup_handle cleanup_(handle_unrefp)

@@ -12,6 +12,7 @@
 #include "fs/known.h"
 #include "fs/makers.h"
 #include "fs/usage.h"
+#include "fs/wait.h"
 #include "store/store.h"
 
 enum { CONSUMED_MAX = 64 };
@@ -36,6 +37,7 @@ struct fs {
 	struct makers makers;
 	struct known known;
 	struct notifier *notifier;
+	struct waiters waiters;
 	/* Files that became spec.json lately (object_consumed()), a ring. */
 	_Atomic int64_t consumed[CONSUMED_MAX];
 	_Atomic unsigned n_consumed;

@@ -147,6 +147,8 @@ static const struct node nodes[] = {
 	    .exists = has_error, .differs = error_differs, .is_told = true),
 	ROW(NODE_CTL, OF_JOB, .name = "ctl", FILE_MODE(0222), .content = CONTENT_CTL,
 	    .is_told = true),
+	ROW(NODE_WAIT, OF_JOB, .name = "wait", FILE_MODE(0444), .content = CONTENT_WAIT,
+	    .is_unlisted = true, .is_told = true),
 	ROW(NODE_SPEC, OF_JOB, .name = "spec.json", FILE_MODE(0666),
 	    .content = CONTENT_SPEC, .is_told = true),
 
@@ -221,6 +223,7 @@ int64_t node_changed_ms(const struct node *node, const struct job_record *record
 	case CONTENT_DIR:
 		return or_else(record->changed_ms, created);
 	case CONTENT_CTL:
+	case CONTENT_WAIT:
 	case CONTENT_FILE:
 		break;
 	}
@@ -241,6 +244,7 @@ static bool is_other_text(const struct node *node, const struct job_record *befo
 	case CONTENT_SPEC:
 	case CONTENT_DIR:
 	case CONTENT_CTL:
+	case CONTENT_WAIT:
 	case CONTENT_FILE:
 		break;
 	}
@@ -280,6 +284,7 @@ static bool is_closed(const struct node *node, const struct job_record *before,
 	case CONTENT_SPEC:
 	case CONTENT_DIR:
 	case CONTENT_CTL:
+	case CONTENT_WAIT:
 	case CONTENT_FILE:
 		break;
 	}

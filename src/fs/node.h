@@ -45,6 +45,7 @@ enum node_id {
 	NODE_CTL = 77,
 	/* behind `error`, which goes with it: rm -r removes in this order */
 	NODE_SPEC = 78,
+	NODE_WAIT = 96,
 
 	NODE_ATTEMPTS = 79, /* <job>/attempts */
 	NODE_ATTEMPT = 80,  /* <job>/attempts/<n> */
@@ -65,6 +66,7 @@ enum node_content {
 	CONTENT_STREAM, /* append-only, read by offset */
 	CONTENT_SPEC,
 	CONTENT_CTL,
+	CONTENT_WAIT, /* reading it waits for the end of the job */
 	CONTENT_FILE, /* a plain file below STATE_DIR */
 };
 
@@ -96,6 +98,7 @@ struct node {
 	enum job_stream stream;				 /* CONTENT_STREAM */
 	enum node_more more;				 /* CONTENT_DIR */
 	bool (*exists)(const struct job_record *record); /* NULL: always */
+	bool is_unlisted; /* there for who knows its name */
 	/* CONTENT_TEXT of a job: is the text another one now? NULL: never. What is
 	 * asked for (exists) is there in both. */
 	bool (*differs)(const struct job_record *before,

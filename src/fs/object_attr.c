@@ -158,6 +158,7 @@ static int64_t size_of(const struct object *o)
 		return object_spec_bytes(o);
 	case CONTENT_DIR:
 	case CONTENT_CTL:
+	case CONTENT_WAIT:
 	case CONTENT_FILE:
 		break;
 	}

@@ -72,7 +72,7 @@ static void list_rows(struct listing *l, uint64_t after)
 	for (; node && !l->stop; node = node_next(parent, node->id)) {
 		struct object o = object_of_row(l->dir, node);
 
-		if (object_exists(&o)) {
+		if (!node->is_unlisted && object_exists(&o)) {
 			(void)tell(l, node->name, COOKIE_ROWS + node->id, &o);
 		} else {
 			object_fini(&o);

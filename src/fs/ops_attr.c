@@ -321,6 +321,7 @@ static int do_setattr(const struct setting *s)
 		return pretend(s);
 	case CONTENT_TEXT:
 	case CONTENT_STREAM:
+	case CONTENT_WAIT:
 		break;
 	}
 	return -EPERM;

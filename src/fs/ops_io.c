@@ -8,6 +8,7 @@
 #include "fs/ops.h"
 #include "fs/spec_file.h"
 #include "fs/userfile.h"
+#include "fs/wait.h"
 
 /* --- reading --------------------------------------------------------------------- */
 
@@ -136,18 +137,33 @@ static ssize_t read_handle(struct fs *fs, struct handle *h, char *data, size_t s
 	case HANDLE_FILE:
 		return read_file(h->fd, data, size, offset);
 	case HANDLE_CTL:
+	case HANDLE_WAIT:
 		break;
 	}
 	return 0;
 }
 
+static void read_waiting(fuse_req_t req, struct handle *h, size_t size, int64_t offset)
+{
+	int r = wait_read(req, h, size, offset);
+
+	if (r < 0) {
+		(void)fuse_reply_err(req, -r);
+	}
+}
+
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	     struct fuse_file_info *fi)
 {
-	cleanup_free char *data = malloc(size);
+	cleanup_free char *data = NULL;
 	ssize_t n;
 
 	(void)ino;
+	if (handle_of(fi)->kind == HANDLE_WAIT) {
+		read_waiting(req, handle_of(fi), size, offset);
+		return;
+	}
+	data = malloc(size);
 	n = data ? read_handle(fs_of(req), handle_of(fi), data, size, offset) : -ENOMEM;
 	if (n < 0) {
 		(void)fuse_reply_err(req, (int)-n);

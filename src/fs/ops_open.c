@@ -109,6 +109,8 @@ static int open_by_content(fuse_req_t req, const struct object *o,
 		return open_text(o, fi);
 	case CONTENT_STREAM:
 		return open_readable(o, HANDLE_STREAM, fi);
+	case CONTENT_WAIT:
+		return open_readable(o, HANDLE_WAIT, fi);
 	case CONTENT_SPEC:
 		return open_spec(req, o, fi);
 	case CONTENT_CTL:
@@ -129,7 +131,7 @@ static int open_object(fuse_req_t req, const struct object *o,
 
 	if (r == 0 && (mask & W_OK) &&
 	    (object_is_sealed(o) || o->node->content == CONTENT_TEXT ||
-	     o->node->content == CONTENT_STREAM)) {
+	     o->node->content == CONTENT_STREAM || o->node->content == CONTENT_WAIT)) {
 		return -EPERM; /* it is nobody's to write, not even root's */
 	}
 	r = r < 0 ? r : object_check(o, req, mask);

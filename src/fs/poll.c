@@ -53,6 +53,16 @@ static unsigned stream_events(struct fs *fs, const struct handle *h)
 	return record->stream_size[h->stream] > h->read_to ? READY : 0;
 }
 
+static unsigned wait_events(struct fs *fs, const struct handle *h)
+{
+	cleanup_record struct job_record *record = engine_get_job(fs->engine, h->job);
+
+	if (!record) {
+		return GONE;
+	}
+	return job_state_is_final(record->state) ? READY : 0;
+}
+
 static unsigned events_of(struct fs *fs, struct handle *h)
 {
 	switch (h->kind) {
@@ -60,6 +70,8 @@ static unsigned events_of(struct fs *fs, struct handle *h)
 		return text_events(fs, h);
 	case HANDLE_STREAM:
 		return stream_events(fs, h);
+	case HANDLE_WAIT:
+		return wait_events(fs, h);
 	case HANDLE_SPEC:
 	case HANDLE_CTL:
 	case HANDLE_FILE:

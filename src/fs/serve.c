@@ -109,7 +109,7 @@ static struct fs *fs_new(struct engine *engine)
 	fs->uid = getuid();
 	fs->gid = getgid();
 	fs->started_ms = clock_wall_ms();
-	fs->exit_fd = -1;
+	fs->exit_fd = fs->waiters.wake_fd = -1;
 	draft_table_init(&fs->drafts);
 	handle_table_init(&fs->handles);
 	usage_init(&fs->usage, fs->store, fs->conf->limits.files_bytes,
@@ -196,7 +196,8 @@ int fs_mount(struct engine *engine, const char *mountpoint, const char *options,
 		return err_set(e, -ENOMEM, "no memory");
 	}
 	fuse_set_log_func(log_libfuse);
-	r = notifier_new(fs, &fs->notifier);
+	r = waiters_init(&fs->waiters);
+	r = r < 0 ? r : notifier_new(fs, &fs->notifier);
 	if (r < 0) {
 		return err_set(e, r, "cannot prepare to notify: %s", strerror(-r));
 	}
@@ -228,6 +229,7 @@ struct fs *fs_unmount(struct fs *fs)
 	makers_fini(&fs->makers);
 	known_fini(&fs->known);
 	fs->notifier = notifier_free(fs->notifier);
+	waiters_fini(&fs->waiters);
 	closep(&fs->exit_fd);
 	free(fs->mountpoint);
 	free(fs);
@@ -311,11 +313,19 @@ static int serve_init(struct fs *fs)
 	return r;
 }
 
+/* Until fs_exit(); meanwhile who waits too long for the end of a job is answered. */
 static void wait_for_exit(struct fs *fs)
 {
-	struct pollfd fds = { .fd = fs->exit_fd, .events = POLLIN };
+	struct pollfd fds[] = {
+		{ .fd = fs->exit_fd, .events = POLLIN },
+		{ .fd = fs->waiters.wake_fd, .events = POLLIN },
+	};
+	uint64_t count;
 
-	while (poll(&fds, 1, -1) < 0 && errno == EINTR) {
+	while (!fds[0].revents) {
+		if (poll(fds, ARRAY_SIZE(fds), wait_expire(fs)) > 0 && fds[1].revents) {
+			(void)!read(fs->waiters.wake_fd, &count, sizeof(count));
+		}
 	}
 }
 
@@ -390,6 +400,7 @@ int fs_serve(struct fs *fs, void (*ready)(void *arg), void *arg)
 	if (r == 0) {
 		wait_for_exit(fs);
 	}
+	wait_end(fs);
 	notifier_stop(fs->notifier); /* it waits for the servers */
 	fuse_session_exit(fs->session);
 	result = stop_servers(servers);

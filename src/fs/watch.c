@@ -60,6 +60,10 @@ static void job_changed(void *arg, const struct job_record *before,
 	if (before && after) {
 		tell_rows(fs, before, after);
 	}
+	if (before && (!after || job_state_is_final(after->state))) {
+		poll_wake(fs, ino_job(before->id, NODE_WAIT));
+		wait_check(fs, before->id);
+	}
 	if (is_queued(before) || is_queued(after)) {
 		tell(fs, ino_top(NODE_QUEUE), NODE_TEXT | NODE_CLOSED);
 	}

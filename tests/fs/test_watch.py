@@ -266,6 +266,75 @@ def expect(terminal, text):
             have += os.read(terminal, 4096)
 
 
+# --- wait
+
+
+@case("reading wait ends with the job, and says how it ended")
+def wait_for_end(m):
+    job = m.job(RIGHT)
+    with later(f"echo cancel > {job}/ctl"):
+        same(read(f"{job}/wait"), "CANCELLED\n")
+    same(read(f"{job}/wait"), "CANCELLED\n")  # at once
+    same("wait" in os.listdir(job), False)
+
+
+@case("a shell's loop waits, under each shell")
+def shells(m):
+    for name in ("bash", "dash", "busybox sh"):
+        job = m.job(RIGHT)
+        with later(f"echo cancel > {job}/ctl"):
+            line = f"until read -r s < {job}/wait || [ ! -e {job}/wait ]; do :; done; echo $s"
+            done = subprocess.run([*name.split(), "-c", line], text=True, timeout=60,
+                                  capture_output=True, check=False)
+            same((done.stdout, done.stderr), ("CANCELLED\n", ""))
+
+
+@case("who waits can be interrupted and killed, and the mount serves on")
+def interrupted(m):
+    job = m.job(RIGHT)
+    readers = [subprocess.Popen(["cat", f"{job}/wait"]) for _ in range(40)]
+    wait(lambda: all(is_reading(p.pid) for p in readers))
+    same(state(job), "QUEUED")  # there are more of them than threads
+    for n, p in enumerate(readers):
+        p.send_signal((signal.SIGINT, signal.SIGTERM, signal.SIGKILL)[n % 3])
+    for n, p in enumerate(readers):
+        same(p.wait(10), -(signal.SIGINT, signal.SIGTERM, signal.SIGKILL)[n % 3])
+
+
+def is_reading(pid):
+    return "fuse" in read(f"/proc/{pid}/wchan") or "request_wait" in read(f"/proc/{pid}/wchan")
+
+
+@case("a job that is removed and the end of the daemon end the waiting")
+def wait_ends(m):
+    job = m.job()
+    p = subprocess.Popen(["cat", f"{job}/wait"], stderr=subprocess.PIPE, text=True)
+    wait(lambda: is_reading(p.pid))
+    os.rmdir(job)
+    assert "Stale file handle" in p.communicate()[1]
+    job = m.job()
+    p = subprocess.Popen(["cat", f"{job}/wait"], stderr=subprocess.PIPE, text=True)
+    wait(lambda: is_reading(p.pid))
+    m.daemon.terminate()
+    same(m.daemon.wait(30), 0)
+    same((p.communicate()[1], p.returncode), ("", 0))
+    m.start()
+
+
+@case("a read that waits in vain ends before a kernel gives the mount up")
+def slice_of_time(m):
+    same(read(f"{m.job(RIGHT)}/wait"), "")
+
+
+@case("wait is ready when the job has ended")
+def wait_polled(m):
+    job = m.job(RIGHT)
+    with opened(f"{job}/wait") as fd, later(f"echo cancel > {job}/ctl"):
+        same(ready(fd), 0)
+        same(ready(fd, 30), select.POLLIN)
+        same(os.read(fd, 3) + os.read(fd, 100), b"CANCELLED\n")
+
+
 # --- caches
 
 
