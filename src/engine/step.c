@@ -11,8 +11,8 @@
 #include "util/log.h"
 
 enum {
-	PUT_TIMEOUT_MS =
-		6 * 60 * 60000, /* files/ over a slow line; silence ends it sooner */
+	PUT_TIMEOUT_MS = 2 * 60000,
+	PUT_BYTES_PER_MS = 16, /* and this much more time for files/ over a slow line */
 	LAUNCH_TIMEOUT_MS = 60000,
 	VERB_TIMEOUT_MS = 60000,
 	MANIFEST_TIMEOUT_MS = 10 * 60000,
@@ -94,7 +94,9 @@ static void handle_put(struct engine *e, struct host *host, struct job *job,
 void step_put(struct engine *e, struct job *job)
 {
 	struct call_spec spec = { .verb = "put",
-				  .timeout_ms = PUT_TIMEOUT_MS,
+				  .timeout_ms = PUT_TIMEOUT_MS +
+						payload_size(job->run->payload) /
+							PUT_BYTES_PER_MS,
 				  .output_max = REPLY_MAX,
 				  .handle = handle_put };
 	struct remote_call *call;
