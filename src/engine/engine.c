@@ -42,6 +42,9 @@ static int64_t next_deadline(const struct engine *e)
 	const struct job *job;
 
 	at = leftovers_deadline(e, at);
+	if (!e->is_mended) {
+		at = earlier(at, e->mend_at);
+	}
 	TAILQ_FOREACH(job, &e->running, run_link)
 	{
 		const struct run *run = job->run;
@@ -142,7 +145,7 @@ static int load_jobs(struct engine *e, struct err *err)
 
 /* A job that has a slot but was not committed to a host was not sent anywhere: it
  * queues again. One whose spec cannot be read any more cannot go on. */
-static void mend_jobs(struct engine *e)
+void engine_mend_jobs(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_jobs; i++) {
 		struct job *job = e->jobs[i];
@@ -160,13 +163,7 @@ static void mend_jobs(struct engine *e)
 		}
 		submit_check_files(e, job);
 	}
-}
-
-static void handle_start(struct engine *e, struct event *event)
-{
-	mend_jobs(e);
 	FAILPOINT("engine.mended");
-	free(event);
 }
 
 /* --- life ------------------------------------------------------------------------ */
@@ -239,20 +236,6 @@ int engine_new(const struct conf *conf, struct store *store,
 	return 0;
 }
 
-/* Everything but the thread: n_workers is of those that run by themselves. */
-static int begin(struct engine *e, int n_workers, struct err *err)
-{
-	struct event *start = calloc(1, sizeof(*start));
-	int r = start ? workers_start(e, n_workers, &e->workers, err) : -ENOMEM;
-
-	if (r < 0) {
-		free(start);
-		return r;
-	}
-	start->handle = handle_start;
-	return engine_post(e, start);
-}
-
 void engine_set_listener(struct engine *e, const struct engine_listener *listener,
 			 void *arg)
 {
@@ -262,7 +245,7 @@ void engine_set_listener(struct engine *e, const struct engine_listener *listene
 
 int engine_start(struct engine *e, struct err *err)
 {
-	int r = begin(e, WORKERS_DEFAULT, err);
+	int r = workers_start(e, WORKERS_DEFAULT, &e->workers, err);
 
 	if (r < 0) {
 		return r;
@@ -278,7 +261,7 @@ int engine_start(struct engine *e, struct err *err)
 
 int engine_begin(struct engine *e, struct err *err)
 {
-	return begin(e, WORKERS_NONE, err);
+	return workers_start(e, WORKERS_NONE, &e->workers, err);
 }
 
 int64_t engine_step(struct engine *e)

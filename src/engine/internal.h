@@ -223,6 +223,8 @@ struct engine {
 	int turn_error;	   /* the first failure of the database in this turn */
 	struct err turn_err;
 	bool queue_changed;
+	bool is_mended;	 /* what the last daemon left half done; once that is on disk */
+	int64_t mend_at; /* else: of the next try */
 	int64_t daemon_events_size, daemon_event_seq;
 	int64_t kept_events_size, kept_event_seq; /* as they are on disk */
 
@@ -237,6 +239,9 @@ struct engine {
 	size_t n_queue_ids;
 	struct engine_host *host_views;
 };
+
+/* engine/engine.c */
+void engine_mend_jobs(struct engine *e); /* once, in the first turn that commits */
 
 /* engine/turn.c */
 int engine_write(struct engine *e); /* begins the turn's transaction; negative errno */

@@ -186,6 +186,7 @@ static void drop_turn(struct engine *e)
 	e->daemon_event_seq = e->kept_event_seq;
 	buf_truncate(&e->dead_files, 0);
 	schedule_rebuild(e);
+	e->mend_at = clock_ms() + RETRY_MS;
 	TAILQ_FOREACH(job, &e->running, run_link)
 	{
 		job->run->wake_at = clock_ms() + RETRY_MS;
@@ -359,8 +360,12 @@ static void decide(struct engine *e)
 void engine_turn(struct engine *e, struct event_list *events)
 {
 	struct event *event;
+	bool has_mended = !e->is_mended && !e->is_draining;
 
 	e->turn_error = 0;
+	if (has_mended) {
+		engine_mend_jobs(e);
+	}
 	while ((event = STAILQ_FIRST(events))) {
 		STAILQ_REMOVE_HEAD(events, link);
 		if (e->is_draining && event->drop) {
@@ -377,6 +382,7 @@ void engine_turn(struct engine *e, struct event_list *events)
 	if (e->turn_error < 0) {
 		drop_turn(e);
 	} else {
+		e->is_mended |= has_mended;
 		publish_jobs(e);
 		FAILPOINT("turn.published");
 		unlink_dead_files(e);
