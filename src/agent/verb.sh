@@ -83,8 +83,6 @@ attempt_state() {
 	elif [ "$c_kind" = run ]; then
 		echo "phase prepare" # the first one needs no file
 	fi
-	[ ! -f "$a/cancel" ] || echo "cancel 1"
-	first_line timeout "$a/timeout"
 	for p_x in "$a"/xfer.*; do
 		[ -f "$p_x" ] && read -r p_line <"$p_x" || continue
 		case $p_line in run) p_line="run $(arrived_kb "${p_x##*.}")" ;; esac
@@ -93,6 +91,9 @@ attempt_state() {
 	[ "$alive" != 1 ] || print_want
 	first_line exit "$a/exit"
 	first_line end "$a/end"
+	# made before `exit` by who caused it: seen, if its exit was
+	[ ! -f "$a/cancel" ] || echo "cancel 1"
+	first_line timeout "$a/timeout"
 }
 
 # How much of input I is there. The tool writes to PATH.<random> and renames it.

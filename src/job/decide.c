@@ -225,7 +225,9 @@ static struct job_verdict program_verdict(const struct job_facts *f)
 		/* also when a cancel or the limit came too late */
 		return (struct job_verdict){ JOB_SUCCEEDED, REASON_NONE };
 	}
-	if (f->cancel && f->cancel_sent) {
+	/* what ended by itself had no cancel noted; of what was lost nobody knows */
+	if (f->cancel && f->cancel_sent &&
+	    (f->exit.kind == EXIT_NONE || f->exit.kind == EXIT_LOST)) {
 		return (struct job_verdict){ JOB_CANCELLED, REASON_CANCELLED };
 	}
 	if (f->timeout == TIMEOUT_RUN) {

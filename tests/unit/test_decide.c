@@ -182,13 +182,27 @@ TEST("a program that ended by itself keeps its result when a cancel comes too la
 
 	f.cancel = f.cancel_sent = f.is_verified = true;
 	CHECK_VERDICT(&f, JOB_SUCCEEDED, REASON_NONE);
+	f.exit.code = 2; /* the host noted no cancel, since there was an exit */
+	CHECK_VERDICT(&f, JOB_FAILED, REASON_NON_ZERO_EXIT);
 }
 
 TEST("a cancelled program is cancelled, whatever its code")
 {
 	struct job_facts f = ended_job(143, END_OK);
 
-	f.cancel = f.cancel_sent = f.is_verified = true;
+	f.cancel = f.cancel_sent = f.cancel_noted = f.is_verified = true;
+	CHECK_VERDICT(&f, JOB_CANCELLED, REASON_CANCELLED);
+}
+
+TEST("a cancelled program of which the host lost the end is cancelled")
+{
+	struct job_facts f = claimed_job();
+
+	f.has_outputs = false;
+	f.cancel = f.cancel_sent = f.logs_are_whole = true;
+	f.alive = ALIVE_DEAD;
+	CHECK_VERDICT(&f, JOB_CANCELLED, REASON_CANCELLED);
+	f.exit = job_exit_parse("lost inner-killed");
 	CHECK_VERDICT(&f, JOB_CANCELLED, REASON_CANCELLED);
 }
 
