@@ -3,6 +3,7 @@
 #
 #   lint       layers, style, paths, shell scripts, format
 #   unit       unit tests and fuzz corpora: gcc, clang, ASan+UBSan, TSan
+#   sim        the engine in a simulated world: seeds of faults, and bugs on purpose
 #   agent      the script that runs on the GPU hosts, under four shells
 #   ssh        the SSH layer against a real sshd
 #   s3         the S3 layer against a real S3 server
@@ -14,12 +15,12 @@
 #
 # Without arguments all of them. Works from any directory, as root on Debian 12; ends with
 # "N passed, N failed". Environment: JOBFS_BUILD, where builds are kept (default: build/ in
-# the checkout).
+# the checkout); SIM_SEEDS, how many seeds of the simulation (default: 500).
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 top=$(dirname "$here")
 cd "$top"
-all=(lint unit agent ssh s3 fs e2e tsan chaos examples)
+all=(lint unit sim agent ssh s3 fs e2e tsan chaos examples)
 steps=("${@:-${all[@]}}")
 [ $# -gt 0 ] || steps=("${all[@]}")
 build=${JOBFS_BUILD:-$top/build}
@@ -111,6 +112,11 @@ step_unit() {
     for f in plain clang asan tsan; do
         [ ! -d "$build/$f" ] || count "unit, $f" suite $f unit
     done
+}
+step_sim() {
+    build_plain
+    count "sim" "$build/plain/tests/sim/sim" --first 100 --seeds "${SIM_SEEDS:-500}"
+    count "sim, bugs on purpose" "$build/plain/tests/sim/sim" --mutants --seeds 300
 }
 step_agent() { count "agent" "$here/agent/run"; }
 step_ssh() {

@@ -1,0 +1,190 @@
+/* An S3: objects by their keys, and listings of them. */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+
+struct s3_client { /* what the engine holds */
+	struct sim *sim;
+};
+
+static size_t position(const struct bucket *b, const char *key)
+{
+	size_t low = 0, high = b->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(b->objects[middle].key, key) < 0) {
+			low = middle + 1;
+		} else {
+			high = middle;
+		}
+	}
+	return low;
+}
+
+static bool is_at(const struct bucket *b, size_t i, const char *key)
+{
+	return i < b->n && streq(b->objects[i].key, key);
+}
+
+int bucket_put(struct sim *sim, const char *key, int64_t size, bool *ret_lost)
+{
+	struct bucket *b = &sim->bucket;
+	size_t i = position(b, key);
+
+	*ret_lost = false;
+	if (b->is_down || b->is_denied ||
+	    dice_chance(&sim->dice, sim->faults.s3_busy)) {
+		return 1;
+	}
+	if (!is_at(b, i, key)) {
+		if (b->n == b->capacity) {
+			b->capacity = b->capacity ? b->capacity * 2 : 64;
+			b->objects =
+				realloc(b->objects, b->capacity * sizeof(*b->objects));
+			assert(b->objects);
+		}
+		memmove(&b->objects[i + 1], &b->objects[i],
+			(b->n - i) * sizeof(*b->objects));
+		b->n++;
+		b->objects[i] = (struct bucket_object){ .key = strdup(key) };
+	}
+	*ret_lost = dice_chance(&sim->dice, sim->faults.lost_upload);
+	b->objects[i].size = size;
+	b->objects[i].is_lost = *ret_lost;
+	return 0;
+}
+
+bool bucket_has(const struct bucket *b, const char *key, int64_t size)
+{
+	size_t i = position(b, key);
+
+	return is_at(b, i, key) && !b->objects[i].is_lost && b->objects[i].size == size;
+}
+
+int bucket_get(struct sim *sim, const char *uri)
+{
+	const struct bucket *b = &sim->bucket;
+
+	if (b->is_down || b->is_denied ||
+	    dice_chance(&sim->dice, sim->faults.s3_busy)) {
+		return 1;
+	}
+	return strstr(uri, "/none/") ? 1 : 0;
+}
+
+/* --- what the engine asks --------------------------------------------------------- */
+
+static enum s3_fault ask(struct sim *sim, struct err *e)
+{
+	if (sim->bucket.is_down || dice_chance(&sim->dice, sim->faults.s3_busy)) {
+		(void)err_set(e, -EIO, "the simulated S3 does not answer");
+		return dice_chance(&sim->dice, 500) ? S3_UNREACHABLE : S3_THROTTLED;
+	}
+	if (sim->bucket.is_denied) {
+		(void)err_set(e, -EACCES, "the simulated S3 does not know the key");
+		return S3_CREDENTIALS;
+	}
+	return S3_OK;
+}
+
+/* Inputs are not kept: "data/have/..." is there, "data/none/..." is not. */
+static enum s3_fault list_input(const struct s3_listing *listing)
+{
+	char key[256];
+
+	if (strstr(listing->prefix, "none/")) {
+		return S3_OK;
+	}
+	(void)snprintf(key, sizeof(key), "%s%s", listing->prefix,
+		       has_suffix(listing->prefix, "/") ? "part-1" : "");
+	return listing->each(
+		       listing->arg,
+		       &(struct s3_object){ .key = key, .etag = "e", .size = 1000 })
+		       ? S3_STOPPED
+		       : S3_OK;
+}
+
+static enum s3_fault list(struct s3_client *client, const struct s3_place *place,
+			  const struct s3_credentials *credentials,
+			  const struct s3_listing *listing, struct err *e)
+{
+	struct sim *sim = client->sim;
+	const struct bucket *b = &sim->bucket;
+	enum s3_fault fault = ask(sim, e);
+	size_t skip = strlen(place->bucket) + 1;
+	char first[512];
+
+	(void)credentials;
+	trace(sim, "s3 list %s/%s: %s", place->bucket, listing->prefix,
+	      s3_fault_name(fault));
+	if (fault != S3_OK) {
+		return fault;
+	}
+	if (streq(place->bucket, "data")) {
+		return list_input(listing);
+	}
+	(void)snprintf(first, sizeof(first), "%s/%s", place->bucket, listing->prefix);
+	for (size_t i = position(b, first); i < b->n; i++) {
+		const struct bucket_object *o = &b->objects[i];
+
+		if (!has_prefix(o->key, first)) {
+			break;
+		}
+		if (o->is_lost && sim->options.mutant != MUTANT_BLIND_VERIFY) {
+			continue;
+		}
+		if (listing->each(listing->arg,
+				  &(struct s3_object){ .key = o->key + skip,
+						       .etag = "e",
+						       .size = o->size })) {
+			return S3_STOPPED;
+		}
+	}
+	return S3_OK;
+}
+
+static int client_open(void *world, struct s3_client **ret_client)
+{
+	struct s3_client *client = calloc(1, sizeof(*client));
+
+	if (!client) {
+		return -ENOMEM;
+	}
+	client->sim = world;
+	*ret_client = client;
+	return 0;
+}
+
+static struct s3_client *client_free(struct s3_client *client)
+{
+	free(client);
+	return NULL;
+}
+
+static void client_cancel(struct s3_client *client)
+{
+	(void)client; /* nothing runs when it is asked: there is one thread */
+}
+
+void bucket_init(struct sim *sim, struct s3_ops *ret_ops)
+{
+	*ret_ops = (struct s3_ops){ .world = sim,
+				    .open = client_open,
+				    .free = client_free,
+				    .cancel = client_cancel,
+				    .list = list };
+}
+
+void bucket_fini(struct bucket *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		free(b->objects[i].key);
+	}
+	free(b->objects);
+}
