@@ -187,6 +187,22 @@ void host_failed(struct engine *e, struct host *host, enum remote_fault fault,
 	}
 }
 
+void host_doubt(struct engine *e, struct host *host)
+{
+	struct job *job;
+
+	if (host->state != HOST_READY) {
+		return; /* it is being asked already */
+	}
+	host->state = HOST_NEW;
+	TAILQ_FOREACH(job, &e->running, run_link)
+	{
+		if (job->host == host && !job->run->is_busy) {
+			job_wake(e, job);
+		}
+	}
+}
+
 /* The host was reached but is not fit; the sentence goes to the jobs that wait for it.
  */
 static void host_unfit(struct engine *e, struct host *host, enum job_reason reason,
@@ -417,7 +433,7 @@ static void cli_failed(struct engine *e, struct host *host,
 	host->cli = CLI_NEW;
 	host->cli_wake_at = clock_ms() + RETRY_DOWN_MS;
 	if (reply->fault == REMOTE_OK && !reply->has_frame) {
-		host->state = HOST_NEW;
+		host_doubt(e, host);
 	} else if (reply->fault == REMOTE_OK || reply->fault == REMOTE_ABORTED) {
 		(void)snprintf(host->cli_error, sizeof(host->cli_error),
 			       "host %s %s: %s", host->conf->name, what,

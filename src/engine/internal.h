@@ -395,6 +395,9 @@ void host_answered(struct engine *e, struct host *host);
 void host_note_store(struct host *host, const struct frame_item *item);
 void host_failed(struct engine *e, struct host *host, enum remote_fault fault,
 		 const char *text);
+/* It answered with something else than a frame: it is probed before anything else is
+ * sent, by the jobs that are woken for that. */
+void host_doubt(struct engine *e, struct host *host);
 enum job_reason host_fault_reason(enum remote_fault fault);
 bool host_fault_is_permanent(enum remote_fault fault);
 

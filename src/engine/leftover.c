@@ -113,11 +113,11 @@ static void forget(struct engine *e, struct leftover *l)
 	l->is_over = true;
 }
 
-static void try_later(struct host *host, struct leftover *l,
+static void try_later(struct engine *e, struct host *host, struct leftover *l,
 		      const struct call_reply *reply)
 {
 	if (reply->fault == REMOTE_OK && !reply->has_frame) {
-		host->state = HOST_NEW; /* the agent does not answer */
+		host_doubt(e, host);
 	}
 	l->wake_at = clock_ms() + RETRY_MS;
 }
@@ -136,7 +136,7 @@ static void handle_kill(struct engine *e, struct host *host, struct job *none,
 		l->was_killed = true;
 		l->wake_at = clock_ms() + ENDING_MS;
 	} else {
-		try_later(host, l, reply);
+		try_later(e, host, l, reply);
 	}
 }
 
@@ -153,7 +153,7 @@ static void handle_ack(struct engine *e, struct host *host, struct job *none,
 	/* no answer, no room, or it has not ended yet: later */
 	if (!reply->has_frame || reply_is(reply, "EALIVE") ||
 	    reply_is(reply, "EDISK")) {
-		try_later(host, l, reply);
+		try_later(e, host, l, reply);
 	} else {
 		forget(e, l);
 	}

@@ -93,9 +93,7 @@ static void handle_poll(struct engine *e, struct host *host, struct job *none,
 	}
 	poll_failed(e, host);
 	if (reply->fault == REMOTE_OK && !reply->has_frame) {
-		host->state =
-			HOST_NEW; /* the agent is gone: probe, and send it again */
-		host_prepare(e, host);
+		host_doubt(e, host);
 	}
 }
 

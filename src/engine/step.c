@@ -51,8 +51,7 @@ void step_failed(struct engine *e, struct host *host, struct job *job, const cha
 	char text[ERR_TEXT_MAX];
 
 	if (reply->fault == REMOTE_OK && !reply->has_frame) {
-		host->state = HOST_NEW; /* the agent does not answer: look at the host
-					   again */
+		host_doubt(e, host);
 	}
 	if (!job) {
 		return;
@@ -391,7 +390,7 @@ static void handle_ack(struct engine *e, struct host *host, struct job *job,
 	struct job_record *r;
 
 	if (reply->fault == REMOTE_OK && !reply->has_frame) {
-		host->state = HOST_NEW; /* the agent does not answer */
+		host_doubt(e, host);
 	}
 	if (!job) {
 		return;
