@@ -47,6 +47,8 @@ void job_attempt_reset(struct job_record *r)
 	transfers_free(r->transfers, r->n_transfers);
 	r->transfers = NULL;
 	r->n_transfers = 0;
+	(void)job_set_text(&r->outputs_uri, NULL); /* those of another attempt */
+	r->outputs_count = r->outputs_bytes = 0;
 	r->exit_code = -1;
 	r->started_ms = r->exited_ms = r->ended_ms = 0;
 	r->unreachable_ms = 0;
