@@ -97,11 +97,31 @@ static int check_owner(int fd, const char *path, struct err *e)
 	return 0;
 }
 
+/* A symbolic link of ours is as good as the file; who owns another one decides which
+ * key we offer. */
+static int check_link(const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && st.st_uid != geteuid() &&
+	    st.st_uid != 0) {
+		return err_set(
+			e, -EPERM,
+			"the key %s is a symbolic link of another user (uid %u), "
+			"not of us",
+			path, (unsigned)st.st_uid);
+	}
+	return 0;
+}
+
 static int read_file(const char *path, struct buf *ret_file, struct err *e)
 {
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	int result;
+	int result = check_link(path, e);
 
+	if (result < 0) {
+		return result;
+	}
 	if (fd < 0) {
 		return err_set(e, -errno, "cannot read the key %s: %s", path,
 			       strerror(errno));

@@ -140,6 +140,20 @@ TEST("a key file that is no good is told")
 	check_bad_key("/dev/zero", NULL, "not a regular file");
 }
 
+TEST("a key of another user is not used, nor a link of his")
+{
+	struct remote_config c = bed_config(BED_PLAIN);
+
+	if (geteuid() == 0) { /* others cannot make such files */
+		check_bad_key("id_foreign", NULL,
+			      "belongs to another user (uid 12345)");
+		check_bad_key("id_foreign_link", NULL,
+			      "link of another user (uid 12345)");
+	}
+	c.identities = bed_keys(BED_PLAIN, "id_link", NULL);
+	CHECK_INT(fault_of(&c, NULL), REMOTE_OK);
+}
+
 TEST("without any key there is no connection")
 {
 	struct remote_config c = bed_config(BED_PLAIN);
