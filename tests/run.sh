@@ -118,7 +118,11 @@ step_sim() {
     count "sim" "$build/plain/tests/sim/sim" --first 100 --seeds "${SIM_SEEDS:-500}"
     count "sim, bugs on purpose" "$build/plain/tests/sim/sim" --mutants --seeds 300
 }
-step_agent() { count "agent" "$here/agent/run"; }
+step_agent() {
+    count "agent" "$here/agent/run"
+    build_asan && count "injection" "$here/injection/run" \
+        "$build/asan/tests/injection/payload" "$build/asan/tests/specs/spec_check"
+}
 step_ssh() {
     build_asan && count "ssh, ASan+UBSan" suite asan ssh
     build_tsan && count "ssh, TSan" suite tsan ssh

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "engine/internal.h"
+#include "engine/plan.h"
 #include "s3/digest.h"
 #include "util/failpoint.h"
 #include "util/log.h"
@@ -153,92 +154,22 @@ static int walk_files(struct payload_task *t)
 	return r;
 }
 
-static void plan_words(struct buf *plan, const char *word, const char *first,
-		       const char *const *rest)
-{
-	(void)buf_add_str(plan, word);
-	if (first) {
-		(void)buf_add_char(plan, ' ');
-		(void)buf_add_sh_quoted(plan, first);
-	}
-	for (; rest && *rest; rest++) {
-		(void)buf_add_char(plan, ' ');
-		(void)buf_add_sh_quoted(plan, *rest);
-	}
-	(void)buf_add_char(plan, '\n');
-}
-
-static void plan_inputs(const struct spec *spec, struct buf *plan)
-{
-	for (size_t i = 0; i < spec->n_inputs; i++) {
-		const struct spec_input *in = &spec->inputs[i];
-		cleanup_buf struct buf uri = BUF_INIT;
-
-		(void)buf_printf(&uri, "s3://%s/%s", in->bucket, in->key);
-		plan_words(plan, "input", in->variable,
-			   (const char *[]){ in->is_prefix ? "prefix" : "object",
-					     buf_text(&uri), in->path, NULL });
-	}
-}
-
-static void plan_program(const struct spec *spec, struct buf *plan)
-{
-	switch (spec->program) {
-	case SPEC_SCRIPT:
-		plan_words(plan, "script", spec->script,
-			   (const char *const *)spec->args);
-		break;
-	case SPEC_SHELL:
-		plan_words(plan, "shell", spec->script,
-			   (const char *const *)spec->args);
-		break;
-	case SPEC_ARGV:
-		plan_words(plan, "argv", NULL, (const char *const *)spec->argv);
-		break;
-	}
-}
-
-/* base: where the contents begin. Its width in the text is fixed, so that the length of
- * the plan does not depend on it. */
+/* base: where the contents begin. */
 static void plan_files(const struct payload *p, int64_t base, struct buf *plan)
 {
 	int64_t offset = base;
 
 	for (size_t i = 0; i < p->n_entries; i++) {
 		const struct payload_entry *entry = &p->entries[i];
+		struct plan_file file = { .path = entry->path,
+					  .mode = entry->mode,
+					  .is_dir = entry->is_dir,
+					  .offset = offset,
+					  .size = entry->size };
 
-		(void)buf_add_str(plan, entry->is_dir ? "dir " : "file ");
-		(void)buf_add_sh_quoted(plan, entry->path);
-		(void)buf_printf(plan, " %o", (unsigned)entry->mode);
-		if (!entry->is_dir) {
-			(void)buf_printf(plan, " %20lld %lld", (long long)offset,
-					 (long long)entry->size);
-		}
-		(void)buf_add_str(plan, "\n");
+		plan_file(plan, &file);
 		offset += entry->size;
 	}
-}
-
-static void plan_spec(const struct spec *spec, struct buf *plan)
-{
-	(void)buf_add_str(plan, "}\nplan_inputs() {\n:\n");
-	plan_inputs(spec, plan);
-	(void)buf_add_str(plan, "}\nplan_excludes() {\n:\n");
-	for (char **pattern = spec->exclude; pattern && *pattern; pattern++) {
-		plan_words(plan, "exclude", *pattern, NULL);
-	}
-	(void)buf_add_str(plan, "}\nplan_env() {\n:\n");
-	for (size_t i = 0; i < spec->n_env; i++) {
-		plan_words(plan, "setenv", spec->env[i].name,
-			   (const char *[]){ spec->env[i].value, NULL });
-	}
-	(void)buf_add_str(plan, "}\nplan_setup() {\n:\n");
-	if (spec->setup) {
-		plan_words(plan, "setup", spec->setup, NULL);
-	}
-	(void)buf_add_str(plan, "}\nplan_program() {\n");
-	plan_program(spec, plan);
-	(void)buf_add_str(plan, "}\n");
 }
 
 static int make_plan(const struct payload_task *t, int64_t base, struct buf *plan)
@@ -247,7 +178,7 @@ static int make_plan(const struct payload_task *t, int64_t base, struct buf *pla
 	(void)buf_add(plan, t->vars.data, t->vars.len);
 	(void)buf_add_str(plan, "plan_files() {\n:\n");
 	plan_files(t->payload, base, plan);
-	plan_spec(t->spec, plan);
+	plan_spec(plan, t->spec);
 	return plan->error;
 }
 
@@ -397,13 +328,6 @@ static void handle_task(struct engine *e, struct event *event)
 		job_wake(e, job);
 	}
 	drop_task(event);
-}
-
-static void plan_var(struct buf *plan, const char *name, const char *value)
-{
-	(void)buf_printf(plan, "%s=", name);
-	(void)buf_add_sh_quoted(plan, value ? value : "");
-	(void)buf_add_char(plan, '\n');
 }
 
 static void plan_number(struct buf *plan, const char *name, int64_t value)
