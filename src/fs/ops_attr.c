@@ -85,9 +85,11 @@ static bool is_daemons(const struct object *o)
 	switch (o->node->content) {
 	case CONTENT_TEXT:
 	case CONTENT_STREAM:
+	case CONTENT_WAIT:
 		return true;
 	case CONTENT_DIR:
-		return o->node->more == MORE_NONE || o->node->more == MORE_HOSTS;
+		return o->node->more == MORE_NONE || o->node->more == MORE_HOSTS ||
+		       o->node->more == MORE_ATTEMPTS;
 	case CONTENT_SPEC:
 	case CONTENT_FILE:
 	case CONTENT_CTL:

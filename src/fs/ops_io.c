@@ -83,6 +83,9 @@ static ssize_t read_stream(struct fs *fs, struct handle *h, char *data, size_t s
 	(void)pthread_mutex_lock(&h->lock);
 	h->view = view;
 	(void)pthread_mutex_unlock(&h->lock);
+	if (n >= 0 && offset + n > h->read_to) {
+		h->read_to = offset + n;
+	}
 	return n;
 }
 
@@ -111,17 +114,6 @@ static ssize_t read_file(int fd, char *data, size_t size, int64_t offset)
 		done += n > 0 ? (size_t)n : 0;
 	}
 	return (ssize_t)done;
-}
-
-static ssize_t read_stream(struct fs *fs, struct handle *h, char *data, size_t size,
-			   int64_t offset)
-{
-	ssize_t n = store_read_stream(fs->store, h->job, h->stream, offset, data, size);
-
-	if (n >= 0 && offset + n > h->read_to) {
-		h->read_to = offset + n;
-	}
-	return n;
 }
 
 static ssize_t read_handle(struct fs *fs, struct handle *h, char *data, size_t size,

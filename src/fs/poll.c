@@ -34,7 +34,7 @@ static unsigned text_events(struct fs *fs, struct handle *h)
 	return is_same ? 0 : READY;
 }
 
-static unsigned stream_events(struct fs *fs, const struct handle *h)
+static unsigned stream_events(struct fs *fs, struct handle *h)
 {
 	cleanup_record struct job_record *record = NULL;
 	int64_t size;
@@ -50,7 +50,10 @@ static unsigned stream_events(struct fs *fs, const struct handle *h)
 	if (!record) {
 		return GONE;
 	}
-	return record->stream_size[h->stream] > h->read_to ? READY : 0;
+	(void)pthread_mutex_lock(&h->lock);
+	size = view_size(&h->view, record, h->stream);
+	(void)pthread_mutex_unlock(&h->lock);
+	return size > h->read_to ? READY : 0;
 }
 
 static unsigned wait_events(struct fs *fs, const struct handle *h)
