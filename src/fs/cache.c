@@ -10,6 +10,8 @@
  *   is one user. With it, those of a job are remembered if everybody may search it.
  * - Nobody writes it. What is written through the mount is the user's, and its size is
  *   taken from the disk each time.
+ * Nothing of the root itself and of .jobfs: who asks there hears whether the daemon
+ * lives.
  *
  * Names that are there are remembered for a second: they go by a request of the kernel,
  * which then knows, or `error` and the like also by themselves; of these the notifier

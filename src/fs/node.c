@@ -98,7 +98,6 @@ static bool attempt_has_exit_code(const struct job_record *r)
 #define OF_HOST		.parent = NODE_HOST, .scope = INO_HOST
 #define OF_ATTEMPT	.parent = NODE_ATTEMPT, .scope = INO_ATTEMPT
 #define TEXT(fn)	FILE_MODE(0444), .content = CONTENT_TEXT, .render = (fn)
-#define FIXED(fn)	TEXT(fn), .is_told = true
 #define STREAM(which)	FILE_MODE(0444), .content = CONTENT_STREAM, .stream = (which)
 // NOLINTEND(bugprone-macro-parentheses)
 
@@ -106,11 +105,10 @@ static bool attempt_has_exit_code(const struct job_record *r)
 static const struct node nodes[] = {
 	/* clang-format off */
 	ROW(NODE_ROOT, TOP, DIR_MODE(01777), .more = MORE_JOBS),
-	ROW(NODE_DOT, TOP, .parent = NODE_ROOT, .name = ".jobfs", DIR_MODE(0555),
-	    .is_told = true),
-	ROW(NODE_README, OF_DOT, .name = "README", FIXED(content_readme)),
-	ROW(NODE_VERSION, OF_DOT, .name = "version", FIXED(content_version)),
-	ROW(NODE_CONFIG, OF_DOT, .name = "config", FIXED(content_config)),
+	ROW(NODE_DOT, TOP, .parent = NODE_ROOT, .name = ".jobfs", DIR_MODE(0555)),
+	ROW(NODE_README, OF_DOT, .name = "README", TEXT(content_readme)),
+	ROW(NODE_VERSION, OF_DOT, .name = "version", TEXT(content_version)),
+	ROW(NODE_CONFIG, OF_DOT, .name = "config", TEXT(content_config)),
 	ROW(NODE_QUEUE, OF_DOT, .name = "queue", TEXT(content_queue)),
 	ROW(NODE_DAEMON_EVENTS, OF_DOT, .name = "events.jsonl", STREAM(STREAM_EVENTS)),
 	ROW(NODE_HOSTS, OF_DOT, .name = "hosts", DIR_MODE(0555), .more = MORE_HOSTS),
