@@ -128,7 +128,11 @@ step_ssh() {
     build_tsan && count "ssh, TSan" suite tsan ssh
 }
 step_s3() { build_asan && count "s3, ASan+UBSan" suite asan s3; }
-step_fs() { build_asan && JOBFS=$build/asan/src/jobfs count "fs" "$here/fs/run"; }
+step_fs() {
+    build_asan || return 1
+    JOBFS=$build/asan/src/jobfs count "fs" "$here/fs/run"
+    JOBFS=$build/asan/src/jobfs count "fs, every writer with every spec" "$here/fs/matrix"
+}
 
 e2e() { # pytest arguments
     /usr/bin/python3 -m pytest -q -s -p no:cacheprovider --rootdir "$here/e2e" "$@"
