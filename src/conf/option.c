@@ -175,12 +175,14 @@ static const struct option options[] = {
 	          "environment, from the daemon's variables AWS_ACCESS_KEY_ID, "
 	          "AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. presigned: not at all; "
 	          "s3.engine is presigned then." },
-	{ "s3.engine", OPTION_WORD, IN_CONF(s3.engine), "auto", .words = engine_words,
-	  .help = "What moves the data on the GPU hosts. aws: the AWS CLI, which goes on "
-	          "when this daemon is away. presigned: curl 7.68 or later with URLs that "
-	          "the daemon signs; faster, and nothing secret is on the host, but "
-	          "outputs wait for the daemon. auto: aws where the CLI is there, else "
-	          "presigned where curl is, else the CLI is installed." },
+	{ "s3.engine", OPTION_WORD, IN_CONF(s3.engine), "auto",
+	  .words = engine_words,
+	  .help = "What moves the data on the GPU hosts. aws: the AWS CLI, which "
+	          "goes on when this daemon is away. presigned: curl 7.68 or "
+	          "later with URLs that the daemon signs; nothing secret is on "
+	          "the host, but outputs wait for the daemon. auto: aws, and "
+	          "presigned where the CLI can neither be found nor installed "
+	          "but curl is there." },
 	{ "s3.environment_file", OPTION_PATH, IN_CONF(s3.environment_file),
 	  .help = "A file of KEY=VALUE lines for the variables named here that the "
 	          "environment lacks. Only its owner, who is root or the user jobfs "

@@ -184,13 +184,19 @@ static void step_wait_host(struct engine *e, struct job *job)
 	}
 }
 
+/* A host that cannot move data is set aside while another one can; without another, the
+ * job hears why. */
 static void step_wait_cli(struct engine *e, struct job *job)
 {
 	struct host *host = job->host;
 	struct run *run = job->run;
 
-	if (run->cli_since > 0 && host->cli_failed_at >= run->cli_since) {
-		job_step_failed(e, job, REASON_CLI_INSTALL_FAILED, 0, host->cli_error);
+	if (run->cli_since > 0 && host->s3_failed_at >= run->cli_since) {
+		if (job_get(job)->attempt.n == 0 && schedule_has_other(e, job)) {
+			(void)attempt_again(e, job, 0, host->s3_trouble);
+			return;
+		}
+		job_step_failed(e, job, host->s3_reason, 0, host->s3_trouble);
 		if (job->run != run || job_state_is_final(job_get(job)->state)) {
 			return;
 		}
@@ -212,7 +218,7 @@ static void step_wait_cli(struct engine *e, struct job *job)
 	if (host->cli == CLI_ABSENT) {
 		host_install_cli(e, host);
 	}
-	if (host->cli == CLI_NEW) {
+	if (host->cli == CLI_NEW || !host_may_sign(host)) {
 		run->wake_at = host->cli_wake_at;
 	}
 }

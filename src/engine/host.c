@@ -24,6 +24,8 @@ enum {
 	REPLY_MAX = 1 << 20, /* with what a login shell says before */
 	RETRY_MS = 1000,
 	RETRY_DOWN_MS = 5000,
+	SKEW_TOLD_S = 60,      /* worth a line in the log */
+	SKEW_REFUSED_S = 600,  /* S3 refuses signatures from 900 s on */
 	DOWN_AFTER_MS = 30000, /* after this long the tries become rarer */
 };
 
@@ -271,6 +273,62 @@ void host_note_store(struct host *host, const struct frame_item *item)
 	}
 }
 
+static void s3_trouble(struct host *host, enum job_reason reason, const char *text)
+{
+	(void)snprintf(host->s3_trouble, sizeof(host->s3_trouble), "%s", text);
+	host->s3_reason = reason;
+	host->s3_failed_at = clock_ms();
+}
+
+static void s3_mended(struct host *host)
+{
+	host->s3_trouble[0] = '\0';
+	host->s3_reason = REASON_NONE;
+}
+
+bool host_may_sign(const struct host *host)
+{
+	return llabs(host->skew_s) <= SKEW_REFUSED_S;
+}
+
+/* Which of the two clocks is wrong cannot be told from here. */
+static void explain_skew(const struct host *host, int64_t theirs_s, char *ret_text,
+			 size_t size)
+{
+	char theirs[CLOCK_TEXT_MAX], ours[CLOCK_TEXT_MAX];
+
+	clock_format(theirs_s * 1000, theirs);
+	clock_format(clock_wall_ms(), ours);
+	(void)snprintf(ret_text, size,
+		       "host %s: its clock says %s, that of this machine %s, which is "
+		       "%lld s apart; S3 refuses what is signed more than 900 s off: "
+		       "set both clocks, by NTP at best",
+		       host->conf->name, theirs, ours, (long long)llabs(host->skew_s));
+}
+
+/* The way of the answer is in the difference too: some seconds mean nothing. */
+void host_note_clock(struct host *host, const struct frame_item *item)
+{
+	int64_t before_s = host->skew_s, theirs_s;
+	char text[512];
+
+	frame_item_text(item, text, sizeof(text));
+	theirs_s = strtoll(text, NULL, 10);
+	host->skew_s = theirs_s - clock_wall_ms() / 1000;
+	explain_skew(host, theirs_s, text, sizeof(text));
+	if (llabs(host->skew_s) > SKEW_TOLD_S &&
+	    llabs(host->skew_s - before_s) > SKEW_TOLD_S) {
+		log_warning("%s", text);
+	}
+	if (!host_may_sign(host)) {
+		s3_trouble(host, REASON_HOST_CLOCK, text);
+	} else if (host->s3_reason == REASON_HOST_CLOCK) {
+		s3_mended(host);
+		log_info("host %s: its clock is near enough to ours again",
+			 host->conf->name);
+	}
+}
+
 static void send_boot(struct engine *e, struct host *host);
 
 static void probe_failed(struct engine *e, struct host *host, struct call_reply *reply)
@@ -323,6 +381,8 @@ static void handle_probe(struct engine *e, struct host *host, struct job *job,
 
 			frame_item_text(&item, version, sizeof(version));
 			urls_note_curl(host, version);
+		} else if (frame_item_is(&item, "now")) {
+			host_note_clock(host, &item);
 		}
 	}
 	if (host->cli == CLI_ABSENT) {
@@ -422,6 +482,9 @@ static void set_cli(struct engine *e, struct host *host, struct call_reply *repl
 	free(host->cli_path);
 	host->cli_path = strdup(path);
 	host->cli = host->cli_path ? CLI_READY : CLI_NEW;
+	if (host->s3_reason == REASON_CLI_INSTALL_FAILED) {
+		s3_mended(host);
+	}
 	log_info("host %s: %s is %s", host->conf->name, path, version);
 	wake_jobs(e, host);
 }
@@ -435,11 +498,13 @@ static void cli_failed(struct engine *e, struct host *host,
 	if (reply->fault == REMOTE_OK && !reply->has_frame) {
 		host_doubt(e, host);
 	} else if (reply->fault == REMOTE_OK || reply->fault == REMOTE_ABORTED) {
-		(void)snprintf(host->cli_error, sizeof(host->cli_error),
-			       "host %s %s: %s", host->conf->name, what,
+		char text[ERR_TEXT_MAX];
+
+		(void)snprintf(text, sizeof(text), "host %s %s: %.3000s",
+			       host->conf->name, what,
 			       reply->text[0] ? reply->text : reply->frame.code);
-		host->cli_failed_at = clock_ms();
-		log_warning("%s", host->cli_error);
+		s3_trouble(host, REASON_CLI_INSTALL_FAILED, text);
+		log_warning("%s", text);
 	}
 	wake_jobs(e, host);
 }
@@ -523,7 +588,13 @@ static void handle_cli(struct engine *e, struct host *host, struct job *job,
 
 void host_prepare_cli(struct engine *e, struct host *host)
 {
-	if (host->cli == CLI_NEW && host->cli_wake_at <= clock_ms()) {
+	if (host->cli_wake_at > clock_ms()) {
+		return;
+	}
+	if (!host_may_sign(host) && host->state == HOST_READY) {
+		host->cli_wake_at = clock_ms() + RETRY_DOWN_MS;
+		send_probe(e, host); /* which says what time it is there now */
+	} else if (host->cli == CLI_NEW) {
 		if (host_call(e, host, "aws", CLI_TIMEOUT_MS, handle_cli)) {
 			host->cli = CLI_ASKING;
 		}

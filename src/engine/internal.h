@@ -165,10 +165,14 @@ struct host {
 	bool poll_is_out;
 	char storeid[64];
 	char *cli_path;
-	bool has_curl;	       /* one that is new enough for presigned transfers */
-	int64_t cli_wake_at;   /* of the next try */
-	int64_t cli_failed_at; /* clock_ms() of cli_error */
-	char cli_error[ERR_TEXT_MAX]; /* of the last try to install it, "" for none */
+	bool has_curl;	     /* one that is new enough for presigned transfers */
+	int64_t cli_wake_at; /* of the next try */
+	/* why it cannot move data (no AWS CLI, a clock that S3 refuses), "" when it can
+	 */
+	char s3_trouble[ERR_TEXT_MAX];
+	enum job_reason s3_reason;
+	int64_t s3_failed_at; /* clock_ms() when that was found out */
+	int64_t skew_s;	      /* its clock minus ours, at the last word of it */
 	/* the last trouble, "" when the host answers */
 	enum remote_fault fault;
 	enum job_reason reason;
@@ -290,6 +294,8 @@ void schedule_dequeue(struct engine *e, struct job *job);
 int64_t schedule_deadline(const struct engine *e, int64_t at);
 void schedule_take(struct job *job, struct host *host); /* a slot, and its GPUs */
 void schedule_release(struct engine *e, struct job *job);
+/* Could the job run on another host, which is in no trouble that is known? */
+bool schedule_has_other(const struct engine *e, const struct job *job);
 void schedule_release_gpus(struct job *job);
 
 /* engine/run.c */
@@ -393,6 +399,9 @@ void host_prepare_cli(struct engine *e, struct host *host); /* towards CLI_READY
 /* One call came back well or not: keeps the host's trouble and that of its jobs. */
 void host_answered(struct engine *e, struct host *host);
 void host_note_store(struct host *host, const struct frame_item *item);
+/* "now SECONDS": is its clock near enough to ours for S3? */
+void host_note_clock(struct host *host, const struct frame_item *item);
+bool host_may_sign(const struct host *host); /* by its clock */
 void host_failed(struct engine *e, struct host *host, enum remote_fault fault,
 		 const char *text);
 /* It answered with something else than a frame: it is probed before anything else is

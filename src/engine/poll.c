@@ -56,6 +56,8 @@ static void read_frame(struct engine *e, struct host *host, struct frame *frame)
 	while (frame_next(frame, &item)) {
 		if (frame_item_is(&item, "storeid")) {
 			host_note_store(host, &item);
+		} else if (frame_item_is(&item, "now")) {
+			host_note_clock(host, &item);
 		} else if (frame_item_is(&item, "attempt")) {
 			finish_news(e, job, &n);
 			n = (struct news){ .name = "" };

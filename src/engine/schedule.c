@@ -11,6 +11,8 @@
 #include "util/clock.h"
 #include "util/failpoint.h"
 
+enum { S3_AGAIN_MS = 60000 }; /* so often a host is asked that could not move data */
+
 static bool is_earlier(const struct job_record *a, const struct job_record *b)
 {
 	if (a->priority != b->priority) {
@@ -122,15 +124,37 @@ static int rank(const struct host *host)
 	return readiness * 1000000 + host->conf->slots - host->slots_used;
 }
 
+/* Does it not answer, or can it not do what the job needs? */
+static bool is_in_trouble(const struct host *host, const struct run *run)
+{
+	return host->trouble_ms ||
+	       (host->s3_trouble[0] && !host->has_curl && run_needs_s3(run));
+}
+
+bool schedule_has_other(const struct engine *e, const struct job *job)
+{
+	for (size_t i = 0; i < e->n_hosts; i++) {
+		const struct host *host = &e->hosts[i];
+
+		if (host != job->host && is_candidate(host, job->run->spec) &&
+		    !is_in_trouble(host, job->run)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* NULL: the job has to wait. blocked: bits of hosts that an earlier job waits for. */
-static struct host *choose_host(struct engine *e, const struct spec *spec,
+static struct host *choose_host(struct engine *e, const struct run *run,
 				uint64_t *blocked)
 {
+	const struct spec *spec = run->spec;
 	struct host *best = NULL;
 	bool any_answers = false;
 
 	for (size_t i = 0; i < e->n_hosts; i++) {
-		if (is_candidate(&e->hosts[i], spec) && !e->hosts[i].trouble_ms) {
+		if (is_candidate(&e->hosts[i], spec) &&
+		    !is_in_trouble(&e->hosts[i], run)) {
 			any_answers = true;
 		}
 	}
@@ -141,7 +165,7 @@ static struct host *choose_host(struct engine *e, const struct spec *spec,
 		    !has_room(host, spec)) {
 			continue;
 		}
-		if (any_answers && host->trouble_ms) {
+		if (any_answers && is_in_trouble(host, run)) {
 			continue;
 		}
 		if (!best || rank(host) > rank(best)) {
@@ -233,12 +257,30 @@ static bool waits_for_retry(struct engine *e, struct job *job)
 	return false;
 }
 
+/* Nobody asks it just now. */
+static bool may_ask_cli(const struct host *host)
+{
+	return host->s3_trouble[0] && host->state == HOST_READY &&
+	       (host->cli == CLI_NEW || host->cli == CLI_READY);
+}
+
+static int64_t s3_due_at(const struct host *host)
+{
+	int64_t at = host->s3_failed_at + S3_AGAIN_MS;
+
+	return at > host->cli_wake_at ? at : host->cli_wake_at;
+}
+
 /* A host that had trouble once may be back: there is work for it. */
 static void ask_hosts(struct engine *e)
 {
 	for (size_t i = 0; i < e->n_hosts; i++) {
-		if (e->hosts[i].trouble_ms) {
-			host_prepare(e, &e->hosts[i]);
+		struct host *host = &e->hosts[i];
+
+		if (host->trouble_ms) {
+			host_prepare(e, host);
+		} else if (may_ask_cli(host) && s3_due_at(host) <= clock_ms()) {
+			host_prepare_cli(e, host);
 		}
 	}
 }
@@ -260,7 +302,7 @@ void schedule(struct engine *e)
 			continue;
 		}
 		if (blocked != all) {
-			host = choose_host(e, job->run->spec, &blocked);
+			host = choose_host(e, job->run, &blocked);
 		}
 		if (host) {
 			start_job(e, job, host);
@@ -279,6 +321,9 @@ int64_t schedule_deadline(const struct engine *e, int64_t at)
 
 		if (host->trouble_ms && host->state == HOST_NEW && host->wake_at < at) {
 			at = host->wake_at;
+		}
+		if (may_ask_cli(host) && s3_due_at(host) < at) {
+			at = s3_due_at(host);
 		}
 	}
 	TAILQ_FOREACH(job, &e->queue, queue_link)

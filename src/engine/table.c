@@ -196,7 +196,7 @@ static struct engine_host make_host_view(const struct host *host)
 	};
 
 	(void)snprintf(view.text, sizeof(view.text), "%s",
-		       host->trouble_ms ? host->trouble : "");
+		       host->trouble_ms ? host->trouble : host->s3_trouble);
 	return view;
 }
 

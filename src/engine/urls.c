@@ -61,20 +61,23 @@ enum spec_engine urls_engine(const struct engine *e, const struct job *job)
 	case CLI_READY:
 	case CLI_INSTALLING:
 		return SPEC_ENGINE_AWS;
-	case CLI_ABSENT:
-		return host->has_curl ? SPEC_ENGINE_PRESIGNED : SPEC_ENGINE_AWS;
 	case CLI_NEW:
 	case CLI_ASKING:
+	case CLI_ABSENT:
 		break;
 	}
-	return SPEC_ENGINE_AUTO;
+	if (host->has_curl && host->s3_reason == REASON_CLI_INSTALL_FAILED) {
+		return SPEC_ENGINE_PRESIGNED;
+	}
+	return host->cli == CLI_ABSENT ? SPEC_ENGINE_AWS : SPEC_ENGINE_AUTO;
 }
 
 bool urls_tool_is_ready(const struct engine *e, const struct job *job)
 {
 	switch (urls_engine(e, job)) {
 	case SPEC_ENGINE_AWS:
-		return job->host && job->host->cli == CLI_READY;
+		return job->host && job->host->cli == CLI_READY &&
+		       host_may_sign(job->host);
 	case SPEC_ENGINE_PRESIGNED:
 		return job->host && job->host->has_curl;
 	case SPEC_ENGINE_UNSET:
@@ -232,7 +235,9 @@ static void handle_sent(struct engine *e, struct host *host, struct job *job,
 {
 	if (job && reply_is(reply, "OK")) {
 		/* the manifest tells what was begun */
-		job->run->has_manifest &= !strstr(buf_text(&job->run->urls), "\nbegun ");
+		if (strstr(buf_text(&job->run->urls), "\nbegun ")) {
+			job->run->has_manifest = false;
+		}
 		urls_forget(job->run);
 		job->run->want.is_open = false;
 		job->run->poll_interval_ms = job->run->poll_at = 0;

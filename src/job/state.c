@@ -72,6 +72,7 @@ static const struct {
 	[REASON_UPLOAD_FAILED]     = { "UploadFailed", "transfer", ON_DEMAND },
 	[REASON_S3_UNREACHABLE]    = { "S3Unreachable", "transfer", MAY_PASS },
 	[REASON_CLI_INSTALL_FAILED] = { "CliInstallFailed", "transfer", MAY_PASS },
+	[REASON_HOST_CLOCK]        = { "HostClockSkew", "transfer", MAY_PASS },
 	[REASON_NO_CREDENTIALS]    = { "NoCredentials", "credentials", ON_DEMAND },
 	[REASON_BAD_CREDENTIALS]   = { "BadCredentials", "credentials", ON_DEMAND },
 	[REASON_ACCESS_DENIED]     = { "AccessDenied", "credentials", ON_DEMAND },

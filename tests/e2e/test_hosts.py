@@ -29,7 +29,7 @@ def job_with_data(bed, daemon, data, name):
 def test_the_first_job_on_a_fresh_host_installs_the_cli_and_the_second_does_not(bed, start, data, bundle_url):
     bed.on("fresh", "rm", "-rf", ".jobfs")
     assert bed.on("fresh", "sh", "-c", "command -v aws python3 || echo neither").strip() == "neither"
-    daemon = start(hosts={"fresh": {}}, s3={"engine": "aws"}, aws={"install_url": bundle_url[0]})
+    daemon = start(hosts={"fresh": {}}, aws={"install_url": bundle_url[0]})
     job_with_data(bed, daemon, data, "f1")
     assert "installed the AWS CLI" in daemon.log()
     installed = daemon.log().count("installing")
@@ -43,7 +43,7 @@ def test_the_first_job_on_a_fresh_host_installs_the_cli_and_the_second_does_not(
 
 def test_the_cli_can_be_pushed_over_ssh_from_a_bundle(bed, start, data, bundle_url):
     bed.on("fresh", "rm", "-rf", ".jobfs")
-    daemon = start(hosts={"fresh": {}}, s3={"engine": "aws"}, aws={"bundle": bundle_url[1]})
+    daemon = start(hosts={"fresh": {}}, aws={"bundle": bundle_url[1]})
     job_with_data(bed, daemon, data, "b1")
 
 

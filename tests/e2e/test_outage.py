@@ -4,6 +4,7 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import re
 import threading
 import time
 from collections import Counter
@@ -248,3 +249,61 @@ def test_a_disk_too_small_for_the_inputs_fails_the_download_and_says_why(bed, st
     disk("4g")
     daemon.submit("e", {"inputs": {"x": "disk/big"}, "run": "true"})
     daemon.wait("e", ("SUCCEEDED",))
+
+
+@pytest.fixture
+def clock(bed):
+    """clock("gpu2", SECONDS): what `date +%s` says there is off by that much."""
+    touched = set()
+
+    def set_off(host, seconds):
+        touched.add(host)
+        script = ('#!/bin/sh\n[ "$*" = +%s ] || exec /bin/date "$@"\n'
+                  f'echo $(($(/bin/date +%s) + {seconds}))\n')
+        bed.bed("in", host, "sh", "-c", "cat >/usr/local/bin/date; chmod 755 /usr/local/bin/date",
+                input=script.encode())
+
+    yield set_off
+    for host in touched:
+        bed.bed("in", host, "rm", "-f", "/usr/local/bin/date")
+
+
+@pytest.mark.parametrize("seconds", [960, -960, 366 * 86400])
+def test_a_clock_that_s3_would_refuse_is_told_before_a_transfer_with_both_times(bed, start, data, clock, seconds):
+    (data / "in").write_text("x")
+    bed.put(data / "in", "clock/in")
+    clock("gpu2", seconds)
+    daemon = start(hosts={"gpu2": {}})
+    daemon.submit("s3", {"inputs": {"x": "clock/in"}, "run": "true"})
+    daemon.wait("s3", ("FAILED",))
+    assert daemon.json("s3")["reason"] == "HostClockSkew"
+    error = daemon.read("s3", "error")
+    theirs, ours = re.search(r"gpu2: its clock says (\S+), that of this machine (\S+), ", error).groups()
+    assert re.search(rf"which is {abs(seconds) - 1}|which is {abs(seconds)}|which is {abs(seconds) + 1}", error)
+    assert (theirs > ours) == (seconds > 0) and "NTP" in error
+    assert "its clock says" in host_status(daemon, "gpu2")["message"]
+    assert daemon.read("s3", "transfer.log") == ""
+    daemon.submit("plain", {"run": "echo fine"})  # which needs no S3
+    daemon.wait("plain", ("SUCCEEDED",))
+    clock("gpu2", 0)
+    daemon.submit("again", {"inputs": {"x": "clock/in"}, "run": "true"})
+    daemon.wait("again", ("SUCCEEDED",))
+    assert host_status(daemon, "gpu2")["message"] == ""
+
+
+def test_a_host_that_cannot_move_data_is_set_aside_for_one_that_can(bed, start, data, clock):
+    (data / "in").write_text("x")
+    bed.put(data / "in", "clock/in")
+    bed.on("fresh", "rm", "-rf", ".jobfs")  # it has no AWS CLI, and gets none
+    clock("gpu2", 960)
+    daemon = start(hosts={"fresh": {"slots": 8}, "gpu2": {"slots": 7}, "gpu1": {"slots": 1}},
+                   aws={"install_url": f"http://{bed.ip['s3']}:9/no.zip"})
+    for i in range(4):
+        daemon.submit(f"a{i}", {"inputs": {"x": "clock/in"}, "run": "true"})
+    for i in range(4):
+        daemon.wait(f"a{i}", ("SUCCEEDED",))
+        assert daemon.json(f"a{i}")["host"] == "gpu1"
+    assert "no AWS CLI" in host_status(daemon, "fresh")["message"]
+    assert "its clock says" in host_status(daemon, "gpu2")["message"]
+    daemon.submit("plain", {"run": "true", "resources": {"host": "fresh"}})
+    daemon.wait("plain", ("SUCCEEDED",))
