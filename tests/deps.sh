@@ -15,7 +15,7 @@ build=(
 test=(
     vim clang libclang-rt-14-dev clang-format clang-tidy shellcheck codespell
     nftables zip unzip sqlite3 rsync strace gdb inotify-tools entr less nano
-    busybox-static mksh dash yash posh python3 python3-pytest
+    busybox-static mksh dash yash posh zsh fish tcsh python3 python3-pytest
 )
 
 wanted=("${build[@]}")

@@ -49,7 +49,7 @@ def wait_for(what, condition, seconds=60, every=0.02):
 class Bed:
     """Hosts in network namespaces, and an S3 server."""
 
-    def __init__(self, hosts="gpu1=aws gpu2=aws fresh=base"):
+    def __init__(self, hosts="gpu1=aws gpu2=aws+zsh+fish+tcsh fresh=base"):
         self.dir = Path(tempfile.mkdtemp(prefix="jobfs-bed."))
         self.env = dict(os.environ, BED_DIR=str(self.dir / "bed"), BED_HOSTS=hosts)
         self.bed("up", timeout=300)

@@ -90,7 +90,7 @@ case_polls_give_back_what_no_watcher_does() {
 # The bytes of a reply are true however fast they are given back meanwhile.
 case_a_flood_neither_fails_nor_lies() {
 	bounded 1000000 300000
-	PROGRAM=(shell 'timeout 4 seq 100000000000000 200000000000000 || echo $? >rc')
+	PROGRAM=(shell "timeout ${FLOOD:-4} seq 100000000000000 200000000000000 || echo \$? >rc") # seconds
 	launch ${X}01
 	OFF=0 GAP=0
 	until [ -f "$J/${X}01/end" ]; do
