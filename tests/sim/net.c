@@ -166,6 +166,7 @@ static void forge_nonce(struct packet *p, const struct remote_call *call)
 	}
 	while (text && (text = strstr(text, p->nonce))) {
 		memcpy(text, nonce, 16);
+		text += 16; /* it may be the same one */
 	}
 }
 

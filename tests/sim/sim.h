@@ -371,6 +371,8 @@ struct sim {
 	struct daemon daemon;
 	struct user_job *jobs;
 	int n_jobs;
+	int cancel_soon; /* per mille of the jobs that are, just after they were
+			    accepted */
 	LIST_HEAD(, packet) packets;
 	uint64_t last_id; /* of flights and the like */
 	int64_t steps;

@@ -90,7 +90,8 @@ static void hear_saved(void *arg, int result, int64_t unused)
 	trace(j->sim, "%s: spec: %d", j->name, result);
 	if (result == 0 || result == -EPERM) { /* it was accepted before */
 		j->is_accepted = true;
-		if (dice_chance(&j->sim->dice, 100)) { /* a launch may be on its way */
+		if (dice_chance(&j->sim->dice,
+				j->sim->cancel_soon)) { /* a launch may be on its way */
 			sim_after(j->sim, dice_scale(&j->sim->dice, 50, 3000), cancel,
 				  j, 0);
 		}
@@ -178,6 +179,7 @@ void user_start(struct sim *sim)
 {
 	struct dice *d = &sim->dice;
 
+	sim->cancel_soon = dice_chance(d, 250) ? 600 : 50;
 	sim->jobs = calloc((size_t)sim->n_jobs, sizeof(*sim->jobs));
 	for (int i = 0; i < sim->n_jobs; i++) {
 		struct user_job *j = &sim->jobs[i];
