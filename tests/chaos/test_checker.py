@@ -15,7 +15,8 @@ class Good:
     """The facts of one job that went well: exit 0, outputs, no trouble."""
 
     def __init__(self):
-        self.job = workload.Job(1, "j", code=0, outputs=True, has_input=False, cancel_after=None)
+        self.job = workload.Job(1, "j", code=0, outputs=True, has_input=False, cancel_after=None,
+                                is_retried=False)
         name, job = "j", self.job
         keys = {job.destination + path: data for path, data in job.outputs.items()}
         lines = [{"key": k, "size": len(v), "etag": "x"} for k, v in keys.items()]
@@ -101,6 +102,18 @@ class Checker(unittest.TestCase):
         facts.ledger["j"].insert(0, ("gpu2", ["S", "2"]))
         self.check(facts, "2 attempts were started")
 
+    def test_takes_a_second_attempt_that_the_spec_asked_for_and_wants_both_logs_whole(self):
+        facts = Good()
+        facts.job.is_retried, facts.job.first_code = True, 3
+        full, seen = facts.job.log, facts.seen["j"]
+        seen["spec.json"] = facts.job.spec_text()
+        seen["log"] = full + b"==> attempt 2 on gpu2 <==\n" + full
+        facts.ledger["j"] = [("gpu1", ["S", "2"]), ("gpu1", ["E", "2", "0"]),
+                             ("gpu2", ["S", "1"]), ("gpu2", ["E", "1", "3"])]
+        self.check(facts, None)
+        seen["log"] = full[:-3] + b"==> attempt 2 on gpu2 <==\n" + full
+        self.check(facts, "log of attempt 1")
+
     def test_finds_a_success_without_a_start(self):
         facts = Good()
         facts.ledger["j"] = []
@@ -151,8 +164,8 @@ class Checker(unittest.TestCase):
 
     def test_finds_a_gap_and_a_repeat_in_a_log(self):
         full = Good().job.log
-        self.edit("log differs from byte", seen__log=full[:-3])
-        self.edit("log differs from byte", seen__log=full + full[-3:])
+        self.edit("differs from byte", seen__log=full[:-3])
+        self.edit("differs from byte", seen__log=full + full[-3:])
 
     def test_takes_a_part_of_the_log_of_a_job_that_was_killed_and_no_other(self):
         facts = Good().fail("ProcessLost")

@@ -59,6 +59,7 @@ class Job:
         self.tree = ""  # commands that leave processes behind
         self.seconds = rng.uniform(0.1, 2.0)
         wants_outputs = rng.random() < 0.25
+        self.is_retried = rng.random() < 0.15 and self.code != 0  # and succeeds then
         for key, value in fixed.items():
             if key == "outputs":
                 wants_outputs = value
@@ -72,7 +73,12 @@ class Job:
         if wants_outputs:
             self.destination = f"{OUTPUTS}{seed}/{name}/"
             self._write(rng)
+        self.text += f"[ $JOB_ATTEMPT = {self.attempts()} ] || exit {self.code}\n"
+        self.first_code, self.code = self.code, 0 if self.is_retried else self.code
         self.text += f"exit {self.code}\n"
+
+    def attempts(self):
+        return 2 if self.is_retried else 1
 
     def _say(self, command, data):
         self.text += command + "\n"
@@ -103,6 +109,8 @@ class Job:
             spec["inputs"] = {"data": f"{INPUTS}/data"}
         if self.destination:
             spec["outputs"] = self.destination
+        if self.is_retried:
+            spec["retry"] = {"max_attempts": 2, "exit_codes": [self.first_code], "backoff": 0}
         return spec
 
     def spec_text(self):

@@ -61,7 +61,7 @@ class Stage:
     def submit(self, name, **fixed):
         job = workload.Job("mutant", name, **{
             "has_input": False, "outputs": False, "is_script": False, "code": 0,
-            "cancel_after": None, "seconds": 0.3, **fixed})
+            "cancel_after": None, "is_retried": False, "seconds": 0.3, **fixed})
         self.bed.open_ledger([name])
         self.jobs.append(job)
         self.user.submit(job)

@@ -21,25 +21,17 @@ MUTANTS = [
     Mutant("the answer to close() before the commit", "killed_before_commits",
            ("src/engine/turn.c", """\
 	commit(e);
-	if (e->turn_error < 0) {
-		drop_turn(e);
 """, """\
 	answer_requests(e);
 	commit(e);
-	if (e->turn_error < 0) {
-		drop_turn(e);
 """)),
     Mutant("calls to hosts before the commit", "killed_before_commits",
            ("src/engine/turn.c", """\
 	commit(e);
-	if (e->turn_error < 0) {
-		drop_turn(e);
 """, """\
 	put_dirty_jobs(e);
 	send_calls(e);
 	commit(e);
-	if (e->turn_error < 0) {
-		drop_turn(e);
 """)),
     Mutant("a log's bytes in one transaction, their number in another", "killed_while_printing",
            ("src/engine/event.c", """\
