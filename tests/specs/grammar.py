@@ -41,7 +41,8 @@ BAD_ADDRESSES = ('""', '"s3://"', '"s3://b!d/k"', '"ftp://h/k"', '"/k"', '"s3://
                  '"s3://bkt/.."', '"./k"', '"s3://u@b/k"', '"s3://bkt/%s"' % ("k" * 1025))
 BAD_PATHS = ('""', '"/x"', '"a/../x"', '"a//x"', '"."', '"files"', '"%s"' % ("p" * 256), r'"a\nb"')
 DURATION = {"s": choice('"90s"', '"10m"', '"2h"', '"3d"', '"7"'), "i": choice("1", "3600"), "r": choice("1.5")}
-BAD_DURATIONS = ("0", "-1", '"0s"', '"367d"', '"2 h"', '"h"', '""', "1e300", "31622401", '"99999999999d"')
+ZERO = ("0", '"0s"')
+BAD_DURATIONS = ("-1", "-1e300", '"367d"', '"2 h"', '"h"', '""', "1e300", "31622401", '"99999999999d"')
 LONG = '"%s"' % ("x" * 131072)
 
 ROWS = {
@@ -82,7 +83,23 @@ ROWS = {
                            ('""', '"h:9000"', '"http://u:p@h"', '"http://"', '"http://h/?q"', '"http://h/é"')),
     "s3.credentials": Row("s", {"s": choice('"env"')}, ('"ENV"', '""', '"AKIA"')),
     "timeouts": Row("o"),
-    "timeouts.run": Row("sir", DURATION, BAD_DURATIONS),
+    "timeouts.queue": Row("sir", DURATION, (*ZERO, *BAD_DURATIONS)),
+    "timeouts.prepare": Row("sir", DURATION, (*ZERO, *BAD_DURATIONS)),
+    "timeouts.download": Row("sir", DURATION, (*ZERO, *BAD_DURATIONS)),
+    "timeouts.run": Row("sir", DURATION, (*ZERO, *BAD_DURATIONS)),
+    "timeouts.upload": Row("sir", DURATION, (*ZERO, *BAD_DURATIONS)),
+    "timeouts.stop_grace": Row("sir", DURATION, BAD_DURATIONS),
+    "timeouts.unreachable": Row("sir", DURATION, (*ZERO, *BAD_DURATIONS)),
+    "priority": Row("i", {"i": choice("0", "50", "100")}, ("-1", "101", "9223372036854775807")),
+    "hold": Row("b", {"b": choice("true", "false")}),
+    "retry": Row("o"),
+    "retry.max_attempts": Row("i", {"i": choice("1", "100")}, ("0", "-1", "101", "-9223372036854775808")),
+    "retry.on": Row("a"),
+    "retry.on[]": Row("s", {"s": choice('"HostRebooted"', '"host"', '"transfer"', '"user"', '"limit"')},
+                      ('""', '"Host"', '"nothing"', '"spec"', '"SUCCEEDED"', '"host "')),
+    "retry.exit_codes": Row("a"),
+    "retry.exit_codes[]": Row("i", {"i": choice("1", "255")}, ("0", "-1", "256")),
+    "retry.backoff": Row("sir", DURATION, BAD_DURATIONS),
 }
 REQUIRED = ("inputs.*.source", "outputs.destination")
 # Known, and refused until a version can do them.
