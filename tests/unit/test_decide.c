@@ -421,7 +421,8 @@ TEST("a job that waited too long for a slot fails; one that has it is not asked"
 	CHECK_STEP(&f, STEP_NONE);
 }
 
-TEST("a job that was prepared too long is voided on its host before it is called failed")
+TEST("a job that was prepared too long is voided on its host before it is called "
+     "failed")
 {
 	struct job_facts f = ready_job();
 
