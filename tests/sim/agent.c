@@ -5,6 +5,7 @@
 
 #include "s3/digest.h"
 #include "sim.h"
+#include "util/clock.h"
 
 /* --- replies ---------------------------------------------------------------------- */
 
@@ -76,9 +77,9 @@ static void cmd_probe(struct packet *p)
 	}
 	machine_boot_id(m, m->boot, boot, sizeof(boot));
 	(void)buf_printf(&p->reply,
-			 "storeid %s\nboot %s\nnow 1\nuid 1000\nhome /\narch x86_64\n"
-			 "free_kb 1000000\ndocker none\ngpus %d\n",
-			 m->storeid, boot, m->gpus);
+			 "storeid %s\nboot %s\nnow %lld\nuid 1000\nhome /\n"
+			 "arch x86_64\nfree_kb 1000000\ndocker none\ngpus %d\n",
+			 m->storeid, boot, (long long)clock_wall_ms() / 1000, m->gpus);
 	agent_reply(p, "OK", NULL);
 }
 

@@ -77,7 +77,7 @@ static struct file *file_new(struct disk *disk, const char *name)
 	struct file *f = calloc(1, sizeof(*f));
 	cleanup_close int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
-	assert(f);
+	assert(f && fd >= 0);
 	f->name = strdup(name);
 	LIST_INSERT_HEAD(&disk->files, f, link);
 	return f;

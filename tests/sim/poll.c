@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sim.h"
+#include "util/clock.h"
 
 enum { FIRST, SECOND, LOGS };
 
@@ -122,7 +123,8 @@ static void finish(struct packet *p)
 
 	agent_begin_frame(p);
 	machine_boot_id(m, m->boot, boot, sizeof(boot));
-	(void)buf_printf(&p->reply, "now 1\nboot %s\nstoreid %s\n", boot, m->storeid);
+	(void)buf_printf(&p->reply, "now %lld\nboot %s\nstoreid %s\n",
+			 (long long)clock_wall_ms() / 1000, boot, m->storeid);
 	while ((spec = strsep(&rest, " "))) {
 		struct attempt *a = find_polled(m, spec);
 

@@ -50,7 +50,8 @@ shape() { # NAME: a program for bash
 			cat >r.py <<-'PY'
 				import os, signal, time
 				signal.signal(signal.SIGTERM, signal.SIG_IGN)
-				while True:
+				end = time.time() + 60 # should a test die before it
+				while time.time() < end:
 				    if os.fork():
 				        os._exit(0)
 				    os.setsid()
@@ -64,7 +65,8 @@ shape() { # NAME: a program for bash
 			cat >r.py <<-'PY'
 				import os, signal, time
 				signal.signal(signal.SIGTERM, signal.SIG_IGN)
-				while True:
+				end = time.time() + 60 # should a test die before it
+				while time.time() < end:
 				    if os.fork():
 				        os._exit(0)
 				    time.sleep(0.003)
