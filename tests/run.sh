@@ -74,6 +74,7 @@ count() { # NAME COMMAND...
         /^not ok / { bad++ }
         END { print n + bad }' "$logs/out")
     if [ $status != 0 ]; then
+        grep -E '^(FAIL|not ok|FAILED|ERROR)' "$logs/out" | head -n 100 || true
         tail -n 200 "$logs/out"
         [ "$f" != 0 ] || f=1
         p=${p:-0}

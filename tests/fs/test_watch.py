@@ -369,7 +369,7 @@ AS_NOBODY = """set -e
 mknod -m 666 $top/fuse c 10 229
 mount --bind $top/fuse /dev/fuse
 eval "$prepare"
-exec $within setpriv --reuid=65534 --regid=65534 --clear-groups python3 -c '
+exec $within setpriv --reuid=65534 --regid=65534 --clear-groups /usr/bin/python3 -c '
 import os, subprocess, sys
 sys.path.insert(0, os.environ["here"])
 from inotify import Inotify
