@@ -152,8 +152,8 @@ static void explain_upload(const struct job *job, enum job_reason reason,
 			out, "the outputs could not be uploaded (see transfer.log)");
 	}
 	(void)buf_printf(out,
-			 "; they are still on %s in ~/.jobfs/jobs/%s-%d/work/%s, and "
-			 "echo retry-upload > ctl tries again",
+			 "; echo retry-upload > ctl tries again; they are still on %s "
+			 "in ~/.jobfs/jobs/%s-%d/work/%s",
 			 r->attempt.host, r->key, r->attempt.n,
 			 job->run->spec->output_path);
 }

@@ -460,6 +460,8 @@ struct batch_order;
 /* What moves the job's data on its host; SPEC_ENGINE_AUTO: not known yet. */
 enum spec_engine urls_engine(const struct engine *e, const struct job *job);
 bool urls_tool_is_ready(const struct engine *e, const struct job *job);
+/* Can the host not move the data of such a run, by what is known of it? */
+bool urls_are_hindered(const struct host *host, const struct run *run);
 void urls_note_curl(struct host *host, const char *version);
 void urls_note_want(struct run *run, const char *text); /* "": nothing */
 void urls_note_begun(struct run *run, const struct frame_item *item);

@@ -127,8 +127,7 @@ static int rank(const struct host *host)
 /* Does it not answer, or can it not do what the job needs? */
 static bool is_in_trouble(const struct host *host, const struct run *run)
 {
-	return host->trouble_ms ||
-	       (host->s3_trouble[0] && !host->has_curl && run_needs_s3(run));
+	return host->trouble_ms || urls_are_hindered(host, run);
 }
 
 bool schedule_has_other(const struct engine *e, const struct job *job)

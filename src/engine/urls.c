@@ -87,6 +87,18 @@ bool urls_tool_is_ready(const struct engine *e, const struct job *job)
 	return false;
 }
 
+bool urls_are_hindered(const struct host *host, const struct run *run)
+{
+	enum spec_engine asked = engine_asked(host->engine, run->spec);
+
+	if (!host->s3_trouble[0] || !run_needs_s3(run) ||
+	    asked == SPEC_ENGINE_PRESIGNED) {
+		return false;
+	}
+	return asked == SPEC_ENGINE_AWS || !host->has_curl ||
+	       host->s3_reason != REASON_CLI_INSTALL_FAILED;
+}
+
 /* --- what the runner wants ------------------------------------------------------- */
 
 /* "download 1 0" */

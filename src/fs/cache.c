@@ -14,9 +14,8 @@
  * lives.
  *
  * Names that are there are remembered for a second: they go by a request of the kernel,
- * which then knows, or `error` and the like also by themselves; of these the notifier
- * tells, and whoever comes by a stale name is told ESTALE, at which the kernel looks it
- * up again. Only files beside spec.json are about to be renamed onto it, and spec.json
+ * which then knows. Not so `error` and the like, which go by themselves: the notifier
+ * tells of it, but later than the request is answered that made them go. Only files beside spec.json are about to be renamed onto it, and spec.json
  * may be renamed away: their names can mean another inode at once, and are never
  * remembered. Neither is that a name is not there: exit_code appears by itself.
  *
@@ -56,9 +55,14 @@ static bool may_become_another(const struct object *o)
 	       (object_is_user(o) && !object_is_in_files(o));
 }
 
+static bool may_go(const struct object *o)
+{
+	return o->node->exists != NULL;
+}
+
 double cache_entry_timeout(const struct object *o)
 {
-	return may_become_another(o) ? ASK_AGAIN : REMEMBER_S;
+	return may_become_another(o) || may_go(o) ? ASK_AGAIN : REMEMBER_S;
 }
 
 bool cache_keeps_content(const struct object *o)

@@ -51,7 +51,7 @@ def test_a_queued_job_is_cancelled_before_it_ran(start):
 
 @pytest.mark.parametrize("verb,words", [("explode", b"Invalid argument"),
                                         ("cancel please", b"Invalid argument"),
-                                        ("hold", b"not supported")])
+                                        ("sync", b"not supported")])
 def test_a_verb_that_is_none_is_refused(daemon, verb, words):
     daemon.submit("v", {"run": "sleep 1"})
     done = ctl(daemon, "v", verb)

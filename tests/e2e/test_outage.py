@@ -260,7 +260,8 @@ def clock(bed):
         touched.add(host)
         script = ('#!/bin/sh\n[ "$*" = +%s ] || exec /bin/date "$@"\n'
                   f'echo $(($(/bin/date +%s) + {seconds}))\n')
-        bed.bed("in", host, "sh", "-c", "cat >/usr/local/bin/date; chmod 755 /usr/local/bin/date",
+        bed.bed("in", host, "sh", "-c", "mkdir -p /usr/local/bin; cat >/usr/local/bin/date; "
+                "chmod 755 /usr/local/bin/date",
                 input=script.encode())
 
     yield set_off
@@ -297,7 +298,7 @@ def test_a_host_that_cannot_move_data_is_set_aside_for_one_that_can(bed, start, 
     bed.on("fresh", "rm", "-rf", ".jobfs")  # it has no AWS CLI, and gets none
     clock("gpu2", 960)
     daemon = start(hosts={"fresh": {"slots": 8}, "gpu2": {"slots": 7}, "gpu1": {"slots": 1}},
-                   aws={"install_url": f"http://{bed.ip['s3']}:9/no.zip"})
+                   s3={"engine": "aws"}, aws={"install_url": f"http://{bed.ip['s3']}:9/no.zip"})
     for i in range(4):
         daemon.submit(f"a{i}", {"inputs": {"x": "clock/in"}, "run": "true"})
     for i in range(4):

@@ -33,8 +33,9 @@ def test_a_job_is_tried_again_when_its_spec_names_the_exit_code(bed, daemon):
     assert (first / "exit_code").read_text() == "1\n" and (second / "exit_code").read_text() == "0\n"
     assert json.loads((first / "status.json").read_text())["reason"] == "NonZeroExit"
     assert json.loads((second / "status.json").read_text())["state"] == "SUCCEEDED"
+    key = daemon.json("again")["id"]
     wait_for("the host to forget both", lambda: not bed.on(
-        host, "sh", "-c", "ls -d ~/.jobfs/jobs/*/work 2>/dev/null; true").strip())
+        host, "sh", "-c", f"ls -d ~/.jobfs/jobs/{key}-*/work 2>/dev/null; true").strip())
 
 
 def test_a_user_error_is_not_tried_again_by_itself(daemon):
@@ -78,7 +79,7 @@ def test_outputs_that_could_not_be_uploaded_are_uploaded_by_retry_upload(bed, da
     daemon.wait("late", ("RUNNING",))
     host = daemon.json("late")["host"]
     work = f"~/.jobfs/jobs/{daemon.json('late')['id']}-1/work"
-    bed.bed("hole", host, "s3")
+    bed.bed("refuse", host, "s3", "80")
     try:
         bed.on(host, "sh", "-c", f"touch {work}/go")
         daemon.wait("late", ("FAILED",), 300)
