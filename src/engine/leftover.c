@@ -1,8 +1,8 @@
 /* Attempts that their hosts have still to forget, although their job went on without
  * them: it was tried again, it was removed, or its host was given up. What may live is
  * ended first, so that a host that comes back after days runs nothing that nobody
- * waits for. The list is on disk; a host is asked when it answers anyway, and once a
- * minute. */
+ * waits for. The list is on disk; a host that does not answer is looked for now and
+ * then, and asked as soon as it does. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +14,7 @@
 enum {
 	VERB_TIMEOUT_MS = 60000,
 	RETRY_MS = 60000,
+	RETRY_HOST_MS = 15000, /* to find it */
 	ENDING_MS = 2000, /* how long an end may take after the cancel was answered */
 	REPLY_MAX = 1 << 20,
 };
@@ -24,6 +25,7 @@ struct leftover {
 	bool is_new;	 /* of this turn */
 	bool is_over;	 /* in this turn */
 	bool was_killed; /* its cancel was answered */
+	bool waits_for_host;
 	int64_t wake_at;
 	TAILQ_ENTRY(leftover) link;
 };
@@ -184,15 +186,18 @@ void leftovers_advance(struct engine *e)
 	TAILQ_FOREACH(l, &e->leftovers, link)
 	{
 		struct host *host = host_find(e, l->row.host);
+		bool is_ready = host && host->state == HOST_READY;
+		bool is_due = l->wake_at <= now || (l->waits_for_host && is_ready);
 
-		if (l->is_busy || l->is_new || l->is_over || l->wake_at > now) {
+		if (l->is_busy || l->is_new || l->is_over || !is_due) {
 			continue;
 		}
-		if (host && host->state == HOST_READY) {
+		l->waits_for_host = !is_ready;
+		if (is_ready) {
 			ask(e, host, l);
 			continue;
 		}
-		l->wake_at = now + RETRY_MS;
+		l->wake_at = now + RETRY_HOST_MS;
 		if (host) {
 			host_prepare(e, host);
 		}
