@@ -134,6 +134,20 @@ static int keep_row(struct engine *e, const struct job_record *r)
 	return error;
 }
 
+/* outputs.jsonl lists those of one attempt. */
+static int drop_outputs(struct engine *e, struct job_record *r)
+{
+	struct job_gap all = { 0, r->stream_size[STREAM_OUTPUTS] };
+	struct err err = ERR_INIT;
+	int error = store_trim(e->store, r->id, STREAM_OUTPUTS, &all, &err);
+
+	if (error < 0) {
+		engine_fail_turn(e, error, &err);
+	}
+	r->stream_size[STREAM_OUTPUTS] = 0;
+	return error;
+}
+
 static int forget_run(struct engine *e, struct job *job)
 {
 	struct spec *spec = steal_ptr(&job->run->spec);
@@ -155,7 +169,7 @@ int attempt_again(struct engine *e, struct job *job, int64_t wait_ms, const char
 		return -ENOMEM;
 	}
 	leftover_add(e, job);
-	if (keep_row(e, r) < 0) {
+	if (keep_row(e, r) < 0 || drop_outputs(e, r) < 0) {
 		return e->turn_error;
 	}
 	schedule_release(e, job);

@@ -27,6 +27,8 @@ def test_a_job_is_tried_again_when_its_spec_names_the_exit_code(bed, daemon):
     host = daemon.json("again")["host"]
     assert daemon.read("again", "log") == f"attempt 1\n==> attempt 2 on {host} <==\nattempt 2\n"
     assert daemon.json("again")["attempt"] == 2
+    outputs = [json.loads(line) for line in daemon.read("again", "outputs.jsonl").splitlines()]
+    assert [o.get("key") for o in outputs] == ["retry/again/n", None] and outputs[1]["complete"]
     first, second = (daemon.job("again") / "attempts" / n for n in "12")
     assert sorted(p.name for p in (daemon.job("again") / "attempts").iterdir()) == ["1", "2"]
     assert (first / "log").read_text() == "attempt 1\n" and (second / "log").read_text() == "attempt 2\n"
