@@ -15,9 +15,10 @@
  *
  * Names that are there are remembered for a second: they go by a request of the kernel,
  * which then knows. Not so `error` and the like, which go by themselves: the notifier
- * tells of it, but later than the request is answered that made them go. Only files beside spec.json are about to be renamed onto it, and spec.json
- * may be renamed away: their names can mean another inode at once, and are never
- * remembered. Neither is that a name is not there: exit_code appears by itself.
+ * tells of it, but later than the request is answered that made them go. Only files
+ * beside spec.json are about to be renamed onto it, and spec.json may be renamed away:
+ * their names can mean another inode at once, and are never remembered. Neither is that
+ * a name is not there: exit_code appears by itself.
  *
  * Contents are kept of logs of jobs that have ended. Should one be retried, its log
  * grows, which takes the attributes back, and the kernel drops what it read when it
