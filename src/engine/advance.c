@@ -14,7 +14,7 @@
 enum {
 	RETRY_FIRST_MS = 500,
 	RETRY_MAX_MS = 15000,
-	RETRY_ACK_MS = 60000,
+	RETRY_HOST_MS = 15000, /* to find the host of a job that is over */
 	STEPS_MAX = 32, /* of one job in one turn */
 };
 
@@ -162,7 +162,7 @@ static void step_wait_host(struct engine *e, struct job *job)
 	}
 	host_prepare(e, host);
 	if (job_state_is_final(job_get(job)->state)) {
-		run->wake_at = clock_ms() + RETRY_ACK_MS;
+		run->wake_at = clock_ms() + RETRY_HOST_MS;
 		return;
 	}
 	if (run->host_since > 0 && host->failed_at >= run->host_since &&

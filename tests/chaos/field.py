@@ -107,7 +107,8 @@ class Supervised(Daemon):
         self.lock = threading.RLock()
         self.small_disk = small_disk
         self.more_environment = more_environment or {}
-        self.on_death = on_death or (lambda: None)  # before it is started again
+        self.on_death = on_death or (lambda daemon: None)  # before it is started again
+        self.was_up = False
         super().__init__(bed, **options)
 
     def make_directories(self):
@@ -125,6 +126,13 @@ class Supervised(Daemon):
         run("mount", "-o", "remount,ro", place)
 
     def start(self):
+        """The first one may end at its start too."""
+        if self.was_up:
+            self.start_once()
+        else:
+            self.start_until_up()
+
+    def start_once(self):
         if not (self.dir / "state").exists():
             self.make_directories()
         self.environment = {k: v for k, v in self.environment.items() if "FAILPOINT" not in k}
@@ -138,7 +146,8 @@ class Supervised(Daemon):
         end = time.monotonic() + seconds
         while True:
             try:
-                self.start()
+                self.start_once()
+                self.was_up = True
                 return
             except AssertionError:
                 if self.process.poll() is None or time.monotonic() > end:
@@ -148,7 +157,7 @@ class Supervised(Daemon):
 
     def note_end(self):
         self.ends.append((time.time(), self.process.returncode))
-        self.on_death()
+        self.on_death(self)
 
     def look_after(self):
         """Starts it again if it has ended by itself."""
