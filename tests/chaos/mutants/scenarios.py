@@ -51,7 +51,7 @@ class Stage:
         self.jobs = []
         self.keeper = Keeper(self.daemon)
 
-    def note_death(self):
+    def note_death(self, _=None):
         """The daemon died of itself; the next one is about to start."""
         self.journal.add("kill-daemon")
         self.lives -= 1
@@ -151,7 +151,7 @@ def killed_before_commits(bed, directory):
         failpoint = {"JOBFS_FAILPOINT": f"turn.commit:{n}:run",
                      "JOBFS_FAILPOINT_COMMAND": str(command)}
         with stage(bed, directory, failpoint, hosts={"gpu1": {"slots": 2}}) as s:
-            s.daemon.on_death = lambda s=s: (s.note_death(), move(s))
+            s.daemon.on_death = lambda _, s=s: (s.note_death(), move(s))
             s.submit(f"commit{n}")
             yield s.facts()
 
@@ -227,7 +227,7 @@ def name_moved(bed, directory):
     """A daemon dies after a launch; for the next one the host's name is another machine's."""
     failpoint = {"JOBFS_FAILPOINT": "call.answered.launch:1:kill"}
     with stage(bed, directory, failpoint) as s:
-        def move_name():
+        def move_name(_):
             s.note_death()
             s.journal.add("move-host", host="gpu1")
             s.daemon.config["hosts"] = {"gpu1": {"slots": 4, "address": bed.ip["gpu2"],
