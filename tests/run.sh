@@ -149,7 +149,7 @@ step_chaos() {
     build_asan && JOBFS=$build/asan/src/jobfs count "chaos, the kill loop" \
         "$here/chaos/run" --jobs 300 --kills 100
     build_failpoints && JOBFS=$build/failpoints/src/jobfs count "chaos, failpoints" \
-        "$here/chaos/failpoints" --part 1/4
+        "$here/chaos/failpoints" --part 1/8
 }
 step_examples() {
     build_plain

@@ -3,7 +3,9 @@ thing in them was made wrong."""
 
 import copy
 import json
+import sys
 import unittest
+from pathlib import Path
 
 import checker
 import workload
@@ -221,6 +223,15 @@ class Checker(unittest.TestCase):
 
     def test_tells_what_was_seen_on_the_way(self):
         self.edit("was SUCCEEDED, then", surprises=["j: was SUCCEEDED, then RUNNING"])
+
+
+def test_every_planted_bug_still_has_its_place_in_the_source():
+    sys.path.insert(0, str(Path(__file__).resolve().parent / "mutants"))
+    from table import MUTANTS  # noqa: E402, PLC0415
+    top = Path(__file__).resolve().parents[2]
+    lost = [(m.name, name) for m in MUTANTS for name, before, _ in m.edits
+            if (top / name).read_text().count(before) != 1]
+    assert len(MUTANTS) >= 8 and not lost
 
 
 if __name__ == "__main__":

@@ -67,25 +67,23 @@ MUTANTS = [
            ("src/agent/verb.sh", """\
 	first_line exit "$a/exit"
 	first_line end "$a/end"
-}
-""", """\
+	# made before""", """\
 	[ -z "$r_results" ] || echo "$r_results"
-}
-""")),
+	# made before""")),
     Mutant("another attempt when the launch is not answered", "late_launch",
            ("src/engine/step.c", """\
 		if (job) {
 			job->run->is_polled = false;
 			poll_soon(job);
 		}
-		verb_failed(e, host, job, "start", reply);
+		step_failed(e, host, job, "start", reply);
 """, """\
 		if (job && reply->fault != REMOTE_OK && job_edit(e, job)) {
 			job->working->attempt.n++;
 			job->run->payload = payload_free(job->run->payload);
 			job->run->payload_sent = false;
 		}
-		verb_failed(e, host, job, "start", reply);
+		step_failed(e, host, job, "start", reply);
 """)),
     Mutant("the end of the channel is the end of the answer", "agent_killed_at_ack",
            ("src/job/frame.c", """\
