@@ -148,13 +148,13 @@ static int drop_outputs(struct engine *e, struct job_record *r)
 	return error;
 }
 
+/* A task may still read the spec of the old one. */
 static int forget_run(struct engine *e, struct job *job)
 {
-	struct spec *spec = steal_ptr(&job->run->spec);
 	int r;
 
 	run_detach(e, job);
-	r = run_attach(e, job, spec);
+	r = run_attach_stored(e, job);
 	if (r < 0) {
 		engine_fail_turn(e, r, NULL);
 	}

@@ -15,7 +15,7 @@
 struct inspect_task {
 	struct task task;
 	const struct s3_ops *s3;
-	struct spec *spec; /* borrowed from the job's run, which waits for the task */
+	struct spec *spec; /* borrowed from the run that asks */
 	struct s3_credentials credentials;
 	struct s3_place place; /* without its bucket */
 	enum s3_fault fault;
@@ -52,6 +52,19 @@ static enum job_reason fault_reason(enum s3_fault fault, enum job_reason otherwi
 	return otherwise;
 }
 
+static void task_free(struct inspect_task *t)
+{
+	free(t->bytes);
+	buf_fini(&t->lines);
+	task_fini(&t->task);
+	free(t);
+}
+
+static void task_drop(struct event *event)
+{
+	task_free((struct inspect_task *)event);
+}
+
 static struct inspect_task *task_new(struct engine *e, struct job *job)
 {
 	struct inspect_task *t = calloc(1, sizeof(*t));
@@ -61,7 +74,7 @@ static struct inspect_task *task_new(struct engine *e, struct job *job)
 		engine_fail_turn(e, -ENOMEM, NULL);
 		return NULL;
 	}
-	t->task.job = job_get(job)->id;
+	t->task.event.drop = task_drop;
 	t->s3 = e->ports.s3;
 	t->spec = job->run->spec;
 	t->credentials = (struct s3_credentials){ .access_key = s->access_key,
@@ -69,38 +82,6 @@ static struct inspect_task *task_new(struct engine *e, struct job *job)
 						  .session_token = s->session_token };
 	run_get_place(e, t->spec, NULL, &t->place);
 	return t;
-}
-
-static void task_free(struct inspect_task *t)
-{
-	free(t->bytes);
-	buf_fini(&t->lines);
-	free(t);
-}
-
-static void task_drop(struct event *event)
-{
-	task_free((struct inspect_task *)event);
-}
-
-static void task_submit(struct engine *e, struct job *job, struct inspect_task *t)
-{
-	t->task.event.drop = task_drop;
-	job->run->is_busy = true;
-	STAILQ_INSERT_TAIL(&e->tasks, &t->task, link);
-}
-
-/* The job that asked, if it still waits for this answer. */
-static struct job *task_job(struct engine *e, const struct inspect_task *t)
-{
-	struct job *job = table_get(e, t->task.job);
-
-	if (!job || !job->run || job->run->spec != t->spec) {
-		return NULL;
-	}
-	job->run->is_busy = false;
-	job_wake(e, job);
-	return job;
 }
 
 /* Splits "s3://bucket/prefix"; the bucket is the caller's. */
@@ -270,7 +251,7 @@ static void run_inputs(struct task *task, struct s3_client *s3)
 static void handle_inputs(struct engine *e, struct event *event)
 {
 	struct inspect_task *t = (struct inspect_task *)event;
-	struct job *job = task_job(e, t);
+	struct job *job = task_job(e, &t->task);
 
 	if (job && t->error.code < 0) {
 		job_step_failed(e, job, t->reason,
@@ -304,7 +285,7 @@ void inspect_inputs(struct engine *e, struct job *job)
 		t->destination = job->run->destination;
 		t->task.event.handle = handle_inputs;
 		t->task.run = run_inputs;
-		task_submit(e, job, t);
+		task_queue(e, job, &t->task);
 	}
 }
 
@@ -434,7 +415,7 @@ static void note_outputs(struct engine *e, struct job *job,
 static void handle_outputs(struct engine *e, struct event *event)
 {
 	struct inspect_task *t = (struct inspect_task *)event;
-	struct job *job = task_job(e, t);
+	struct job *job = task_job(e, &t->task);
 
 	if (job && t->error.code == 0 && job->run->n_lost > 0) {
 		char text[ERR_TEXT_MAX];
@@ -473,5 +454,5 @@ void inspect_outputs(struct engine *e, struct job *job)
 	t->destination = job->run->destination;
 	t->manifest = &job->run->manifest;
 	urls_order(e, job, &t->uploads);
-	task_submit(e, job, t);
+	task_queue(e, job, &t->task);
 }

@@ -56,7 +56,9 @@ void request_answer(struct engine *e, struct request *request, int result, int64
 struct task {
 	struct event event;				      /* how it comes back */
 	void (*run)(struct task *task, struct s3_client *s3); /* worker's thread */
-	int64_t job; /* whose run is busy with it */
+	/* by task_queue() */
+	int64_t job;
+	struct run *asker; /* a reference */
 	STAILQ_ENTRY(task) link;
 };
 STAILQ_HEAD(task_list, task);
@@ -89,6 +91,7 @@ struct log_source {
 struct payload; /* what is sent to the host, engine/payload.c */
 /* What is known of an active job and need not survive: it is learned again. */
 struct run {
+	int refs; /* the job's, and one of each task; engine's thread only */
 	int64_t id; /* of this process: an answer belongs to the run that asked */
 	struct spec *spec;
 	char *destination;    /* s3:// with {job} and {id} replaced; NULL: no outputs */
@@ -305,6 +308,8 @@ int run_attach(struct engine *e, struct job *job, struct spec *spec);
  * checked again, since the configuration may have changed. */
 int run_attach_stored(struct engine *e, struct job *job);
 void run_detach(struct engine *e, struct job *job);
+struct run *run_ref(struct run *run);
+struct run *run_unref(struct run *run); /* NULL is fine */
 /* Is the job under way, or has its host still to be told that it is over? */
 bool run_is_needed(const struct job_record *r);
 /* Forgets what was learned, after a turn that did not happen. */
@@ -317,6 +322,13 @@ int64_t run_grace_ms(const struct engine *e, const struct run *run);
 bool run_has_logs(const struct job *job);
 void run_get_place(const struct engine *e, const struct spec *spec, const char *bucket,
 		   struct s3_place *ret_place);
+
+/* engine/task.c */
+/* For after this turn's commit; the run is busy until task_job(). */
+void task_queue(struct engine *e, struct job *job, struct task *task);
+/* Once: the job that asked, awake, if it still waits for this answer; or NULL. */
+struct job *task_job(struct engine *e, const struct task *task);
+void task_fini(struct task *task);
 
 /* engine/advance.c: decides and takes the next step of a job */
 void job_advance(struct engine *e, struct job *job);

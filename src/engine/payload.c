@@ -67,7 +67,7 @@ const char *payload_digest(const struct payload *p)
 struct payload_task {
 	struct task task;
 	struct store *store;
-	struct spec *spec; /* borrowed from the job's run, which waits for the task */
+	struct spec *spec; /* borrowed from the run that asks */
 	struct buf vars;   /* plan_vars */
 	struct payload *payload;
 	struct err error;
@@ -308,24 +308,21 @@ static void drop_task(struct event *event)
 
 	(void)payload_free(t->payload);
 	buf_fini(&t->vars);
+	task_fini(&t->task);
 	free(t);
 }
 
 static void handle_task(struct engine *e, struct event *event)
 {
 	struct payload_task *t = (struct payload_task *)event;
-	struct job *job = table_get(e, t->task.job);
+	struct job *job = task_job(e, &t->task);
 
-	if (job && job->run && job->run->spec == t->spec) {
-		job->run->is_busy = false;
-		if (t->error.code < 0) {
-			job_step_failed(e, job, REASON_INTERNAL, 0, t->error.text);
-		} else {
-			job_step_done(job);
-			(void)payload_free(job->run->payload);
-			job->run->payload = steal_ptr(&t->payload);
-		}
-		job_wake(e, job);
+	if (job && t->error.code < 0) {
+		job_step_failed(e, job, REASON_INTERNAL, 0, t->error.text);
+	} else if (job) {
+		job_step_done(job);
+		(void)payload_free(job->run->payload);
+		job->run->payload = steal_ptr(&t->payload);
 	}
 	drop_task(event);
 }
@@ -385,12 +382,10 @@ void payload_prepare(struct engine *e, struct job *job)
 	t->task.event.handle = handle_task;
 	t->task.run = run_task;
 	t->store = e->store;
-	t->task.job = job_get(job)->id;
 	t->task.event.drop = drop_task;
 	t->spec = job->run->spec;
 	t->payload = p;
-	job->run->is_busy = true;
-	STAILQ_INSERT_TAIL(&e->tasks, &t->task, link);
+	task_queue(e, job, &t->task);
 }
 
 int payload_attach(struct payload *p, struct remote_call *remote)

@@ -10,9 +10,15 @@
 
 enum { RETRY_WAIT_MAX_MS = 3600000 };
 
-static struct run *run_free(struct run *run)
+struct run *run_ref(struct run *run)
 {
-	if (!run) {
+	run->refs++;
+	return run;
+}
+
+struct run *run_unref(struct run *run)
+{
+	if (!run || --run->refs > 0) {
 		return NULL;
 	}
 	(void)spec_free(run->spec);
@@ -65,10 +71,11 @@ int run_attach(struct engine *e, struct job *job, struct spec *spec)
 		(void)spec_free(spec);
 		return -ENOMEM;
 	}
+	run->refs = 1;
 	run->id = ++e->last_run;
 	run->spec = spec;
 	if (run_set_destination(run, job_get(job)) < 0) {
-		(void)run_free(run);
+		(void)run_unref(run);
 		return -ENOMEM;
 	}
 	job->run = run;
@@ -106,7 +113,7 @@ void run_detach(struct engine *e, struct job *job)
 {
 	if (job->run) {
 		TAILQ_REMOVE(&e->running, job, run_link);
-		job->run = run_free(job->run);
+		job->run = run_unref(job->run);
 	}
 }
 

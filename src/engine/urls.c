@@ -141,7 +141,6 @@ void urls_note_begun(struct run *run, const struct frame_item *item)
 struct urls_task {
 	struct task task;
 	struct batch_order order;
-	struct spec *spec; /* whose run it was */
 	int64_t n;	   /* of the want */
 	struct buf text;
 	enum s3_fault fault;
@@ -154,6 +153,7 @@ static void task_free(struct urls_task *t)
 		explicit_bzero(t->text.data, t->text.capacity);
 	}
 	buf_fini(&t->text);
+	task_fini(&t->task);
 	free(t);
 }
 
@@ -196,27 +196,11 @@ static void submit(struct engine *e, struct job *job,
 	if (!job->run->want.is_outputs) {
 		t->order.destination = NULL;
 	}
-	t->spec = job->run->spec;
 	t->n = job->run->want.n;
-	t->task.job = job_get(job)->id;
 	t->task.run = run;
 	t->task.event.handle = handle;
 	t->task.event.drop = task_drop;
-	job->run->is_busy = true;
-	STAILQ_INSERT_TAIL(&e->tasks, &t->task, link);
-}
-
-/* The job that asked, if it still waits for this answer. */
-static struct job *task_job(struct engine *e, const struct urls_task *t)
-{
-	struct job *job = table_get(e, t->task.job);
-
-	if (!job || !job->run || job->run->spec != t->spec) {
-		return NULL;
-	}
-	job->run->is_busy = false;
-	job_wake(e, job);
-	return job;
+	task_queue(e, job, &t->task);
 }
 
 static void run_make(struct task *task, struct s3_client *s3)
@@ -229,7 +213,7 @@ static void run_make(struct task *task, struct s3_client *s3)
 static void handle_made(struct engine *e, struct event *event)
 {
 	struct urls_task *t = (struct urls_task *)event;
-	struct job *job = task_job(e, t);
+	struct job *job = task_job(e, &t->task);
 
 	if (job && t->fault == S3_OK && job->run->want.n == t->n) {
 		urls_forget(job->run);
@@ -308,7 +292,7 @@ static void run_abort(struct task *task, struct s3_client *s3)
 static void handle_aborted(struct engine *e, struct event *event)
 {
 	struct urls_task *t = (struct urls_task *)event;
-	struct job *job = task_job(e, t);
+	struct job *job = task_job(e, &t->task);
 
 	if (job && s3_fault_may_pass(t->fault) && job->run->tries < 5) {
 		job_retry_later(job);
