@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "job/address.h"
 #include "job/manifest.h"
 #include "s3/multipart.h"
 #include "s3/sign.h"
@@ -405,21 +406,11 @@ static enum s3_fault add_output(struct batch *b, const char *prefix,
 	return S3_OK;
 }
 
-/* "s3://bucket/prefix"; the bucket is the caller's. */
-static char *split_destination(const char *uri, const char **ret_prefix)
-{
-	const char *bucket = uri + strlen("s3://");
-	size_t len = strcspn(bucket, "/");
-
-	*ret_prefix = bucket[len] ? bucket + len + 1 : "";
-	return strndup(bucket, len);
-}
-
 static enum s3_fault add_outputs(struct batch *b, struct manifest_list *list,
 				 int64_t *ret_next)
 {
 	const char *prefix;
-	cleanup_free char *bucket = split_destination(b->order->destination, &prefix);
+	cleanup_free char *bucket = address_split(b->order->destination, &prefix);
 	enum s3_fault fault = S3_OK;
 	size_t k;
 
@@ -516,7 +507,7 @@ static enum s3_fault end_upload(const struct batch_order *order, struct s3_clien
 				const char *begun, int64_t size, struct err *e)
 {
 	const char *prefix, *path = strchr(begun, ' ') + 1;
-	cleanup_free char *bucket = split_destination(order->destination, &prefix);
+	cleanup_free char *bucket = address_split(order->destination, &prefix);
 	cleanup_free char *id = strndup(begun, strcspn(begun, " "));
 	cleanup_buf struct buf key = BUF_INIT;
 	struct s3_place place = order->place;

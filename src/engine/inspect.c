@@ -7,6 +7,7 @@
 
 #include "engine/batch.h"
 #include "engine/internal.h"
+#include "job/address.h"
 #include "job/manifest.h"
 #include "job/path.h"
 #include "util/failpoint.h"
@@ -82,16 +83,6 @@ static struct inspect_task *task_new(struct engine *e, struct job *job)
 						  .session_token = s->session_token };
 	run_get_place(e, t->spec, NULL, &t->place);
 	return t;
-}
-
-/* Splits "s3://bucket/prefix"; the bucket is the caller's. */
-static char *split_uri(const char *uri, const char **ret_prefix)
-{
-	const char *bucket = uri + strlen("s3://");
-	const char *slash = strchr(bucket, '/');
-
-	*ret_prefix = slash ? slash + 1 : "";
-	return strndup(bucket, slash ? (size_t)(slash - bucket) : strlen(bucket));
 }
 
 /* --- inputs ---------------------------------------------------------------------- */
@@ -215,7 +206,7 @@ static int check_destination(struct inspect_task *t, struct s3_client *s3)
 {
 	struct s3_place place = t->place;
 	struct s3_listing listing = { .page_size = 1, .each = stop_at_once };
-	cleanup_free char *bucket = split_uri(t->destination, &listing.prefix);
+	cleanup_free char *bucket = address_split(t->destination, &listing.prefix);
 
 	if (!bucket) {
 		return err_set(&t->error, -ENOMEM, "no memory");
@@ -343,7 +334,7 @@ static int check_outputs(struct inspect_task *t, struct s3_client *s3)
 	int r;
 
 	FAILPOINT("s3.outputs");
-	bucket = split_uri(t->destination, &prefix);
+	bucket = address_split(t->destination, &prefix);
 	place.bucket = bucket;
 	scan.prefix_len = strlen(prefix);
 	r = manifest_parse(buf_text(t->manifest), t->manifest->len, &scan.list);

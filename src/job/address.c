@@ -138,3 +138,12 @@ const char *address_base_name(const struct address *address)
 
 	return slash ? slash + 1 : address->key;
 }
+
+char *address_split(const char *uri, const char **ret_key)
+{
+	const char *bucket = uri + strlen(scheme);
+	size_t len = strcspn(bucket, "/");
+
+	*ret_key = bucket[len] ? bucket + len + 1 : "";
+	return strndup(bucket, len);
+}

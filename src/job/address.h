@@ -26,5 +26,9 @@ int address_parse(const char *text, const char *default_bucket,
  */
 bool address_is_prefix(const struct address *address);
 
+/* Of an address that is written out and right, "s3://bucket/key": the bucket is the
+ * caller's (NULL: no memory), the key is borrowed from it, "" for none. */
+char *address_split(const char *uri, const char **ret_key);
+
 /* The part of the key behind its last slash. */
 const char *address_base_name(const struct address *address);

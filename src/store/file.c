@@ -67,57 +67,29 @@ int store_delete_file(struct store *s, int64_t id, struct err *e)
 	return store_run(&s->writer, statement, e);
 }
 
-/* Steps a query of at most one row and gives the reader back. */
-static int get_one(struct store *s, struct store_connection *c, sqlite3_stmt *row,
-		   struct store_file *ret)
+static int take_file(sqlite3_stmt *row, void *arg)
 {
-	int r = -EIO;
-
-	switch (sqlite3_step(row)) {
-	case SQLITE_ROW:
-		load_file(row, ret);
-		r = 0;
-		break;
-	case SQLITE_DONE:
-		r = -ENOENT;
-		break;
-	}
-	(void)sqlite3_reset(row);
-	store_reader_put(s, c);
-	return r;
-}
-
-/* A reader with the statement prepared; *ret_row is NULL and nothing held on failure.
- */
-static struct store_connection *query(struct store *s, enum store_sql which,
-				      sqlite3_stmt **ret_row)
-{
-	struct store_connection *c = store_reader_get(s);
-
-	*ret_row = c ? store_prepare(s, c, which, NULL) : NULL;
-	if (c && !*ret_row) {
-		store_reader_put(s, c);
-	}
-	return c;
+	load_file(row, arg);
+	return 0;
 }
 
 int store_get_file(struct store *s, int64_t id, struct store_file *ret_file)
 {
 	sqlite3_stmt *row;
-	struct store_connection *c = query(s, SQL_GET_FILE, &row);
+	struct store_connection *c = store_query(s, SQL_GET_FILE, &row);
 
 	if (!row) {
 		return -EIO;
 	}
 	(void)sqlite3_bind_int64(row, 1, id);
-	return get_one(s, c, row, ret_file);
+	return store_get_one(s, c, row, take_file, ret_file);
 }
 
 int store_find_file(struct store *s, int64_t job, int64_t parent, const char *name,
 		    struct store_file *ret_file)
 {
 	sqlite3_stmt *row;
-	struct store_connection *c = query(s, SQL_FIND_FILE, &row);
+	struct store_connection *c = store_query(s, SQL_FIND_FILE, &row);
 
 	if (!row) {
 		return -EIO;
@@ -125,7 +97,7 @@ int store_find_file(struct store *s, int64_t job, int64_t parent, const char *na
 	(void)sqlite3_bind_int64(row, 1, job);
 	(void)sqlite3_bind_int64(row, 2, parent);
 	(void)sqlite3_bind_text(row, 3, name, -1, SQLITE_STATIC);
-	return get_one(s, c, row, ret_file);
+	return store_get_one(s, c, row, take_file, ret_file);
 }
 
 /* Hands out the rows and gives the reader back. */
@@ -149,7 +121,7 @@ int store_list_files(struct store *s, int64_t job, int64_t parent, int64_t after
 		     int (*each)(void *arg, const struct store_file *file), void *arg)
 {
 	sqlite3_stmt *row;
-	struct store_connection *c = query(s, SQL_LIST_FILES, &row);
+	struct store_connection *c = store_query(s, SQL_LIST_FILES, &row);
 
 	if (!row) {
 		return -EIO;
@@ -165,7 +137,7 @@ int store_list_job_files(struct store *s, int64_t job,
 			 void *arg)
 {
 	sqlite3_stmt *row;
-	struct store_connection *c = query(s, SQL_LIST_FILES_OF_JOB, &row);
+	struct store_connection *c = store_query(s, SQL_LIST_FILES_OF_JOB, &row);
 
 	if (!row) {
 		return -EIO;
@@ -179,7 +151,7 @@ int store_list_user_files(struct store *s, uid_t uid,
 			  void *arg)
 {
 	sqlite3_stmt *row;
-	struct store_connection *c = query(s, SQL_LIST_FILES_OF_USER, &row);
+	struct store_connection *c = store_query(s, SQL_LIST_FILES_OF_USER, &row);
 
 	if (!row) {
 		return -EIO;
@@ -191,7 +163,7 @@ int store_list_user_files(struct store *s, uid_t uid,
 int store_sum_specs(struct store *s, uid_t uid, int64_t *ret_bytes)
 {
 	sqlite3_stmt *row;
-	struct store_connection *c = query(s, SQL_SUM_SPECS, &row);
+	struct store_connection *c = store_query(s, SQL_SUM_SPECS, &row);
 	int r = -EIO;
 
 	if (!row) {

@@ -80,6 +80,16 @@ int store_error(const struct store_connection *c, struct err *e);
 struct store_connection *store_reader_get(struct store *s);
 void store_reader_put(struct store *s, struct store_connection *c);
 
+/* store/query.c */
+/* A reader with the statement prepared; *ret_row is NULL and nothing held on failure.
+ */
+struct store_connection *store_query(struct store *s, enum store_sql which,
+				     sqlite3_stmt **ret_row);
+/* Steps a query of at most one row, which take() gets, and gives the reader back. What
+ * take() returned; -ENOENT: there is no row. */
+int store_get_one(struct store *s, struct store_connection *c, sqlite3_stmt *row,
+		  int (*take)(sqlite3_stmt *row, void *arg), void *arg);
+
 /* Takes STATE_DIR/lock; -EBUSY: another daemon has it, by its pid. */
 int store_lock(const char *state_dir, int *ret_fd, struct err *e);
 /* Has the log of the writer checkpointed, and warns when it grows. */

@@ -411,12 +411,12 @@ int store_put_attempt(struct store *s, const struct job_record *record, struct e
 		       record, e);
 }
 
-static int load_attempt(sqlite3_stmt *row, struct job_record *r)
+static int take_attempt(sqlite3_stmt *row, void *arg)
 {
 	int error = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(attempt_columns) && error == 0; i++) {
-		error = load_column(row, (int)i, &attempt_columns[i], r);
+		error = load_column(row, (int)i, &attempt_columns[i], arg);
 	}
 	return error;
 }
@@ -424,27 +424,21 @@ static int load_attempt(sqlite3_stmt *row, struct job_record *r)
 int store_get_attempt(struct store *s, int64_t job, int n,
 		      struct job_record **ret_record)
 {
-	struct store_connection *c = store_reader_get(s);
-	sqlite3_stmt *row = c ? store_prepare(s, c, SQL_GET_ATTEMPT, NULL) : NULL;
 	cleanup_record struct job_record *record = job_record_new();
-	int r = record ? -EIO : -ENOMEM;
+	struct store_connection *c;
+	sqlite3_stmt *row;
+	int r;
 
-	if (row && record) {
-		(void)sqlite3_bind_int64(row, 1, job);
-		(void)sqlite3_bind_int64(row, 2, n);
-		switch (sqlite3_step(row)) {
-		case SQLITE_ROW:
-			r = load_attempt(row, record);
-			break;
-		case SQLITE_DONE:
-			r = -ENOENT;
-			break;
-		}
-		(void)sqlite3_reset(row);
+	if (!record) {
+		return -ENOMEM;
 	}
-	if (c) {
-		store_reader_put(s, c);
+	c = store_query(s, SQL_GET_ATTEMPT, &row);
+	if (!row) {
+		return -EIO;
 	}
+	(void)sqlite3_bind_int64(row, 1, job);
+	(void)sqlite3_bind_int64(row, 2, n);
+	r = store_get_one(s, c, row, take_attempt, record);
 	if (r == 0) {
 		*ret_record = steal_ptr(&record);
 	}

@@ -44,21 +44,20 @@ int store_list_leftovers(struct store *s,
 			 int (*each)(void *arg, const struct store_leftover *leftover),
 			 void *arg)
 {
-	struct store_connection *c = store_reader_get(s);
-	sqlite3_stmt *row = c ? store_prepare(s, c, SQL_LIST_LEFTOVERS, NULL) : NULL;
-	int result = SQLITE_ERROR, r = 0;
+	sqlite3_stmt *row;
+	struct store_connection *c = store_query(s, SQL_LIST_LEFTOVERS, &row);
+	int result = SQLITE_DONE, r = 0;
 
-	while (row && r == 0 && (result = sqlite3_step(row)) == SQLITE_ROW) {
+	if (!row) {
+		return -EIO;
+	}
+	while (r == 0 && (result = sqlite3_step(row)) == SQLITE_ROW) {
 		struct store_leftover leftover;
 
 		load_row(row, &leftover);
 		r = each(arg, &leftover);
 	}
-	if (row) {
-		(void)sqlite3_reset(row);
-	}
-	if (c) {
-		store_reader_put(s, c);
-	}
+	(void)sqlite3_reset(row);
+	store_reader_put(s, c);
 	return r == 0 && result != SQLITE_DONE ? -EIO : r;
 }

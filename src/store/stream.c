@@ -24,29 +24,22 @@ int store_put_spec(struct store *s, int64_t job, const char *text, size_t len,
 	return store_run(&s->writer, statement, e);
 }
 
+static int take_spec(sqlite3_stmt *row, void *arg)
+{
+	return buf_add(arg, sqlite3_column_blob(row, 0),
+		       (size_t)sqlite3_column_bytes(row, 0));
+}
+
 int store_read_spec(struct store *s, int64_t job, struct buf *out)
 {
-	struct store_connection *c = store_reader_get(s);
-	sqlite3_stmt *row = c ? store_prepare(s, c, SQL_GET_SPEC, NULL) : NULL;
-	int r = -EIO;
+	sqlite3_stmt *row;
+	struct store_connection *c = store_query(s, SQL_GET_SPEC, &row);
 
-	if (row) {
-		(void)sqlite3_bind_int64(row, 1, job);
-		switch (sqlite3_step(row)) {
-		case SQLITE_ROW:
-			r = buf_add(out, sqlite3_column_blob(row, 0),
-				    (size_t)sqlite3_column_bytes(row, 0));
-			break;
-		case SQLITE_DONE:
-			r = -ENOENT;
-			break;
-		}
-		(void)sqlite3_reset(row);
+	if (!row) {
+		return -EIO;
 	}
-	if (c) {
-		store_reader_put(s, c);
-	}
-	return r;
+	(void)sqlite3_bind_int64(row, 1, job);
+	return store_get_one(s, c, row, take_spec, out);
 }
 
 struct last_chunk {
@@ -200,15 +193,12 @@ static size_t copy_chunk(sqlite3_stmt *row, int64_t offset, char *data, size_t l
 ssize_t store_read_stream(struct store *s, int64_t job, enum job_stream stream,
 			  int64_t offset, char *data, size_t len)
 {
-	struct store_connection *c = store_reader_get(s);
-	sqlite3_stmt *row = c ? store_prepare(s, c, SQL_READ_CHUNKS, NULL) : NULL;
+	sqlite3_stmt *row;
+	struct store_connection *c = store_query(s, SQL_READ_CHUNKS, &row);
 	size_t done = 0;
 	int result;
 
 	if (!row) {
-		if (c) {
-			store_reader_put(s, c);
-		}
 		return -EIO;
 	}
 	(void)sqlite3_bind_int64(row, 1, job);
@@ -224,28 +214,24 @@ ssize_t store_read_stream(struct store *s, int64_t job, enum job_stream stream,
 	return result == SQLITE_ROW || result == SQLITE_DONE ? (ssize_t)done : -EIO;
 }
 
+static int take_size(sqlite3_stmt *row, void *arg)
+{
+	*(int64_t *)arg = sqlite3_column_int64(row, 1) + sqlite3_column_bytes(row, 2);
+	return 0;
+}
+
 int64_t store_stream_size(struct store *s, int64_t job, enum job_stream stream)
 {
-	struct store_connection *c = store_reader_get(s);
-	sqlite3_stmt *row = c ? store_prepare(s, c, SQL_LAST_CHUNK, NULL) : NULL;
-	int64_t size = -EIO;
+	sqlite3_stmt *row;
+	struct store_connection *c = store_query(s, SQL_LAST_CHUNK, &row);
+	int64_t size = 0;
+	int r;
 
-	if (row) {
-		(void)sqlite3_bind_int64(row, 1, job);
-		(void)sqlite3_bind_int64(row, 2, (int)stream);
-		switch (sqlite3_step(row)) {
-		case SQLITE_ROW:
-			size = sqlite3_column_int64(row, 1) +
-			       sqlite3_column_bytes(row, 2);
-			break;
-		case SQLITE_DONE:
-			size = 0;
-			break;
-		}
-		(void)sqlite3_reset(row);
+	if (!row) {
+		return -EIO;
 	}
-	if (c) {
-		store_reader_put(s, c);
-	}
-	return size;
+	(void)sqlite3_bind_int64(row, 1, job);
+	(void)sqlite3_bind_int64(row, 2, (int)stream);
+	r = store_get_one(s, c, row, take_size, &size);
+	return r == 0 || r == -ENOENT ? size : r;
 }
