@@ -15,7 +15,7 @@ enum {
 	RETRY_FIRST_MS = 500,
 	RETRY_MAX_MS = 15000,
 	RETRY_HOST_MS = 15000, /* to find the host of a job that is over */
-	STEPS_MAX = 32, /* of one job in one turn */
+	STEPS_MAX = 32,	       /* of one job in one turn */
 };
 
 void job_get_facts(const struct engine *e, const struct job *job, struct job_facts *f)
@@ -116,17 +116,8 @@ void job_finish(struct engine *e, struct job *job, struct job_verdict verdict,
 		const char *detail)
 {
 	cleanup_buf struct buf text = BUF_INIT;
-	const struct job_record *r = job_get(job);
 
 	job_explain(e, job, verdict, detail, &text);
-	if (verdict.state == JOB_FAILED && verdict.reason != REASON_UPLOAD_FAILED &&
-	    job_end_parse(r->attempt.end) == END_UPLOAD_FAILED) {
-		(void)buf_printf(&text,
-				 "; its outputs could not be uploaded and are still on "
-				 "%s in ~/.jobfs/jobs/%s-%d/work/%s",
-				 r->attempt.host, r->key, r->attempt.n,
-				 job->run->spec->output_path);
-	}
 	FAILPOINT("job.finish");
 	attempt_close(e, job, verdict, buf_text(&text));
 	if (attempt_retry(e, job, verdict, buf_text(&text))) {

@@ -65,8 +65,9 @@ static void mark_log(struct engine *e, struct job *job)
 
 	(void)buf_printf(&line, "==> attempt %d on %s <==\n", r->attempt.n,
 			 r->attempt.host);
-	(void)job_append(e, job, STREAM_LOG, buf_text(&line), line.len);
-	(void)job_append(e, job, STREAM_TRANSFER, buf_text(&line), line.len);
+	for (int i = 0; i < STREAM_OF_HOST_COUNT; i++) {
+		(void)job_append(e, job, (enum job_stream)i, buf_text(&line), line.len);
+	}
 }
 
 void attempt_begin(struct engine *e, struct job *job)
@@ -81,8 +82,9 @@ void attempt_begin(struct engine *e, struct job *job)
 	if (r->attempt.n > 1) {
 		mark_log(e, job);
 	}
-	r->attempt.log_base = r->stream_size[STREAM_LOG];
-	r->attempt.transfer_base = r->stream_size[STREAM_TRANSFER];
+	for (int i = 0; i < STREAM_OF_HOST_COUNT; i++) {
+		r->attempt.base[i] = r->stream_size[i];
+	}
 	if (job_set_text(&r->attempt.storeid, job->host->storeid) < 0 ||
 	    set_transfers(job, r) < 0) {
 		engine_fail_turn(e, -ENOMEM, NULL);
@@ -110,8 +112,9 @@ void attempt_close(struct engine *e, struct job *job, struct job_verdict verdict
 	r->attempt.started_ms = r->started_ms;
 	r->attempt.exited_ms = r->exited_ms;
 	r->attempt.ended_ms = clock_wall_ms();
-	r->attempt.log_end = r->stream_size[STREAM_LOG];
-	r->attempt.transfer_end = r->stream_size[STREAM_TRANSFER];
+	for (int i = 0; i < STREAM_OF_HOST_COUNT; i++) {
+		r->attempt.end_at[i] = r->stream_size[i];
+	}
 	if (job_set_text(&r->attempt.message, text) < 0) {
 		engine_fail_turn(e, -ENOMEM, NULL);
 	}

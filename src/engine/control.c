@@ -8,8 +8,6 @@
 #include "engine/request.h"
 #include "util/failpoint.h"
 
-enum { PRIORITY_MAX = 100 };
-
 static int cancel(struct engine *e, struct job *job, bool now)
 {
 	const struct job_record *r = job_get(job);
@@ -87,7 +85,8 @@ static int verb_priority(struct engine *e, struct job *job, const char *word)
 	char *end;
 	long n = strtol(word, &end, 10);
 
-	if (!isdigit((unsigned char)word[0]) || *end || n < 0 || n > PRIORITY_MAX) {
+	if (!isdigit((unsigned char)word[0]) || *end || n < 0 ||
+	    n > SPEC_PRIORITY_MAX) {
 		return -EINVAL;
 	}
 	if (state != JOB_QUEUED && state != JOB_HELD) {
@@ -133,11 +132,17 @@ static int verb_signal(struct engine *e, struct job *job, const char *word)
 
 /* --- after the end --------------------------------------------------------------- */
 
-/* A final job that goes on needs its spec again, and its destination for itself. */
+/* A job that failed or was cancelled goes on: it needs its spec again, and its
+ * destination for itself. */
 static int take_up(struct engine *e, struct job *job)
 {
-	int r = job->run ? 0 : run_attach_stored(e, job);
+	enum job_state state = job_get(job)->state;
+	int r;
 
+	if (state != JOB_FAILED && state != JOB_CANCELLED) {
+		return -EBUSY;
+	}
+	r = job->run ? 0 : run_attach_stored(e, job);
 	if (r < 0) {
 		return r == -ENOMEM ? r : -EIO;
 	}
@@ -153,15 +158,10 @@ static void forget_cancel(struct job_record *r)
 
 static int verb_retry(struct engine *e, struct job *job, const char *word)
 {
-	enum job_state state = job_get(job)->state;
+	int error = take_up(e, job);
 	struct job_record *r;
-	int error;
 
 	(void)word;
-	if (state != JOB_FAILED && state != JOB_CANCELLED) {
-		return -EBUSY;
-	}
-	error = take_up(e, job);
 	if (error < 0) {
 		return error;
 	}
@@ -178,16 +178,11 @@ static int verb_retry(struct engine *e, struct job *job, const char *word)
 
 static int verb_retry_upload(struct engine *e, struct job *job, const char *word)
 {
-	enum job_state state = job_get(job)->state;
+	int error = take_up(e, job);
 	struct job_facts facts;
 	struct job_record *r;
-	int error;
 
 	(void)word;
-	if (state != JOB_FAILED && state != JOB_CANCELLED) {
-		return -EBUSY;
-	}
-	error = take_up(e, job);
 	if (error < 0) {
 		return error;
 	}

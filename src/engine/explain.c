@@ -27,10 +27,11 @@ static void quote_transfer_log(const struct engine *e, const struct job_record *
 	char text[QUOTE_TAIL + 1];
 	int64_t size = r->stream_size[STREAM_TRANSFER];
 	int64_t from = size > QUOTE_TAIL ? size - QUOTE_TAIL : 0;
-	ssize_t n = store_read_stream(
-		e->store, r->id, STREAM_TRANSFER,
-		from < r->attempt.transfer_base ? r->attempt.transfer_base : from, text,
-		QUOTE_TAIL);
+	ssize_t n = store_read_stream(e->store, r->id, STREAM_TRANSFER,
+				      from < r->attempt.base[STREAM_TRANSFER]
+					      ? r->attempt.base[STREAM_TRANSFER]
+					      : from,
+				      text, QUOTE_TAIL);
 	char *line = NULL, *save = NULL;
 
 	text[n > 0 ? n : 0] = '\0';
@@ -131,6 +132,15 @@ static void explain_silence(const struct job *job, struct buf *out)
 			 (long long)job->run->spec->timeouts.unreachable_ms / 1000);
 }
 
+/* "HOST in DIRECTORY" */
+static void add_output_dir(const struct job *job, struct buf *out)
+{
+	const struct job_record *r = job_get(job);
+
+	(void)buf_printf(out, "%s in ~/.jobfs/jobs/%s-%d/work/%s", r->attempt.host,
+			 r->key, r->attempt.n, job->run->spec->output_path);
+}
+
 static void explain_upload(const struct job *job, enum job_reason reason,
 			   const char *detail, struct buf *out)
 {
@@ -151,11 +161,16 @@ static void explain_upload(const struct job *job, enum job_reason reason,
 		(void)buf_add_str(
 			out, "the outputs could not be uploaded (see transfer.log)");
 	}
-	(void)buf_printf(out,
-			 "; echo retry-upload > ctl tries again; they are still on %s "
-			 "in ~/.jobfs/jobs/%s-%d/work/%s",
-			 r->attempt.host, r->key, r->attempt.n,
-			 job->run->spec->output_path);
+	(void)buf_add_str(out,
+			  "; echo retry-upload > ctl tries again; they are still on ");
+	add_output_dir(job, out);
+}
+
+/* The job failed for another reason, but its outputs are to be told of too. */
+static void explain_kept_outputs(const struct job *job, struct buf *out)
+{
+	(void)buf_add_str(out, "; its outputs could not be uploaded and are still on ");
+	add_output_dir(job, out);
 }
 
 static void explain_host(const struct job *job, enum job_reason reason, struct buf *out)
@@ -183,12 +198,12 @@ static void explain_host(const struct job *job, enum job_reason reason, struct b
 	}
 }
 
-void job_explain(const struct engine *e, const struct job *job, struct job_verdict v,
-		 const char *detail, struct buf *out)
+static void explain_reason(const struct engine *e, const struct job *job,
+			   enum job_reason reason, const char *detail, struct buf *out)
 {
 	const struct job_record *r = job_get(job);
 
-	switch ((int)v.reason) { /* int: the others are all told by their detail */
+	switch ((int)reason) { /* int: the others are all told by their detail */
 	case REASON_NONE:
 		if (r->outputs_uri) {
 			(void)buf_printf(out, "%lld outputs are in %s",
@@ -205,12 +220,12 @@ void job_explain(const struct engine *e, const struct job *job, struct job_verdi
 		break;
 	case REASON_UPLOAD_FAILED:
 	case REASON_TIMEOUT_UPLOAD:
-		explain_upload(job, v.reason, detail, out);
+		explain_upload(job, reason, detail, out);
 		break;
 	case REASON_TIMEOUT_QUEUE:
 	case REASON_TIMEOUT_PREPARE:
 	case REASON_TIMEOUT_DOWNLOAD:
-		explain_timeout(job, v.reason, out);
+		explain_timeout(job, reason, out);
 		break;
 	case REASON_HOST_UNREACHABLE:
 		if (detail[0]) {
@@ -223,14 +238,27 @@ void job_explain(const struct engine *e, const struct job *job, struct job_verdi
 	case REASON_SIGNALED:
 	case REASON_SETUP_FAILED:
 	case REASON_TIMEOUT_RUN:
-		explain_program(job, v.reason, out);
+		explain_program(job, reason, out);
 		break;
 	case REASON_HOST_REBOOTED:
 	case REASON_HOST_STATE_LOST:
 	case REASON_LOST:
-		explain_host(job, v.reason, out);
+		explain_host(job, reason, out);
 		break;
 	default:
 		(void)buf_add_str(out, detail);
+	}
+}
+
+void job_explain(const struct engine *e, const struct job *job, struct job_verdict v,
+		 const char *detail, struct buf *out)
+{
+	bool is_told =
+		v.reason == REASON_UPLOAD_FAILED || v.reason == REASON_TIMEOUT_UPLOAD;
+
+	explain_reason(e, job, v.reason, detail, out);
+	if (v.state == JOB_FAILED && !is_told &&
+	    job_end_parse(job_get(job)->attempt.end) == END_UPLOAD_FAILED) {
+		explain_kept_outputs(job, out);
 	}
 }

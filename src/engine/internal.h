@@ -91,7 +91,7 @@ struct log_source {
 struct payload; /* what is sent to the host, engine/payload.c */
 /* What is known of an active job and need not survive: it is learned again. */
 struct run {
-	int refs; /* the job's, and one of each task; engine's thread only */
+	int refs;   /* the job's, and one of each task; engine's thread only */
 	int64_t id; /* of this process: an answer belongs to the run that asked */
 	struct spec *spec;
 	char *destination;    /* s3:// with {job} and {id} replaced; NULL: no outputs */
@@ -116,7 +116,7 @@ struct run {
 	enum job_alive alive;
 	bool wants_poll;
 	int64_t poll_at, poll_interval_ms;
-	struct log_source logs[STREAM_TRANSFER + 1];
+	struct log_source logs[STREAM_OF_HOST_COUNT];
 	bool has_manifest;
 	size_t n_lost;	     /* outputs that the host could not even read */
 	char lost[256];	     /* the first: "KIND PATH" */

@@ -124,20 +124,27 @@ static void try_later(struct engine *e, struct host *host, struct leftover *l,
 	l->wake_at = clock_ms() + RETRY_MS;
 }
 
-static void handle_kill(struct engine *e, struct host *host, struct job *none,
-			struct call_reply *reply)
+/* Whose answer it is; NULL: it was forgotten meanwhile. */
+static struct leftover *take_answer(struct engine *e, const struct call_reply *reply)
 {
 	struct leftover *l = find(e, reply->subject);
 
-	(void)none;
-	if (!l) {
-		return;
+	if (l) {
+		l->is_busy = false;
 	}
-	l->is_busy = false;
-	if (reply_is(reply, "OK") || reply_is(reply, "VOIDED")) {
+	return l;
+}
+
+static void handle_kill(struct engine *e, struct host *host, struct job *none,
+			struct call_reply *reply)
+{
+	struct leftover *l = take_answer(e, reply);
+
+	(void)none;
+	if (l && (reply_is(reply, "OK") || reply_is(reply, "VOIDED"))) {
 		l->was_killed = true;
 		l->wake_at = clock_ms() + ENDING_MS;
-	} else {
+	} else if (l) {
 		try_later(e, host, l, reply);
 	}
 }
@@ -145,13 +152,12 @@ static void handle_kill(struct engine *e, struct host *host, struct job *none,
 static void handle_ack(struct engine *e, struct host *host, struct job *none,
 		       struct call_reply *reply)
 {
-	struct leftover *l = find(e, reply->subject);
+	struct leftover *l = take_answer(e, reply);
 
 	(void)none;
 	if (!l) {
 		return;
 	}
-	l->is_busy = false;
 	/* no answer, no room, or it has not ended yet: later */
 	if (!reply->has_frame || reply_is(reply, "EALIVE") ||
 	    reply_is(reply, "EDISK")) {

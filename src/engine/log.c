@@ -83,11 +83,6 @@ static int skip(struct engine *e, struct job *job, enum job_stream stream,
 	return error;
 }
 
-static int64_t base_of(const struct job_record *r, enum job_stream stream)
-{
-	return stream == STREAM_LOG ? r->attempt.log_base : r->attempt.transfer_base;
-}
-
 bool log_is_cut(const struct job *job)
 {
 	const struct job_record *r = job_get(job);
@@ -101,7 +96,7 @@ int64_t log_next_offset(const struct engine *e, struct job *job, enum job_stream
 	const struct job_record *r = job_get(job);
 	struct log_source *source = &job->run->logs[stream];
 	int64_t tail = log_tail_bytes(e->conf);
-	int64_t at = r->stream_size[stream] - base_of(r, stream);
+	int64_t at = r->stream_size[stream] - r->attempt.base[stream];
 
 	if (r->stream_size[stream] >= log_head_bytes(e->conf) &&
 	    source->size - at > tail) {
@@ -118,7 +113,7 @@ int log_take(struct engine *e, struct job *job, enum job_stream stream,
 	     const char *data, size_t len)
 {
 	const struct job_record *r = job_get(job);
-	int64_t at = base_of(r, stream) + job->run->logs[stream].asked;
+	int64_t at = r->attempt.base[stream] + job->run->logs[stream].asked;
 	int error = 0;
 
 	if (at > r->stream_size[stream]) {
@@ -133,5 +128,5 @@ bool log_is_whole(const struct job *job, enum job_stream stream)
 	const struct job_record *r = job_get(job);
 
 	return job->run->logs[stream].size <=
-	       r->stream_size[stream] - base_of(r, stream);
+	       r->stream_size[stream] - r->attempt.base[stream];
 }

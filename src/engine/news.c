@@ -270,7 +270,7 @@ void news_apply(struct engine *e, struct job *job, const struct news *n)
 	run->cancel_noted |= n->cancel;
 	urls_note_want(run, n->want);
 	run->alive = parse_alive(n->alive);
-	for (int i = STREAM_LOG; i <= STREAM_TRANSFER; i++) {
+	for (int i = 0; i < STREAM_OF_HOST_COUNT; i++) {
 		run->logs[i].size = n->size[i];
 		run->logs[i].hole = n->hole[i];
 		grew |= take_log(e, job, (enum job_stream)i, &n->data[i]);

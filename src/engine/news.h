@@ -14,9 +14,9 @@ struct news {
 	bool cancel;
 	char exit[256], end[256];
 	char want[64]; /* "KIND N FROM" of presigned URLs */
-	int64_t size[STREAM_TRANSFER + 1];
-	struct job_gap hole[STREAM_TRANSFER + 1];
-	struct frame_item data[STREAM_TRANSFER + 1];
+	int64_t size[STREAM_OF_HOST_COUNT];
+	struct job_gap hole[STREAM_OF_HOST_COUNT];
+	struct frame_item data[STREAM_OF_HOST_COUNT];
 };
 
 /* One line or data block of the attempt's part of the frame. */

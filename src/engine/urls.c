@@ -141,7 +141,7 @@ void urls_note_begun(struct run *run, const struct frame_item *item)
 struct urls_task {
 	struct task task;
 	struct batch_order order;
-	int64_t n;	   /* of the want */
+	int64_t n; /* of the want */
 	struct buf text;
 	enum s3_fault fault;
 	struct err error;

@@ -66,11 +66,16 @@ static bool get_key(uint64_t ino, uint64_t *ret_key)
 	return true;
 }
 
-/* Locked. */
-static struct known_shard *shard_enter(struct known *known, uint64_t key)
+/* The shard that counts the inode, locked, and its key there; NULL: none does. */
+static struct known_shard *shard_enter(struct known *known, uint64_t ino,
+				       uint64_t *ret_key)
 {
-	struct known_shard *shard = &known->shards[key % KNOWN_SHARDS];
+	struct known_shard *shard;
 
+	if (!known->shards || !get_key(ino, ret_key)) {
+		return NULL;
+	}
+	shard = &known->shards[*ret_key % KNOWN_SHARDS];
 	(void)pthread_mutex_lock(&shard->lock);
 	return shard;
 }
@@ -139,14 +144,13 @@ static struct family *add(struct known_shard *shard, uint64_t key)
 
 void known_add(struct known *known, uint64_t ino)
 {
-	struct known_shard *shard;
-	struct family *f;
 	uint64_t key;
+	struct known_shard *shard = shard_enter(known, ino, &key);
+	struct family *f;
 
-	if (!known->shards || !get_key(ino, &key)) {
+	if (!shard) {
 		return;
 	}
-	shard = shard_enter(known, key);
 	f = find(shard, key);
 	f = f ? f : add(shard, key);
 	if (f) {
@@ -157,14 +161,13 @@ void known_add(struct known *known, uint64_t ino)
 
 void known_forget(struct known *known, uint64_t ino, uint64_t n)
 {
-	struct known_shard *shard;
-	struct family *f;
 	uint64_t key;
+	struct known_shard *shard = shard_enter(known, ino, &key);
+	struct family *f;
 
-	if (!known->shards || !get_key(ino, &key)) {
+	if (!shard) {
 		return;
 	}
-	shard = shard_enter(known, key);
 	f = find(shard, key);
 	if (f && f->lookups > n) {
 		f->lookups -= n;
@@ -178,17 +181,13 @@ void known_forget(struct known *known, uint64_t ino, uint64_t n)
 
 bool known_has(struct known *known, uint64_t ino)
 {
-	struct known_shard *shard;
-	bool has;
 	uint64_t key;
+	struct known_shard *shard = shard_enter(known, ino, &key);
+	bool has;
 
-	if (!known->shards) {
-		return true;
+	if (!shard) {
+		return !known->shards; /* nothing is counted: it may be */
 	}
-	if (!get_key(ino, &key)) {
-		return false;
-	}
-	shard = shard_enter(known, key);
 	has = shard->is_lost || find(shard, key);
 	(void)pthread_mutex_unlock(&shard->lock);
 	return has;

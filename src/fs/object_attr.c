@@ -123,16 +123,14 @@ int64_t object_spec_bytes(const struct object *o)
 
 struct view object_view(const struct object *o)
 {
+	enum job_stream stream = o->node->stream;
 	const struct job_attempt *a;
 
 	if (!o->attempt_record) {
-		return view_of_stream(o->record, o->node->stream);
+		return view_of_stream(o->record, stream);
 	}
 	a = &o->attempt_record->attempt;
-	return o->node->stream == STREAM_LOG
-		       ? view_of_part(o->record, STREAM_LOG, a->log_base, a->log_end)
-		       : view_of_part(o->record, STREAM_TRANSFER, a->transfer_base,
-				      a->transfer_end);
+	return view_of_part(o->record, stream, a->base[stream], a->end_at[stream]);
 }
 
 static int64_t stream_size(const struct object *o)

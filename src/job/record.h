@@ -16,10 +16,11 @@ enum { JOB_KEY_LEN = 16 }; /* hex digits */
 
 /* Append-only byte streams of a job. */
 enum job_stream {
-	STREAM_LOG,	 /* log */
-	STREAM_TRANSFER, /* transfer.log */
-	STREAM_EVENTS,	 /* events.jsonl */
-	STREAM_OUTPUTS,	 /* outputs.jsonl */
+	STREAM_LOG,			      /* log */
+	STREAM_TRANSFER,		      /* transfer.log */
+	STREAM_OF_HOST_COUNT,		      /* those above are fetched from it */
+	STREAM_EVENTS = STREAM_OF_HOST_COUNT, /* events.jsonl */
+	STREAM_OUTPUTS,			      /* outputs.jsonl */
 	JOB_STREAM_COUNT,
 };
 
@@ -51,8 +52,7 @@ struct job_attempt {
 	char *timeout;	 /* the phase whose limit was reached, NULL: none */
 	/* where its bytes are in STREAM_LOG and STREAM_TRANSFER; the host's offset 0 is
 	 * the base, and the end is 0 while it is not over */
-	int64_t log_base, log_end;
-	int64_t transfer_base, transfer_end;
+	int64_t base[STREAM_OF_HOST_COUNT], end_at[STREAM_OF_HOST_COUNT];
 	/* how it ended; JOB_NEW: it is not over */
 	enum job_state state;
 	enum job_reason reason;

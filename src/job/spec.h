@@ -13,6 +13,7 @@ enum {
 	SPEC_SIZE_MAX = 1 << 20, /* bytes of spec.json */
 	SPEC_DEPTH_MAX = 16,
 	SPEC_PRIORITY_DEFAULT = 50,
+	SPEC_PRIORITY_MAX = 100,
 };
 
 struct spec_pair { /* of labels and env, in the order of the document */

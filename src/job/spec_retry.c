@@ -9,7 +9,6 @@
 enum {
 	ATTEMPTS_MAX = 100,
 	EXIT_CODE_MAX = 255,
-	PRIORITY_MAX = 100,
 	BACKOFF_MS = 10000,
 };
 
@@ -112,7 +111,7 @@ void spec_read_schedule(struct spec_reader *r, const struct json_mark *top)
 	const struct json_mark *hold = spec_member(r, top, "hold");
 
 	r->spec->priority = SPEC_PRIORITY_DEFAULT;
-	(void)read_number(r, spec_member(r, top, "priority"), 0, PRIORITY_MAX,
+	(void)read_number(r, spec_member(r, top, "priority"), 0, SPEC_PRIORITY_MAX,
 			  &r->spec->priority);
 	if (spec_is(r, hold, JSON_BOOL, "true or false")) {
 		r->spec->is_held = json_object_get_boolean(hold->value);

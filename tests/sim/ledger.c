@@ -122,7 +122,8 @@ static void check_log(struct sim *sim, const struct user_job *j,
 		      const struct job_record *r, int64_t from)
 {
 	const struct attempt *a = find_attempt(sim, r);
-	int64_t at = from < r->attempt.log_base ? r->attempt.log_base : from;
+	int64_t at =
+		from < r->attempt.base[STREAM_LOG] ? r->attempt.base[STREAM_LOG] : from;
 	char data[4096];
 	ssize_t n;
 
@@ -134,7 +135,7 @@ static void check_log(struct sim *sim, const struct user_job *j,
 	       (n = store_read_stream(sim->daemon.store, j->id, STREAM_LOG, at, data,
 				      sizeof(data))) > 0) {
 		for (ssize_t i = 0; i < n; i++, at++) {
-			int64_t offset = at - r->attempt.log_base;
+			int64_t offset = at - r->attempt.base[STREAM_LOG];
 
 			if (data[i] != attempt_log_byte(a, offset)) {
 				violation(sim, "%s: byte %lld of its log is wrong",
@@ -143,7 +144,8 @@ static void check_log(struct sim *sim, const struct user_job *j,
 			}
 		}
 	}
-	if (r->stream_size[STREAM_LOG] - r->attempt.log_base > a->most_printed) {
+	if (r->stream_size[STREAM_LOG] - r->attempt.base[STREAM_LOG] >
+	    a->most_printed) {
 		violation(sim, "%s: its log has more than was printed", j->name);
 	}
 }
@@ -168,7 +170,7 @@ static void check_success(struct sim *sim, const struct user_job *j,
 			violation(sim, "%s SUCCEEDED, %s is not in S3", j->name, key);
 		}
 	}
-	if (r->stream_size[STREAM_LOG] - r->attempt.log_base != a->printed) {
+	if (r->stream_size[STREAM_LOG] - r->attempt.base[STREAM_LOG] != a->printed) {
 		violation(sim, "%s SUCCEEDED with %lld of %lld bytes of its log",
 			  j->name, (long long)r->stream_size[STREAM_LOG],
 			  (long long)a->printed);

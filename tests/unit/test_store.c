@@ -67,7 +67,9 @@ TEST("a job is read back as it was written, after a restart too")
 	r->exit_code = 3;
 	r->uid = 4000000000U;
 	r->stream_size[STREAM_LOG] = INT64_C(1) << 40;
-	r->attempt = (struct job_attempt){ .n = 2, .is_claimed = true, .log_base = 17 };
+	r->attempt = (struct job_attempt){ .n = 2,
+					   .is_claimed = true,
+					   .base = { [STREAM_LOG] = 17 } };
 	CHECK_INT(job_set_text(&r->attempt.host, "gpu1"), 0);
 	CHECK_INT(job_set_text(&r->attempt.exit, "exit 3"), 0);
 	CHECK_INT(job_set_text(&r->message, "a\nb"), 0);
