@@ -30,11 +30,6 @@ int engine_post(struct engine *e, struct event *event)
 	return r;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* When something is due without an event. */
 static int64_t next_deadline(const struct engine *e)
 {
@@ -43,7 +38,7 @@ static int64_t next_deadline(const struct engine *e)
 
 	at = leftovers_deadline(e, at);
 	if (!e->is_mended) {
-		at = earlier(at, e->mend_at);
+		at = clock_earlier(at, e->mend_at);
 	}
 	TAILQ_FOREACH(job, &e->running, run_link)
 	{
@@ -52,7 +47,7 @@ static int64_t next_deadline(const struct engine *e)
 		at = run_deadline(job, at);
 		if (run->wants_poll && job->host && !job->host->poll_is_out &&
 		    job->host->state == HOST_READY) {
-			at = earlier(at, run->poll_at);
+			at = clock_earlier(at, run->poll_at);
 		}
 	}
 	return at;

@@ -216,8 +216,8 @@ int64_t leftovers_deadline(const struct engine *e, int64_t at)
 
 	TAILQ_FOREACH(l, &e->leftovers, link)
 	{
-		if (!l->is_busy && l->wake_at < at) {
-			at = l->wake_at;
+		if (!l->is_busy) {
+			at = clock_earlier(at, l->wake_at);
 		}
 	}
 	return at;

@@ -53,15 +53,18 @@ bool limit_is_over(const struct run *run)
 int64_t run_deadline(const struct job *job, int64_t at)
 {
 	const struct run *run = job->run;
-	int64_t silence;
 
-	if (run->is_busy || job_state_is_final(job_get(job)->state)) {
-		return !run->is_busy && run->wake_at > 0 && run->wake_at < at
-			       ? run->wake_at
-			       : at;
+	if (run->is_busy) {
+		return at; /* its answer wakes it */
 	}
-	silence = silence_ends_at(run);
-	at = run->wake_at > 0 && run->wake_at < at ? run->wake_at : at;
-	at = run->limit_at > 0 && run->limit_at < at ? run->limit_at : at;
-	return silence < at ? silence : at;
+	if (run->wake_at > 0) {
+		at = clock_earlier(at, run->wake_at);
+	}
+	if (job_state_is_final(job_get(job)->state)) {
+		return at;
+	}
+	if (run->limit_at > 0) {
+		at = clock_earlier(at, run->limit_at);
+	}
+	return clock_earlier(at, silence_ends_at(run));
 }

@@ -145,23 +145,26 @@ static int prepare(struct usage_table *table, struct usage_cache *cache, int64_t
 	return 0;
 }
 
-int usage_charge(struct usage_table *table, int64_t job, uid_t uid, int64_t bytes)
+/* job 0: it counts for the user only. */
+static int charge(struct usage_table *table, int64_t job, uid_t uid, int64_t bytes)
 {
 	struct usage_entry *of_job, *of_user;
-	int r;
+	int64_t user = (int64_t)uid + 1;
+	int r = 0;
 
 	if (bytes == 0) {
 		return 0;
 	}
-	r = prepare(table, &table->jobs, job, bytes, count_job);
-	r = r < 0 ? r
-		  : prepare(table, &table->users, (int64_t)uid + 1, bytes, count_user);
+	if (job > 0) {
+		r = prepare(table, &table->jobs, job, bytes, count_job);
+	}
+	r = r < 0 ? r : prepare(table, &table->users, user, bytes, count_user);
 	if (r < 0) {
 		return r;
 	}
 	(void)pthread_mutex_lock(&table->lock);
-	of_job = find(table, &table->jobs, job);
-	of_user = find(table, &table->users, (int64_t)uid + 1);
+	of_job = job > 0 ? find(table, &table->jobs, job) : NULL;
+	of_user = find(table, &table->users, user);
 	if (bytes > 0 && (!has_room(&table->jobs, of_job, bytes) ||
 			  !has_room(&table->users, of_user, bytes))) {
 		r = -EDQUOT;
@@ -173,23 +176,14 @@ int usage_charge(struct usage_table *table, int64_t job, uid_t uid, int64_t byte
 	return r;
 }
 
+int usage_charge(struct usage_table *table, int64_t job, uid_t uid, int64_t bytes)
+{
+	return charge(table, job, uid, bytes);
+}
+
 int usage_charge_spec(struct usage_table *table, uid_t uid, int64_t bytes)
 {
-	struct usage_entry *of_user;
-	int r = prepare(table, &table->users, (int64_t)uid + 1, bytes, count_user);
-
-	if (r < 0) {
-		return r;
-	}
-	(void)pthread_mutex_lock(&table->lock);
-	of_user = find(table, &table->users, (int64_t)uid + 1);
-	if (bytes > 0 && !has_room(&table->users, of_user, bytes)) {
-		r = -EDQUOT;
-	} else {
-		apply(of_user, bytes);
-	}
-	(void)pthread_mutex_unlock(&table->lock);
-	return r;
+	return charge(table, 0, uid, bytes);
 }
 
 int usage_count(struct usage_table *table, int64_t job, int64_t *ret_bytes)

@@ -11,6 +11,11 @@ int64_t clock_ms(void);
 /* Milliseconds since 1970-01-01 UTC: for display only, never for a decision. */
 int64_t clock_wall_ms(void);
 
+static inline int64_t clock_earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* A simulation's time in place of the kernel's. Before any thread reads a clock, and by
  * one thread only; NULL: the kernel's again. */
 struct clock_source {
