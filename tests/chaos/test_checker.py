@@ -189,6 +189,21 @@ class Checker(unittest.TestCase):
         facts.s3 = dict(facts.s3, **{key: b"x" * len(facts.s3[key])})
         self.check(facts, "outputs in S3")
 
+    def test_excuses_outputs_of_an_earlier_attempt_only_where_it_ended(self):
+        facts = Good()
+        facts.job.is_retried, facts.job.first_code = True, 3
+        facts.fail("HostRebooted")
+        facts.journal = [{"event": "reboot-host", "host": "gpu1", "t": 105.0}]
+        seen = facts.seen["j"]
+        seen["spec.json"], seen["outputs.s3"] = facts.job.spec_text(), b"s3://b/\n"
+        seen["outputs.jsonl"] = b'{"complete": true, "count": 0, "bytes": 0}\n'
+        seen["log"] = facts.job.log + b"==> attempt 2 on gpu1 <==\n"
+        facts.ledger["j"] = [("gpu1", ["S", "1"]), ("gpu1", ["E", "1", "3"]),
+                             ("gpu1", ["S", "2"])]
+        self.check(facts, None)
+        facts.ledger["j"] = [("gpu1", ["S", "2"])]
+        self.check(facts, "outputs.jsonl tells of")
+
     def test_finds_a_success_without_outputs(self):
         facts = Good()
         del facts.seen["j"]["outputs.s3"]
