@@ -64,6 +64,7 @@ static int verb_hold(struct engine *e, struct job *job, const char *word)
 
 static int verb_release(struct engine *e, struct job *job, const char *word)
 {
+	bool waits = job->run && job->run->retry_at > 0;
 	int r;
 
 	(void)word;
@@ -73,7 +74,8 @@ static int verb_release(struct engine *e, struct job *job, const char *word)
 	if (job_get(job)->state != JOB_HELD) {
 		return -EBUSY;
 	}
-	r = job_transition(e, job, JOB_QUEUED, REASON_NONE, "%s", "");
+	r = job_transition(e, job, JOB_QUEUED,
+			   waits ? REASON_WAITING_FOR_RETRY : REASON_NONE, "%s", "");
 	submit_check_files(e, job);
 	return r;
 }

@@ -245,11 +245,14 @@ static bool waits_for_retry(struct engine *e, struct job *job)
 {
 	struct job_record *r;
 
+	if (job->run->retry_at == 0) {
+		return false;
+	}
 	if (job->run->retry_at > clock_ms()) {
 		return true;
 	}
-	if (job_get(job)->reason == REASON_WAITING_FOR_RETRY &&
-	    (r = job_edit(e, job))) {
+	r = job_edit(e, job);
+	if (r) {
 		r->reason = REASON_NONE; /* from now on it waits like others */
 		r->retry_at_ms = job->run->retry_at = 0;
 	}
@@ -297,7 +300,7 @@ void schedule(struct engine *e)
 		struct host *host = NULL;
 
 		next = TAILQ_NEXT(job, queue_link);
-		if (!job->run || job->run->waits_for_files || waits_for_retry(e, job)) {
+		if (!job->run || waits_for_retry(e, job) || job->run->waits_for_files) {
 			continue;
 		}
 		if (blocked != all) {
