@@ -80,7 +80,7 @@ void job_retry_later(struct job *job)
 	job->run->wake_at = clock_ms() + (wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS);
 }
 
-void job_step_failed(struct engine *e, struct job *job, enum job_reason reason,
+bool job_step_failed(struct engine *e, struct job *job, enum job_reason reason,
 		     int64_t patience_ms, const char *text)
 {
 	struct run *run = job->run;
@@ -92,12 +92,13 @@ void job_step_failed(struct engine *e, struct job *job, enum job_reason reason,
 	}
 	if (!may_run && now - run->trouble_at >= patience_ms) {
 		job_finish(e, job, (struct job_verdict){ JOB_FAILED, reason }, text);
-		return;
+		return false;
 	}
 	if (!job_state_is_final(job_get(job)->state)) {
 		(void)job_trouble(e, job, reason, text);
 	}
 	job_retry_later(job);
+	return true;
 }
 
 /* Its time-out said that a silent host has lost the job: when it is back, it is to end
@@ -157,15 +158,13 @@ static void step_wait_host(struct engine *e, struct job *job)
 		return;
 	}
 	if (run->host_since > 0 && host->failed_at >= run->host_since &&
-	    !job_get(job)->attempt.is_claimed) {
-		job_step_failed(e, job, host->reason,
-				host_fault_is_permanent(host->fault)
-					? 0
-					: e->conf->limits.connect_patience_ms,
-				host->trouble);
-		if (job->run != run || job_state_is_final(job_get(job)->state)) {
-			return; /* that was the end of the wait */
-		}
+	    !job_get(job)->attempt.is_claimed &&
+	    !job_step_failed(e, job, host->reason,
+			     host_fault_is_permanent(host->fault)
+				     ? 0
+				     : e->conf->limits.connect_patience_ms,
+			     host->trouble)) {
+		return;
 	}
 	if (run->host_since == 0) {
 		run->host_since = clock_ms();
@@ -187,8 +186,7 @@ static void step_wait_cli(struct engine *e, struct job *job)
 			(void)attempt_again(e, job, 0, host->s3_trouble);
 			return;
 		}
-		job_step_failed(e, job, host->s3_reason, 0, host->s3_trouble);
-		if (job->run != run || job_state_is_final(job_get(job)->state)) {
+		if (!job_step_failed(e, job, host->s3_reason, 0, host->s3_trouble)) {
 			return;
 		}
 	}
@@ -199,7 +197,7 @@ static void step_wait_cli(struct engine *e, struct job *job)
 			       "host %s has no curl of version 7.68 or later (and "
 			       "xargs), which presigned transfers need",
 			       host->conf->name);
-		job_step_failed(e, job, REASON_CLI_INSTALL_FAILED, 0, text);
+		(void)job_step_failed(e, job, REASON_CLI_INSTALL_FAILED, 0, text);
 		return;
 	}
 	if (run->cli_since == 0) {

@@ -337,8 +337,9 @@ void job_get_facts(const struct engine *e, const struct job *job,
 void job_finish(struct engine *e, struct job *job, struct job_verdict verdict,
 		const char *detail);
 /* The present step failed. Permanent: the job fails now, unless it may be running; else
- * it is tried again until patience_ms is over. */
-void job_step_failed(struct engine *e, struct job *job, enum job_reason reason,
+ * it is tried again until patience_ms is over. false: it is not tried again, and the
+ * job's run may be another one. */
+bool job_step_failed(struct engine *e, struct job *job, enum job_reason reason,
 		     int64_t patience_ms, const char *text);
 void job_step_done(struct job *job);
 void job_retry_later(struct job *job);

@@ -318,7 +318,7 @@ static void handle_task(struct engine *e, struct event *event)
 	struct job *job = task_job(e, &t->task);
 
 	if (job && t->error.code < 0) {
-		job_step_failed(e, job, REASON_INTERNAL, 0, t->error.text);
+		(void)job_step_failed(e, job, REASON_INTERNAL, 0, t->error.text);
 	} else if (job) {
 		job_step_done(job);
 		(void)payload_free(job->run->payload);

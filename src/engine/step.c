@@ -58,9 +58,9 @@ void step_failed(struct engine *e, struct host *host, struct job *job, const cha
 	}
 	if (reply->fault != REMOTE_OK && reply->fault != REMOTE_ABORTED) {
 		if (!job_get(job)->attempt.is_claimed && host->trouble_ms) {
-			job_step_failed(e, job, host->reason,
-					e->conf->limits.connect_patience_ms,
-					host->trouble);
+			(void)job_step_failed(e, job, host->reason,
+					      e->conf->limits.connect_patience_ms,
+					      host->trouble);
 		} else {
 			job_retry_later(job);
 		}
@@ -72,8 +72,8 @@ void step_failed(struct engine *e, struct host *host, struct job *job, const cha
 		       : reply->has_frame ? reply->frame.code
 					  : reply->noise);
 	log_warning("job %s: %s", job_get(job)->name, text);
-	job_step_failed(e, job, REASON_HOST_UNFIT, e->conf->limits.connect_patience_ms,
-			text);
+	(void)job_step_failed(e, job, REASON_HOST_UNFIT,
+			      e->conf->limits.connect_patience_ms, text);
 }
 
 static void handle_put(struct engine *e, struct host *host, struct job *job,

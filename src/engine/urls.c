@@ -220,8 +220,8 @@ static void handle_made(struct engine *e, struct event *event)
 		job->run->urls = t->text;
 		t->text = (struct buf)BUF_INIT;
 	} else if (job && t->fault != S3_OK) {
-		job_step_failed(e, job, REASON_S3_UNREACHABLE, INT64_MAX,
-				t->error.text);
+		(void)job_step_failed(e, job, REASON_S3_UNREACHABLE, INT64_MAX,
+				      t->error.text);
 	}
 	task_free(t);
 }
