@@ -13,6 +13,9 @@
 enum {
 	BACKOFF_MAX_MS = 3600000,
 	ATTEMPTS_MAX = 4095, /* what an inode number has room for */
+	/* S3 tells seconds: so apart, no output of one attempt is taken for one of the
+	 * next, whose inputs are looked for later than this. */
+	OUTPUTS_APART_MS = 3000,
 };
 
 /* --- the beginning --------------------------------------------------------------- */
@@ -85,6 +88,7 @@ void attempt_begin(struct engine *e, struct job *job)
 	for (int i = 0; i < STREAM_OF_HOST_COUNT; i++) {
 		r->attempt.base[i] = r->stream_size[i];
 	}
+	r->attempt.outputs_since_s = job->run->outputs_since_s;
 	if (job_set_text(&r->attempt.storeid, job->host->storeid) < 0 ||
 	    set_transfers(job, r) < 0) {
 		engine_fail_turn(e, -ENOMEM, NULL);
@@ -170,6 +174,10 @@ int attempt_again(struct engine *e, struct job *job, int64_t wait_ms, const char
 
 	if (!r) {
 		return -ENOMEM;
+	}
+	if (r->attempt.n > 0 && job->run->spec->has_outputs &&
+	    wait_ms < OUTPUTS_APART_MS) {
+		wait_ms = OUTPUTS_APART_MS;
 	}
 	leftover_add(e, job);
 	if (keep_row(e, r) < 0 || drop_outputs(e, r) < 0) {

@@ -13,6 +13,8 @@
 #include "util/failpoint.h"
 #include "util/log.h"
 
+enum { S3_CLOCKS_APART_S = 1 }; /* of the machines of one S3, at most */
+
 struct inspect_task {
 	struct task task;
 	const struct s3_ops *s3;
@@ -24,6 +26,7 @@ struct inspect_task {
 	struct err error; /* code < 0: it did not go well */
 	/* inputs */
 	int64_t *bytes;
+	int64_t outputs_since_s; /* see struct job_attempt */
 	/* outputs */
 	const char *destination;    /* borrowed from the run */
 	const struct buf *manifest; /* the same */
@@ -193,19 +196,27 @@ static int check_input(struct inspect_task *t, struct s3_client *s3, size_t i)
 	return err_set(&t->error, 0, "%s", "");
 }
 
-static int stop_at_once(void *arg, const struct s3_object *object)
+static int note_object(void *arg, const struct s3_object *object)
 {
-	(void)arg;
+	bool *is_there = arg;
+
 	(void)object;
+	*is_there = true;
 	return 1;
 }
 
 /* Can the outputs be looked for where they are to go? Better said now than after days.
- */
+ * What is there already, from another attempt or another job, must not be taken for
+ * them later: they will be younger than now. */
 static int check_destination(struct inspect_task *t, struct s3_client *s3)
 {
 	struct s3_place place = t->place;
-	struct s3_listing listing = { .page_size = 1, .each = stop_at_once };
+	bool is_there = false;
+	int64_t now_s = 0;
+	struct s3_listing listing = { .page_size = 1,
+				      .each = note_object,
+				      .arg = &is_there,
+				      .ret_now_s = &now_s };
 	cleanup_free char *bucket = address_split(t->destination, &listing.prefix);
 
 	if (!bucket) {
@@ -217,6 +228,7 @@ static int check_destination(struct inspect_task *t, struct s3_client *s3)
 		t->reason = fault_reason(t->fault, REASON_UPLOAD_FAILED);
 		return err_prefix(&t->error, -EIO, "outputs (%s)", t->destination);
 	}
+	t->outputs_since_s = is_there && now_s > 0 ? now_s - S3_CLOCKS_APART_S : 0;
 	return err_set(&t->error, 0, "%s", "");
 }
 
@@ -245,16 +257,17 @@ static void handle_inputs(struct engine *e, struct event *event)
 	struct job *job = task_job(e, &t->task);
 
 	if (job && t->error.code < 0) {
-		job_step_failed(e, job, t->reason,
-				s3_fault_may_pass(t->fault)
-					? e->conf->limits.s3_patience_ms
-					: 0,
-				t->error.text);
+		(void)job_step_failed(e, job, t->reason,
+				      s3_fault_may_pass(t->fault)
+					      ? e->conf->limits.s3_patience_ms
+					      : 0,
+				      t->error.text);
 	} else if (job) {
 		job_step_done(job);
 		free(job->run->input_bytes);
 		job->run->input_bytes = steal_ptr(&t->bytes);
 		job->run->inputs_checked = true;
+		job->run->outputs_since_s = t->outputs_since_s;
 	}
 	task_free(t);
 }
@@ -264,7 +277,7 @@ void inspect_inputs(struct engine *e, struct job *job)
 	struct inspect_task *t;
 
 	if (!e->conf->secrets.access_key) {
-		job_step_failed(
+		(void)job_step_failed(
 			e, job, REASON_NO_CREDENTIALS, 0,
 			"jobfs has no S3 credentials: set AWS_ACCESS_KEY_ID and "
 			"AWS_SECRET_ACCESS_KEY in its environment or in "
@@ -293,8 +306,9 @@ static int match_object(void *arg, const struct s3_object *object)
 	struct output_scan *scan = arg;
 	struct buf *lines = &scan->task->lines;
 
-	if (!manifest_match(&scan->list, object->key + scan->prefix_len,
-			    object->size)) {
+	if (!manifest_match(&scan->list, object->key + scan->prefix_len, object->size,
+			    object->modified_s > 0 &&
+				    object->modified_s < scan->task->outputs_since_s)) {
 		return 0;
 	}
 	(void)buf_add_str(lines, "{\"key\":");
@@ -316,9 +330,10 @@ static int check_missing(struct inspect_task *t, const struct manifest_list *lis
 		return err_set(
 			&t->error, -ENOENT,
 			"%zu of %zu outputs are not in %s with the right size, the "
-			"first is \"%s\" (%lld bytes)",
-			n, list->n, t->destination, first->path,
-			(long long)first->size);
+			"first is \"%s\" (%lld bytes%s)",
+			n, list->n, t->destination, first->path, (long long)first->size,
+			first->is_old ? "; what is there is older than this attempt"
+				      : "");
 	}
 	t->count = (int64_t)list->n;
 	t->total = list->bytes;
@@ -428,7 +443,7 @@ static void handle_outputs(struct engine *e, struct event *event)
 			   t->error.text);
 	} else if (job) {
 		/* the outputs may be there: nothing is said before S3 has said it */
-		job_step_failed(e, job, t->reason, INT64_MAX, t->error.text);
+		(void)job_step_failed(e, job, t->reason, INT64_MAX, t->error.text);
 	}
 	task_free(t);
 }
@@ -443,6 +458,7 @@ void inspect_outputs(struct engine *e, struct job *job)
 	t->task.event.handle = handle_outputs;
 	t->task.run = run_outputs;
 	t->destination = job->run->destination;
+	t->outputs_since_s = job_get(job)->attempt.outputs_since_s;
 	t->manifest = &job->run->manifest;
 	urls_order(e, job, &t->uploads);
 	task_queue(e, job, &t->task);

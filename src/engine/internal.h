@@ -101,7 +101,8 @@ struct run {
 	int64_t trouble_at; /* since when the present step fails; 0: it does not */
 	int tries;	    /* of the present step, since trouble_at */
 	bool inputs_checked;
-	int64_t *input_bytes; /* of each input, by the listing */
+	int64_t *input_bytes;	 /* of each input, by the listing */
+	int64_t outputs_since_s; /* see struct job_attempt */
 	struct payload *payload;
 	bool payload_sent;
 	bool is_polled;

@@ -26,7 +26,7 @@ static int parse_record(const char *record, size_t len, struct manifest_entry *r
 	}
 	ret->path = end + 1;
 	ret->size = size;
-	ret->is_found = 0;
+	ret->is_found = ret->is_old = false;
 	return 0;
 }
 
@@ -69,7 +69,7 @@ void manifest_fini(struct manifest_list *list)
 }
 
 const struct manifest_entry *manifest_match(struct manifest_list *list,
-					    const char *path, int64_t size)
+					    const char *path, int64_t size, bool is_old)
 {
 	struct manifest_entry *entry;
 	int order = -1;
@@ -82,11 +82,9 @@ const struct manifest_entry *manifest_match(struct manifest_list *list,
 		return NULL;
 	}
 	entry = &list->entries[list->next++];
-	if (entry->size != size) {
-		return NULL;
-	}
-	entry->is_found = 1;
-	return entry;
+	entry->is_old = is_old;
+	entry->is_found = entry->size == size && !is_old;
+	return entry->is_found ? entry : NULL;
 }
 
 const struct manifest_entry *manifest_missing(const struct manifest_list *list,

@@ -2,6 +2,7 @@
  * Pure. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,7 +11,8 @@
 struct manifest_entry {
 	const char *path; /* below the output directory; borrowed from the records */
 	int64_t size;	  /* bytes */
-	int is_found;	  /* in S3 with the right size */
+	bool is_found;	  /* in S3, with the right size, and new */
+	bool is_old;	  /* what is there was there before */
 };
 
 struct manifest_list {
@@ -27,9 +29,10 @@ void manifest_fini(struct manifest_list *list);
 #define cleanup_manifest cleanup_(manifest_fini)
 
 /* Takes the next object of the listing (path: its key below the destination), in order.
- * The entry when it is one of ours and has the right size, NULL otherwise. */
-const struct manifest_entry *manifest_match(struct manifest_list *list,
-					    const char *path, int64_t size);
+ * is_old: it was there before the attempt, so the upload of one of that name was lost.
+ * The entry when it is found by that, NULL otherwise. */
+const struct manifest_entry *
+manifest_match(struct manifest_list *list, const char *path, int64_t size, bool is_old);
 /* The first that was not found, NULL: all were; *ret_n: how many. */
 const struct manifest_entry *manifest_missing(const struct manifest_list *list,
 					      size_t *ret_n);

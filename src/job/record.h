@@ -59,6 +59,9 @@ struct job_attempt {
 	char *message;
 	int exit_code; /* -1: the program has not ended */
 	int64_t started_ms, exited_ms, ended_ms;
+	/* Objects at its destination that are older than this are not its outputs;
+	 * since 1970, by S3's clock. 0: there were none when it began. */
+	int64_t outputs_since_s;
 };
 
 /* Bytes of a stream that are not kept: a log beyond its limit loses its middle. */

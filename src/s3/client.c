@@ -282,6 +282,9 @@ static enum s3_fault page_hand_out(const struct page *page)
 	size_t n = s3_xml_count(page->xml);
 	int r = buf_set(&walk->token, token ? token : "");
 
+	if (listing->ret_now_s) {
+		*listing->ret_now_s = page->reply.date_s;
+	}
 	for (size_t i = 0; i < n; i++) {
 		const struct s3_object object = s3_xml_object(page->xml, i);
 

@@ -13,8 +13,9 @@ enum { S3_PAGE_MAX = 1000 }; /* objects: what S3 lists at most in one answer */
 
 struct s3_object { /* one line of a listing; valid during the callback */
 	const char *key;
-	const char *etag; /* without quotes; "" when S3 gave none */
-	int64_t size;	  /* bytes, 0 to 2^50 */
+	const char *etag;   /* without quotes; "" when S3 gave none */
+	int64_t size;	    /* bytes, 0 to 2^50 */
+	int64_t modified_s; /* since 1970, by S3's clock; 0: not given */
 };
 
 /* What to list: the keys that begin with prefix and come after `after`. */
@@ -22,6 +23,9 @@ struct s3_listing {
 	const char *prefix; /* "": all */
 	const char *after;  /* NULL: from the start */
 	int page_size;	    /* of one request, 1 to S3_PAGE_MAX */
+	/* NULL, or where S3's clock is put with every page: seconds since 1970, 0 when
+	 * the answer has none. */
+	int64_t *ret_now_s;
 	/* Called for each object; returns non-zero to stop. It may take its time. */
 	int (*each)(void *arg, const struct s3_object *object);
 	void *arg;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <expat.h>
 
@@ -32,6 +33,7 @@ enum field {
 	FIELD_KEY,
 	FIELD_ETAG,
 	FIELD_SIZE,
+	FIELD_MODIFIED,
 	FIELD_CODE,
 	FIELD_MESSAGE,
 	FIELD_REGION,
@@ -50,6 +52,7 @@ static const struct {
 	{ "/ListBucketResult/Contents/Key", FIELD_KEY },
 	{ "/ListBucketResult/Contents/ETag", FIELD_ETAG },
 	{ "/ListBucketResult/Contents/Size", FIELD_SIZE },
+	{ "/ListBucketResult/Contents/LastModified", FIELD_MODIFIED },
 	{ "/Error/Code", FIELD_CODE },
 	{ "/Error/Message", FIELD_MESSAGE },
 	{ "/Error/Region", FIELD_REGION },
@@ -62,6 +65,7 @@ struct row { /* texts are offsets into the store */
 	size_t key;
 	size_t etag;
 	int64_t size; /* -1: not given */
+	int64_t modified_s;
 };
 
 struct s3_xml {
@@ -176,6 +180,16 @@ static int64_t size_take(struct s3_xml *xml)
 	return size;
 }
 
+/* "2026-01-31T23:59:59.000Z"; what is none counts as not given. */
+static int64_t time_take(const struct s3_xml *xml)
+{
+	struct tm tm = { .tm_isdst = 0 };
+	const char *end = strptime(buf_text(&xml->text), "%Y-%m-%dT%H:%M:%S", &tm);
+	time_t s = end && (*end == '.' || *end == 'Z') ? timegm(&tm) : 0;
+
+	return s > 0 ? s : 0;
+}
+
 /* What does not fit is dropped rather than cut: half a secret could not be recognised.
  */
 static void error_take(struct s3_xml *xml, char *to, size_t size)
@@ -214,6 +228,9 @@ static void field_take(struct s3_xml *xml)
 		break;
 	case FIELD_SIZE:
 		row->size = size_take(xml);
+		break;
+	case FIELD_MODIFIED:
+		row->modified_s = time_take(xml);
 		break;
 	case FIELD_CODE:
 		error_take(xml, error->code, sizeof(error->code));
@@ -460,6 +477,7 @@ struct s3_object s3_xml_object(const struct s3_xml *xml, size_t i)
 		.key = store_get(xml, row->key),
 		.etag = store_get(xml, row->etag),
 		.size = row->size,
+		.modified_s = row->modified_s,
 	};
 }
 

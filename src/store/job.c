@@ -100,6 +100,7 @@ static const struct column attempt_columns[] = {
 	MEMBER("started", INT64, attempt.started_ms),
 	MEMBER("exited", INT64, attempt.exited_ms),
 	MEMBER("ended", INT64, attempt.ended_ms),
+	MEMBER("outputs_since", INT64, attempt.outputs_since_s),
 	MEMBER("transfers", TRANSFERS, transfers),
 };
 

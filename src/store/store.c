@@ -84,6 +84,8 @@ static const char *const migrations[] = {
 	" WHERE EXISTS (SELECT 1 FROM job WHERE id = attempt.job AND ended > 0);"
 	"CREATE TABLE leftover(attempt TEXT PRIMARY KEY, host TEXT NOT NULL,"
 	" kill INTEGER NOT NULL) WITHOUT ROWID;",
+	/* 3: what was in S3 before the attempt */
+	"ALTER TABLE attempt ADD COLUMN outputs_since INTEGER NOT NULL DEFAULT 0;",
 };
 
 static const struct {

@@ -165,17 +165,22 @@ static void cmd_launch(struct packet *p, const char *name, const char *sha256)
 	}
 }
 
+static void claim_void(struct attempt *a)
+{
+	if (a->machine->sim->options.mutant != MUTANT_EMPTY_VOID) {
+		a->claim = CLAIM_VOID;
+	}
+}
+
 static void cmd_cancel(struct packet *p, const char *name, const char *grace)
 {
 	struct attempt *a = attempt_get(p->machine, name);
-	bool is_real = p->machine->sim->options.mutant != MUTANT_EMPTY_VOID;
-
 	if (a->claim == CLAIM_NONE && p->machine->is_full) {
 		agent_reply(p, "EDISK", "cannot write the claim");
 		return;
 	}
 	if (a->claim == CLAIM_NONE || a->claim == CLAIM_VOID) {
-		a->claim = is_real ? CLAIM_VOID : CLAIM_NONE;
+		claim_void(a);
 		ledger_voided(a);
 		agent_reply(p, "VOIDED", NULL);
 		return;
@@ -187,6 +192,20 @@ static void cmd_cancel(struct packet *p, const char *name, const char *grace)
 		attempt_kill_tree(a, strtol(grace, NULL, 10) * 1000);
 	}
 	agent_reply(p, "OK", NULL);
+}
+
+static void cmd_signal(struct packet *p, const char *name, const char *signal)
+{
+	struct attempt *a = attempt_get(p->machine, name);
+
+	if (a->claim != CLAIM_RUN) {
+		agent_reply(p, "ENOCLAIM", "never launched");
+	} else if (!a->program_lives) {
+		agent_reply(p, "ENORUN", "the program does not run");
+	} else {
+		attempt_signal(a, signal);
+		agent_reply(p, "OK", NULL);
+	}
 }
 
 static void cmd_upload(struct packet *p, const char *name)
@@ -248,7 +267,7 @@ static void cmd_ack(struct packet *p, const char *name, const char *force)
 	bool is_forced = streq(force, "force");
 
 	if (is_forced && a->claim == CLAIM_NONE) {
-		a->claim = CLAIM_VOID;
+		claim_void(a);
 	}
 	if (!a->acked && a->claim == CLAIM_NONE) {
 		agent_reply(p, "ENOCLAIM", "never launched");
@@ -288,6 +307,8 @@ static void run_verb(struct packet *p, const struct words *w)
 		cmd_launch(p, w->first, w->second);
 	} else if (streq(w->verb, "cancel")) {
 		cmd_cancel(p, w->first, w->second);
+	} else if (streq(w->verb, "signal")) {
+		cmd_signal(p, w->first, w->second);
 	} else if (streq(w->verb, "upload")) {
 		cmd_upload(p, w->first);
 	} else if (streq(w->verb, "manifest")) {

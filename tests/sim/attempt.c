@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "job/record.h"
 #include "sim.h"
 
 enum stage {
@@ -22,16 +23,29 @@ enum { STAGE_BITS = 3 };
 
 /* --- names and plans -------------------------------------------------------------- */
 
+/* Every attempt of a job writes the same files, of the same sizes. */
+static void draw_outputs(struct fate *f, uint64_t seed, const char *name)
+{
+	char key[NAME_MAX_SIM];
+	struct dice d;
+
+	(void)snprintf(key, sizeof(key), "outputs %.*s", JOB_KEY_LEN, name);
+	d = dice_of(seed, key);
+	f->n_outputs = (int)dice_between(&d, 0, OUTPUTS_MAX);
+	for (int i = 0; i < f->n_outputs; i++) {
+		f->sizes[i] = dice_scale(&d, 1, 1 << 30) - 1;
+	}
+}
+
 static struct fate draw_fate(uint64_t seed, const char *name)
 {
 	struct dice d = dice_of(seed, name);
 	struct fate f = { .run_ms = dice_scale(&d, 5, 60000),
 			  .log_bytes = dice_scale(&d, 1, 20000),
-			  .term_ms = dice_scale(&d, 1, 5000),
-			  .n_outputs = (int)dice_between(&d, 0, OUTPUTS_MAX) };
-	static const int codes[] = { 1, 2, 127, 137, 139, 255 };
+			  .term_ms = dice_scale(&d, 1, 5000) };
+	static const int codes[] = { 1, 1, 1, 1, 2, 127, 137, 139, 255 };
 
-	if (dice_chance(&d, 250)) {
+	if (dice_chance(&d, 350)) {
 		f.code = codes[dice_between(&d, 0, ARRAY_SIZE(codes) - 1)];
 	}
 	if (dice_chance(&d, 200)) {
@@ -41,9 +55,7 @@ static struct fate draw_fate(uint64_t seed, const char *name)
 		    : dice_chance(&d, 500) ? TERM_TRAPS
 					   : TERM_IGNORED;
 	f.trap_code = dice_chance(&d, 500) ? 0 : 3;
-	for (int i = 0; i < f.n_outputs; i++) {
-		f.sizes[i] = dice_scale(&d, 1, 1 << 30) - 1;
-	}
+	draw_outputs(&f, seed, name);
 	return f;
 }
 
@@ -292,6 +304,22 @@ static void terminate(struct attempt *a)
 	}
 }
 
+void attempt_signal(struct attempt *a, const char *name)
+{
+	const struct user_job *j = user_find(a->machine->sim, a->name);
+
+	if (!streq(name, "term")) {
+		return;
+	}
+	if (!j || !j->term_asked) {
+		violation(a->machine->sim, "%s gets a TERM that nobody asked for",
+			  a->name);
+	}
+	if (!a->is_terminated) {
+		terminate(a);
+	}
+}
+
 /* TERM now, KILL after the grace; what starts meanwhile gets both as well. */
 void attempt_kill_tree(struct attempt *a, int64_t grace_ms)
 {
@@ -407,7 +435,7 @@ static void upload_next(struct attempt *a)
 
 	(void)snprintf(key, sizeof(key), "%sout-%d", a->plan.destination,
 		       a->next_output);
-	code = bucket_put(sim, key, a->fate.sizes[a->next_output], &is_lost);
+	code = bucket_put(sim, key, a->fate.sizes[a->next_output], a->name, &is_lost);
 	a->upload_failed |= is_lost || code;
 	if (code) {
 		(void)snprintf(a->xfer[INPUTS_MAX], sizeof(a->xfer[0]), "fail %d 0",

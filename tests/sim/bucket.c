@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sim.h"
+#include "util/clock.h"
 
 struct s3_client { /* what the engine holds */
 	struct sim *sim;
@@ -32,7 +33,14 @@ static bool is_at(const struct bucket *b, size_t i, const char *key)
 	return i < b->n && streq(b->objects[i].key, key);
 }
 
-int bucket_put(struct sim *sim, const char *key, int64_t size, bool *ret_lost)
+/* S3 is many machines, whose clocks are a second apart at most. */
+static int64_t clock_s(struct sim *sim)
+{
+	return (clock_wall_ms() - dice_between(&sim->dice, 0, 1000)) / 1000;
+}
+
+int bucket_put(struct sim *sim, const char *key, int64_t size, const char *writer,
+	       bool *ret_lost)
 {
 	struct bucket *b = &sim->bucket;
 	size_t i = position(b, key);
@@ -52,19 +60,27 @@ int bucket_put(struct sim *sim, const char *key, int64_t size, bool *ret_lost)
 		memmove(&b->objects[i + 1], &b->objects[i],
 			(b->n - i) * sizeof(*b->objects));
 		b->n++;
-		b->objects[i] = (struct bucket_object){ .key = strdup(key) };
+		b->objects[i] =
+			(struct bucket_object){ .key = strdup(key), .is_lost = true };
 	}
 	*ret_lost = dice_chance(&sim->dice, sim->faults.lost_upload);
-	b->objects[i].size = size;
-	b->objects[i].is_lost = *ret_lost;
+	if (!*ret_lost) { /* else what was there stays */
+		b->objects[i].size = size;
+		b->objects[i].is_lost = false;
+		b->objects[i].modified_s = clock_s(sim);
+		(void)snprintf(b->objects[i].writer, sizeof(b->objects[i].writer), "%s",
+			       writer);
+	}
 	return 0;
 }
 
-bool bucket_has(const struct bucket *b, const char *key, int64_t size)
+bool bucket_has(const struct bucket *b, const char *key, int64_t size,
+		const char *writer)
 {
 	size_t i = position(b, key);
 
-	return is_at(b, i, key) && !b->objects[i].is_lost && b->objects[i].size == size;
+	return is_at(b, i, key) && !b->objects[i].is_lost &&
+	       b->objects[i].size == size && streq(b->objects[i].writer, writer);
 }
 
 int bucket_get(struct sim *sim, const char *uri)
@@ -126,12 +142,18 @@ static enum s3_fault list(struct s3_client *client, const struct s3_place *place
 	if (fault != S3_OK) {
 		return fault;
 	}
+	if (listing->ret_now_s) {
+		*listing->ret_now_s = clock_s(sim);
+	}
 	if (streq(place->bucket, "data")) {
 		return list_input(listing);
 	}
 	(void)snprintf(first, sizeof(first), "%s/%s", place->bucket, listing->prefix);
 	for (size_t i = position(b, first); i < b->n; i++) {
 		const struct bucket_object *o = &b->objects[i];
+		int64_t modified_s = sim->options.mutant == MUTANT_OLD_OUTPUTS
+					     ? clock_wall_ms() / 1000
+					     : o->modified_s;
 
 		if (!has_prefix(o->key, first)) {
 			break;
@@ -142,7 +164,8 @@ static enum s3_fault list(struct s3_client *client, const struct s3_place *place
 		if (listing->each(listing->arg,
 				  &(struct s3_object){ .key = o->key + skip,
 						       .etag = "e",
-						       .size = o->size })) {
+						       .size = o->size,
+						       .modified_s = modified_s })) {
 			return S3_STOPPED;
 		}
 	}

@@ -47,7 +47,20 @@ static void check_room(struct attempt *a)
 	}
 }
 
-static void check_only_one(struct attempt *a)
+/* After one that ran, another starts only if its spec says so of how that one ended. */
+static void check_retry(struct attempt *a, const struct attempt *before,
+			const struct user_job *j)
+{
+	if (before->starts > 0 && before->true_code != 1) {
+		violation(a->machine->sim, "%s starts, %s ended with %d", a->name,
+			  before->name, before->true_code);
+	} else if (before->starts > 0 && j && !j->retries_code_1) {
+		violation(a->machine->sim, "%s starts after %s, nobody wants that",
+			  a->name, before->name);
+	}
+}
+
+static void check_only_one(struct attempt *a, const struct user_job *j)
 {
 	struct sim *sim = a->machine->sim;
 	const struct attempt *other;
@@ -64,6 +77,8 @@ static void check_only_one(struct attempt *a)
 			} else if (other->program_lives) {
 				violation(sim, "%s starts beside %s", a->name,
 					  other->name);
+			} else if (!streq(other->name, a->name)) {
+				check_retry(a, other, j);
 			}
 		}
 	}
@@ -85,7 +100,7 @@ void ledger_start(struct attempt *a)
 		violation(sim, "%s starts when %s is over", a->name, j->name);
 	}
 	check_room(a);
-	check_only_one(a);
+	check_only_one(a, j);
 }
 
 void ledger_voided(struct attempt *a)
@@ -127,6 +142,9 @@ static void check_log(struct sim *sim, const struct user_job *j,
 	char data[4096];
 	ssize_t n;
 
+	if (r->attempt.n == 0 || at >= r->stream_size[STREAM_LOG]) {
+		return; /* all of it is of attempts before */
+	}
 	if (!a) {
 		violation(sim, "%s has a log, and was nowhere", j->name);
 		return;
@@ -166,7 +184,7 @@ static void check_success(struct sim *sim, const struct user_job *j,
 	}
 	for (int i = 0; j->has_outputs && i < a->fate.n_outputs; i++) {
 		(void)snprintf(key, sizeof(key), "results/%s/out-%d", r->key, i);
-		if (!bucket_has(&sim->bucket, key, a->fate.sizes[i])) {
+		if (!bucket_has(&sim->bucket, key, a->fate.sizes[i], a->name)) {
 			violation(sim, "%s SUCCEEDED, %s is not in S3", j->name, key);
 		}
 	}
@@ -301,7 +319,7 @@ static void check_forward(struct sim *sim, const struct user_job *j,
 
 	if (job_state_is_final(old->state) && new->state != old->state) {
 		what = "left its final state";
-	} else if (new->attempt.n < old->attempt.n ||
+	} else if (new->n_attempts < old->n_attempts ||
 		   (old->is_accepted && !new->is_accepted)) {
 		what = "was sent, and is not";
 	} else if (old->cancel && !new->cancel) {
@@ -311,10 +329,14 @@ static void check_forward(struct sim *sim, const struct user_job *j,
 	} else if (old->attempt.n == new->attempt.n && old->exit_code >= 0 &&
 		   new->exit_code != old->exit_code) {
 		what = "has another exit code";
-	} else if (old->outputs_uri && !new->outputs_uri) {
+	} else if (old->attempt.n == new->attempt.n && old->outputs_uri &&
+		   !new->outputs_uri) {
 		what = "lost its outputs";
 	}
 	for (int i = 0; i < JOB_STREAM_COUNT; i++) {
+		if (i == STREAM_OUTPUTS && old->attempt.n != new->attempt.n) {
+			continue; /* it lists those of one attempt */
+		}
 		if (new->stream_size[i] < old->stream_size[i]) {
 			what = "lost bytes of a stream";
 		}

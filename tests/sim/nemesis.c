@@ -34,7 +34,7 @@ void faults_draw(struct sim *sim)
 		.noise = draw_rate(d, 300),
 		.connect = draw_rate(d, 200),
 		.s3_busy = draw_rate(d, 50),
-		.lost_upload = draw_rate(d, 50),
+		.lost_upload = draw_rate(d, 150),
 		.crash = draw_mean(d, 2000, 3 * MINUTE),
 		.stop = draw_mean(d, 20000, 5 * MINUTE),
 		.cut = draw_mean(d, 10000, 5 * MINUTE),
@@ -50,6 +50,9 @@ void faults_draw(struct sim *sim)
 		.disk_locked = draw_mean(d, 10000, 5 * MINUTE),
 		.disk_error = draw_mean(d, 10000, 5 * MINUTE),
 	};
+	if (dice_chance(d, 100)) {
+		sim->faults.late_launch = (int)dice_between(d, 100, 500);
+	}
 }
 
 /* --- the kinds of trouble --------------------------------------------------------- */

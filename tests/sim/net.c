@@ -295,6 +295,7 @@ static void send_packet(struct remote *r, struct packet *p)
 	struct machine *m = r->machine;
 	struct dice *d = &r->sim->dice;
 	int64_t ms = dice_scale(d, 1, 100);
+	const char *launch = strstr(p->command, " launch ");
 	struct packet *again;
 
 	draw_fate(r, p);
@@ -305,7 +306,10 @@ static void send_packet(struct remote *r, struct packet *p)
 	if (dice_chance(d, f->lose_request)) {
 		net_drop(p);
 		sim_after(r->sim, ms, lose_request, m, r->session);
-	} else if (dice_chance(d, f->late_request)) {
+	} else if (dice_chance(d, f->late_request + (launch ? f->late_launch : 0))) {
+		if (launch) { /* behind it: a nonce, then the attempt */
+			user_loses_patience(r->sim, launch + strlen(" launch ") + 17);
+		}
 		sim_after(r->sim, ms, lose_request, m, r->session);
 		machine_after(m, dice_scale(d, 100, 900000), arrive, p, r->session);
 	} else {

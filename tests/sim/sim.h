@@ -76,7 +76,7 @@ bool sim_advance(struct sim *sim, int64_t until);
 
 struct faults {
 	/* of a call, per mille */
-	int lose_request, late_request, cut_input, twice;
+	int lose_request, late_request, late_launch, cut_input, twice;
 	int lose_reply, cut_reply, no_reply, noise;
 	int connect; /* of a connection */
 	/* of what S3 is asked or given, per mille */
@@ -104,6 +104,7 @@ enum mutant {
 	MUTANT_EARLY_ACK,
 	MUTANT_ANY_NONCE,
 	MUTANT_BLIND_VERIFY,
+	MUTANT_OLD_OUTPUTS,
 	MUTANT_NO_SYNC,
 	MUTANT_EXTRA_SLOT,
 	MUTANT_COUNT,
@@ -192,6 +193,7 @@ bool attempt_read_plan(struct attempt *a);
 void attempt_claim(struct attempt *a, const char *nonce); /* the runner begins */
 void attempt_take_over(struct attempt *a);		  /* the uploader begins */
 void attempt_kill_tree(struct attempt *a, int64_t grace_ms);
+void attempt_signal(struct attempt *a, const char *name); /* its program lives */
 void attempt_kill_runner(struct attempt *a);
 void attempt_kill_inner(struct attempt *a, bool with_program);
 void attempt_die(struct attempt *a, bool with_files); /* the machine went down */
@@ -260,6 +262,8 @@ struct bucket_object {
 	char *key; /* bucket/key */
 	int64_t size;
 	bool is_lost; /* S3 said that it has it, and has not */
+	int64_t modified_s;
+	char writer[NAME_MAX_SIM]; /* the attempt */
 };
 struct bucket {
 	struct bucket_object *objects; /* in the order of keys */
@@ -269,9 +273,12 @@ struct bucket {
 void bucket_init(struct sim *sim, struct s3_ops *ret_ops);
 void bucket_fini(struct bucket *b);
 /* 0, or the exit code of the S3 tool. */
-int bucket_put(struct sim *sim, const char *key, int64_t size, bool *ret_lost);
+int bucket_put(struct sim *sim, const char *key, int64_t size, const char *writer,
+	       bool *ret_lost);
 int bucket_get(struct sim *sim, const char *uri);
-bool bucket_has(const struct bucket *b, const char *key, int64_t size);
+/* From that attempt. */
+bool bucket_has(const struct bucket *b, const char *key, int64_t size,
+		const char *writer);
 
 struct disk;
 int disk_new(struct sim *sim, struct disk **ret_disk);
@@ -320,11 +327,14 @@ struct user_job {
 	struct buf spec;
 	bool is_missing_input; /* names one that S3 has not */
 	bool has_outputs;
+	int n_attempts;	     /* that its spec allows */
+	bool retries_code_1; /* else no exit code */
 	int64_t id;
 	char key[20];
 	bool is_accepted;	 /* close(2) returned 0 */
 	bool cancel_asked;	 /* perhaps without an answer */
 	bool cancel_heard;	 /* answered 0 */
+	bool term_asked;	 /* as a signal */
 	struct job_record *seen; /* the last that was published */
 	bool is_final;		 /* and was judged */
 	bool is_settled;	 /* nothing of it is left to look at */
@@ -333,6 +343,8 @@ struct user_job {
 
 void user_start(struct sim *sim);
 void user_fini(struct sim *sim);
+/* The launch of this attempt is on its way for long: perhaps its cancel overtakes it. */
+void user_loses_patience(struct sim *sim, const char *attempt);
 struct user_job *user_find(struct sim *sim, const char *key);
 
 /* --- ledger.c: what must hold ----------------------------------------------------- */

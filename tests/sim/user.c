@@ -49,6 +49,15 @@ static void write_spec(struct sim *sim, struct user_job *j)
 	} else if (gpus > 0) {
 		(void)buf_printf(&j->spec, ", \"resources\": { \"gpus\": %d }", gpus);
 	}
+	j->n_attempts = dice_chance(d, 400) ? (int)dice_between(d, 2, 4) : 1;
+	j->retries_code_1 = j->n_attempts > 1 && dice_chance(d, 700);
+	if (j->n_attempts > 1) {
+		(void)buf_printf(&j->spec,
+				 ", \"retry\": { \"max_attempts\": %d,"
+				 " \"backoff\": \"%llds\"%s }",
+				 j->n_attempts, (long long)dice_scale(d, 1, 30) - 1,
+				 j->retries_code_1 ? ", \"exit_codes\": [1]" : "");
+	}
 	if (dice_chance(d, 150)) {
 		(void)buf_printf(&j->spec, ", \"timeouts\": { \"run\": \"%llds\" }",
 				 (long long)dice_scale(d, 1, 300));
@@ -175,6 +184,54 @@ struct user_job *user_find(struct sim *sim, const char *key)
 	return NULL;
 }
 
+void user_loses_patience(struct sim *sim, const char *attempt)
+{
+	struct user_job *j = user_find(sim, attempt);
+
+	if (j && dice_chance(&sim->dice, 500)) {
+		sim_after(sim, dice_scale(&sim->dice, 1, 3000), cancel, j, 0);
+	}
+}
+
+/* --- what else is asked of a job ---------------------------------------------------
+ */
+
+static void hear_asked(void *arg, int result, int64_t unused)
+{
+	struct user_job *j = arg;
+
+	(void)unused;
+	if (is_heard(j)) {
+		trace(j->sim, "%s: asked: %d", j->name, result);
+	}
+}
+
+/* Whoever holds a job lets it go in the end, and asks until it is gone. */
+static void ask(void *arg, uint64_t unused)
+{
+	static const char *const verbs[] = { "hold", "priority 0", "priority 100",
+					     "signal USR1", "signal TERM" };
+	struct user_job *j = arg;
+	struct sim *sim = j->sim;
+	const char *verb = verbs[dice_between(&sim->dice, 0, ARRAY_SIZE(verbs) - 1)];
+	bool is_held = j->seen && j->seen->state == JOB_HELD;
+
+	(void)unused;
+	if (j->is_final) {
+		return;
+	}
+	if (is_held || sim->is_mended) {
+		verb = "release";
+	}
+	if (sim->daemon.engine && j->id) {
+		j->term_asked |= streq(verb, "signal TERM");
+		engine_control(sim->daemon.engine, j->id, verb, strlen(verb),
+			       hear_asked, j);
+		daemon_poke(sim);
+	}
+	sim_after(sim, dice_scale(&sim->dice, 100, 120000), ask, j, 0);
+}
+
 void user_start(struct sim *sim)
 {
 	struct dice *d = &sim->dice;
@@ -195,6 +252,9 @@ void user_start(struct sim *sim)
 		}
 		if (dice_chance(d, 30)) {
 			sim_after(sim, at + dice_scale(d, 1, 200000), cancel, j, 0);
+		}
+		if (dice_chance(d, 200)) {
+			sim_after(sim, at + dice_scale(d, 1, 20000), ask, j, 0);
 		}
 	}
 }

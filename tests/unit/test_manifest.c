@@ -15,11 +15,11 @@ TEST("a listing that holds every output leaves none missing")
 	CHECK_INT(manifest_parse(records, sizeof(records) - 1, &list), 0);
 	CHECK_INT(list.n, 3);
 	CHECK_INT(list.bytes, 10);
-	CHECK(manifest_match(&list, "-x", 7));
-	CHECK(!manifest_match(&list, "0foreign", 1));
-	CHECK(manifest_match(&list, "a/empty", 0));
-	CHECK(manifest_match(&list, "b", 3));
-	CHECK(!manifest_match(&list, "zzz", 3));
+	CHECK(manifest_match(&list, "-x", 7, false));
+	CHECK(!manifest_match(&list, "0foreign", 1, false));
+	CHECK(manifest_match(&list, "a/empty", 0, false));
+	CHECK(manifest_match(&list, "b", 3, false));
+	CHECK(!manifest_match(&list, "zzz", 3, false));
 	CHECK(!manifest_missing(&list, &n));
 	CHECK_INT(n, 0);
 }
@@ -33,10 +33,25 @@ TEST("a wrong size and an absent key are missing")
 	size_t n;
 
 	CHECK_INT(manifest_parse(records, sizeof(records) - 1, &list), 0);
-	CHECK(!manifest_match(&list, "a", 2));
-	CHECK(manifest_match(&list, "c", 5));
+	CHECK(!manifest_match(&list, "a", 2, false));
+	CHECK(manifest_match(&list, "c", 5, false));
 	CHECK_STR(manifest_missing(&list, &n)->path, "a");
 	CHECK_INT(n, 2);
+}
+
+TEST("what was there before is no output of this attempt, and is named so")
+{
+	static const char records[] = "3 a\0"
+				      "4 b\0";
+	cleanup_manifest struct manifest_list list;
+	size_t n;
+
+	CHECK_INT(manifest_parse(records, sizeof(records) - 1, &list), 0);
+	CHECK(manifest_match(&list, "a", 3, false));
+	CHECK(!manifest_match(&list, "b", 4, true));
+	CHECK_STR(manifest_missing(&list, &n)->path, "b");
+	CHECK(manifest_missing(&list, &n)->is_old);
+	CHECK_INT(n, 1);
 }
 
 TEST("names may hold newlines and spaces")

@@ -79,10 +79,33 @@ TEST("a listing of AWS gives keys, sizes and etags without quotes")
 	CHECK_STR(s3_xml_object(xml, 0).key, "a b/x+y");
 	CHECK_STR(s3_xml_object(xml, 0).etag, "6520213d3695a344f306efffa2523807-2");
 	CHECK_INT(s3_xml_object(xml, 0).size, INT64_C(1099511627776));
+	CHECK_INT(s3_xml_object(xml, 0).modified_s, 1767225600);
+	CHECK_INT(s3_xml_object(xml, 1).modified_s, 0);
 	CHECK_STR(s3_xml_object(xml, 1).key, "a b/z");
 	CHECK_STR(s3_xml_object(xml, 1).etag, "");
 	CHECK_INT(s3_xml_object(xml, 1).size, 0);
 	CHECK(!s3_xml_next_token(xml));
+}
+
+static int64_t modified(const char *object)
+{
+	cleanup_s3_xml struct s3_xml *xml = parse_good(object);
+
+	return s3_xml_object(xml, 0).modified_s;
+}
+
+#define AT(time)                                                                       \
+	LISTING(WHOLE "<Contents><Key>k</Key><Size>1</Size><LastModified>" time        \
+		      "</LastModified></Contents>")
+
+TEST("a time that is none is as one that was not given")
+{
+	CHECK_INT(modified(AT("2024-02-29T23:59:59Z")), 1709251199);
+	CHECK_INT(modified(AT("2024-02-29T23:59:59.123456Z")), 1709251199);
+	CHECK_INT(modified(AT("")), 0);
+	CHECK_INT(modified(AT("yesterday")), 0);
+	CHECK_INT(modified(AT("2024-02-29T23:59:59+02:00")), 0);
+	CHECK_INT(modified(AT("1969-02-28T23:59:59Z")), 0);
 }
 
 TEST("a truncated listing of Ceph names the next page, as it stands")
