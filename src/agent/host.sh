@@ -39,6 +39,7 @@ cmd_probe() {
 		durable "$base/storeid" "$base"
 	fi
 	read -r b_id <"$base/storeid" || reply EBASE "$base/storeid: found it empty"
+	drop_payloads
 	get_boot
 	set -- /dev/nvidia[0-9]*
 	[ -e "$1" ] || shift
@@ -49,6 +50,16 @@ cmd_probe() {
 	echo "curl $(curl_version)"
 	echo "docker $(command -v docker || echo none)${nl}gpus $#"
 	reply OK
+}
+
+# Of jobs that went elsewhere before they were launched here. A launch that comes after all
+# finds none, and has it sent again.
+drop_payloads() {
+	for b_f in "$base"/jobs/*/payload; do
+		[ -f "$b_f" ] && [ ! -f "${b_f%/*}/claim" ] || continue
+		find "$b_f" -mtime +0 -exec rm -f {} \; # a day old, or more
+		[ -f "$b_f" ] || rmdir "${b_f%/*}" 2>/dev/null
+	done
 }
 
 # logind may end what a user left running when the last connection closes. Then jobs are

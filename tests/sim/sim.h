@@ -343,7 +343,8 @@ struct user_job {
 
 void user_start(struct sim *sim);
 void user_fini(struct sim *sim);
-/* The launch of this attempt is on its way for long: perhaps its cancel overtakes it. */
+/* The launch of this attempt is on its way for long: perhaps its cancel overtakes it.
+ */
 void user_loses_patience(struct sim *sim, const char *attempt);
 struct user_job *user_find(struct sim *sim, const char *key);
 

@@ -26,6 +26,18 @@ case_probe_tells_what_the_host_is() {
 	[ "$(sort -u "$T"/p? | grep -c ^storeid)" = 1 ] || fail "two store ids"
 }
 
+case_probe_drops_payloads_that_nobody_launched() {
+	ag probe
+	mkdir -p "$J/old-1" "$J/new-1" "$J/run-1"
+	touch "$J/new-1/payload" "$J/run-1/claim"
+	touch -d '25 hours ago' "$J/old-1/payload" "$J/run-1/payload"
+	ag probe
+	expect OK
+	[ ! -e "$J/old-1" ] || fail "an old one was kept"
+	[ -e "$J/new-1/payload" ] || fail "a new one was dropped"
+	[ -e "$J/run-1/payload" ] || fail "one that was launched was dropped"
+}
+
 case_probe_refuses_a_base_that_is_not_safe() {
 	local base=$HOME/.jobfs
 	mkdir "$T/elsewhere"
