@@ -194,6 +194,10 @@ static void init_lists(struct engine *e)
 	TAILQ_INIT(&e->dirty);
 	TAILQ_INIT(&e->awake);
 	TAILQ_INIT(&e->running);
+	TAILQ_INIT(&e->fresh);
+	TAILQ_INIT(&e->copied);
+	e->queue_due_at = INT64_MAX;
+	e->schedule_is_stale = true;
 	TAILQ_INIT(&e->leftovers);
 	STAILQ_INIT(&e->answers);
 	STAILQ_INIT(&e->outgoing);
@@ -324,6 +328,7 @@ void job_discard(struct engine *e, struct job *job)
 	schedule_dequeue(e, job);
 	schedule_release(e, job);
 	run_detach(e, job);
+	submit_set_copier(e, job, 0);
 	if (job->is_awake) {
 		TAILQ_REMOVE(&e->awake, job, wake_link);
 	}

@@ -189,6 +189,7 @@ int job_transition(struct engine *e, struct job *job, enum job_state state,
 	}
 	if (job->run) {
 		limit_follow(job);
+		run_follow(e, job);
 	}
 	return add_event(e, job, "state", message);
 }

@@ -148,11 +148,22 @@ struct job {
 	TAILQ_ENTRY(job) queue_link; /* engine.queue, while is_queued */
 	TAILQ_ENTRY(job) dirty_link; /* engine.dirty, while working */
 	TAILQ_ENTRY(job) wake_link;  /* engine.awake, while is_awake */
-	TAILQ_ENTRY(job) run_link;   /* engine.running, while run */
-	bool is_queued, is_awake;
-	struct job *name_next; /* chain of the table of names */
+	TAILQ_ENTRY(job) run_link;   /* engine.running, while is_running */
+	TAILQ_ENTRY(job) fresh_link; /* engine.fresh, while is_fresh */
+	TAILQ_ENTRY(job) copy_link;  /* engine.copied, while copier */
+	bool is_queued, is_awake, is_running, is_fresh;
+	struct job *destination_next; /* chain of the table of destinations */
+	struct job *name_next;	      /* chain of the table of names */
 };
 TAILQ_HEAD(job_list, job);
+
+/* What of a host decides which jobs may start there. */
+struct host_room {
+	int slots_used;
+	uint64_t gpus_used;
+	int state, cli;
+	bool is_in_trouble, has_s3_trouble, has_curl;
+};
 
 enum host_state { HOST_NEW, HOST_PROBING, HOST_BOOTING, HOST_READY };
 enum cli_state { CLI_NEW, CLI_ASKING, CLI_ABSENT, CLI_INSTALLING, CLI_READY };
@@ -184,8 +195,9 @@ struct host {
 	int64_t trouble_ms; /* wall clock since when; 0: none */
 	int64_t failed_at;  /* clock_ms() of the last trouble */
 	int slots_used;
-	uint64_t gpus_used; /* bits */
-	bool view_changed;  /* in this turn */
+	uint64_t gpus_used;    /* bits */
+	struct host_room room; /* as schedule() saw it last */
+	bool view_changed;     /* in this turn */
 };
 
 /* --- the engine ------------------------------------------------------------------ */
@@ -218,8 +230,14 @@ struct engine {
 	int64_t last_run;
 	struct job_list queue; /* QUEUED jobs, in the order in which they get slots */
 	struct job_list dirty;
-	struct job_list awake;	 /* jobs whose next step is to be decided */
-	struct job_list running; /* jobs with a `run` */
+	struct job_list awake; /* jobs whose next step is to be decided */
+	struct job_list
+		running;	/* jobs with a `run` that are neither QUEUED nor HELD */
+	struct job_list fresh;	/* of the queue: not looked at yet, in its order */
+	struct job_list copied; /* whose files a program is copying */
+	struct job **destinations; /* hash of the runs' destinations */
+	size_t n_destinations;	   /* buckets, a power of two */
+	size_t n_with_destination;
 	struct leftover_list leftovers;
 	struct request_list answers;
 	struct call_list outgoing;
@@ -231,6 +249,10 @@ struct engine {
 	int turn_error;	   /* the first failure of the database in this turn */
 	struct err turn_err;
 	bool queue_changed;
+	size_t queue_grew; /* jobs at its end that are not published, if that is all */
+	bool schedule_is_stale; /* the whole queue is to be looked at */
+	uint64_t blocked;	/* bits of hosts that some queued job waits for */
+	int64_t queue_due_at;	/* when something is due for a queued job */
 	bool is_mended;	 /* what the last daemon left half done; once that is on disk */
 	int64_t mend_at; /* else: of the next try */
 	int64_t daemon_events_size, daemon_event_seq;
@@ -244,7 +266,7 @@ struct engine {
 	struct owner *owners; /* engine's thread only, as the next */
 	size_t n_owners;
 	int64_t *queue_ids;
-	size_t n_queue_ids;
+	size_t n_queue_ids, queue_capacity;
 	struct engine_host *host_views;
 };
 
@@ -291,10 +313,15 @@ int job_append(struct engine *e, struct job *job, enum job_stream stream,
 
 /* engine/schedule.c */
 void schedule(struct engine *e);
+/* The job may start by now; the scheduler looks at it again. */
+void schedule_look_again(struct engine *e, struct job *job);
+/* Wakes queued jobs whose limit is over. */
+void schedule_wake_due(struct engine *e);
 void schedule_rebuild(struct engine *e); /* from the records that are on disk */
 void schedule_enqueue(struct engine *e, struct job *job);
 void schedule_dequeue(struct engine *e, struct job *job);
-/* When a host in trouble is to be asked again, since jobs wait for any. */
+/* When a host in trouble is to be asked again, since jobs wait for any, or something is
+ * due for one of those. */
 int64_t schedule_deadline(const struct engine *e, int64_t at);
 void schedule_take(struct job *job, struct host *host); /* a slot, and its GPUs */
 void schedule_release(struct engine *e, struct job *job);
@@ -309,14 +336,16 @@ int run_attach(struct engine *e, struct job *job, struct spec *spec);
  * checked again, since the configuration may have changed. */
 int run_attach_stored(struct engine *e, struct job *job);
 void run_detach(struct engine *e, struct job *job);
+/* Its state is a new one, or its run: in or out of the list of those that run. */
+void run_follow(struct engine *e, struct job *job);
 struct run *run_ref(struct run *run);
 struct run *run_unref(struct run *run); /* NULL is fine */
 /* Is the job under way, or has its host still to be told that it is over? */
 bool run_is_needed(const struct job_record *r);
 /* Forgets what was learned, after a turn that did not happen. */
 void run_renew(struct engine *e, struct job *job);
-/* s3:// of the outputs, with {job} and {id} replaced. */
-int run_set_destination(struct run *run, const struct job_record *r);
+/* s3:// of the outputs, with {job} and {id} replaced. -ENOMEM */
+int run_set_destination(struct engine *e, struct job *job);
 bool run_needs_s3(const struct run *run);
 int64_t run_grace_ms(const struct engine *e, const struct run *run);
 /* Are all bytes of both logs, as far as the host has told of them, in the store? */
@@ -489,10 +518,16 @@ void step_abort(struct engine *e, struct job *job);
 const char *agent_hash(void); /* 16 hex digits */
 const char *agent_text(size_t *ret_len);
 
+/* engine/destination.c: which jobs with a run write to which place */
+int destination_add(struct engine *e, struct job *job); /* -ENOMEM */
+void destination_remove(struct engine *e, struct job *job);
+/* Another job that is not finished and writes to the same place; NULL: none. */
+struct job *destination_find_other(const struct engine *e, const struct job *job);
+
 /* engine/submit.c: files/ changed; a queued job may have what it waits for */
 void submit_check_files(struct engine *e, struct job *job);
-/* Another job that is not finished and writes to the same place; NULL: none. */
-struct job *submit_find_same_destination(struct engine *e, const struct job *job);
+/* process: 0 when nobody copies any more. */
+void submit_set_copier(struct engine *e, struct job *job, pid_t process);
 /* Looks at the jobs that wait for a copying program; when to look again, at most `at`.
  */
 void submit_check_copiers(struct engine *e);

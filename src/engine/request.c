@@ -255,7 +255,7 @@ static void follow_name(struct engine *e, struct job *job)
 		return;
 	}
 	run->payload = payload_free(run->payload);
-	if (run_set_destination(run, job_get(job)) < 0) {
+	if (run_set_destination(e, job) < 0) {
 		engine_fail_turn(e, -ENOMEM, NULL);
 	}
 }

@@ -32,7 +32,7 @@ struct run *run_unref(struct run *run)
 	return NULL;
 }
 
-int run_set_destination(struct run *run, const struct job_record *r)
+static int expand_destination(struct run *run, const struct job_record *r)
 {
 	cleanup_buf struct buf uri = BUF_INIT;
 
@@ -50,6 +50,28 @@ int run_set_destination(struct run *run, const struct job_record *r)
 		return -ENOMEM;
 	}
 	return uri.error ? uri.error : job_set_text(&run->destination, buf_text(&uri));
+}
+
+int run_set_destination(struct engine *e, struct job *job)
+{
+	int r;
+
+	destination_remove(e, job);
+	r = expand_destination(job->run, job_get(job));
+	return destination_add(e, job) < 0 ? -ENOMEM : r;
+}
+
+void run_follow(struct engine *e, struct job *job)
+{
+	enum job_state state = job_get(job)->state;
+	bool wanted = job->run && state != JOB_QUEUED && state != JOB_HELD;
+
+	if (wanted && !job->is_running) {
+		TAILQ_INSERT_TAIL(&e->running, job, run_link);
+	} else if (!wanted && job->is_running) {
+		TAILQ_REMOVE(&e->running, job, run_link);
+	}
+	job->is_running = wanted;
 }
 
 /* What the wall clock said when it was written may be anything by now. */
@@ -74,14 +96,14 @@ int run_attach(struct engine *e, struct job *job, struct spec *spec)
 	run->refs = 1;
 	run->id = ++e->last_run;
 	run->spec = spec;
-	if (run_set_destination(run, job_get(job)) < 0) {
-		(void)run_unref(run);
+	job->run = run;
+	if (run_set_destination(e, job) < 0) {
+		run_detach(e, job);
 		return -ENOMEM;
 	}
-	job->run = run;
 	limit_follow(job);
 	run->retry_at = retry_at(job_get(job));
-	TAILQ_INSERT_TAIL(&e->running, job, run_link);
+	run_follow(e, job);
 	return 0;
 }
 
@@ -112,8 +134,9 @@ int run_attach_stored(struct engine *e, struct job *job)
 void run_detach(struct engine *e, struct job *job)
 {
 	if (job->run) {
-		TAILQ_REMOVE(&e->running, job, run_link);
+		destination_remove(e, job);
 		job->run = run_unref(job->run);
+		run_follow(e, job);
 	}
 }
 

@@ -40,7 +40,37 @@ void schedule_enqueue(struct engine *e, struct job *job)
 		TAILQ_INSERT_HEAD(&e->queue, job, queue_link);
 	}
 	job->is_queued = true;
-	e->queue_changed = true;
+	if (TAILQ_NEXT(job, queue_link)) {
+		e->queue_changed = true;
+	} else {
+		e->queue_grew++;
+	}
+	schedule_look_again(e, job);
+}
+
+/* A long queue is not walked for each job that comes to its end: what those before it
+ * wait for is known. Another one may be what they wait for. */
+void schedule_look_again(struct engine *e, struct job *job)
+{
+	const struct job *next = TAILQ_NEXT(job, queue_link);
+
+	if (!job->is_queued || job->is_fresh) {
+		return;
+	}
+	if (next && !next->is_fresh && !(next->run && next->run->waits_for_files)) {
+		e->schedule_is_stale = true;
+		return;
+	}
+	job->is_fresh = true;
+	TAILQ_INSERT_TAIL(&e->fresh, job, fresh_link);
+}
+
+static void forget_fresh(struct engine *e, struct job *job)
+{
+	if (job->is_fresh) {
+		job->is_fresh = false;
+		TAILQ_REMOVE(&e->fresh, job, fresh_link);
+	}
 }
 
 void schedule_dequeue(struct engine *e, struct job *job)
@@ -48,7 +78,8 @@ void schedule_dequeue(struct engine *e, struct job *job)
 	if (job->is_queued) {
 		job->is_queued = false;
 		TAILQ_REMOVE(&e->queue, job, queue_link);
-		e->queue_changed = true;
+		forget_fresh(e, job);
+		e->queue_changed = e->schedule_is_stale = true;
 	}
 }
 
@@ -287,37 +318,112 @@ static void ask_hosts(struct engine *e)
 	}
 }
 
+static bool room_is_same(const struct host_room *a, const struct host_room *b)
+{
+	return a->slots_used == b->slots_used && a->gpus_used == b->gpus_used &&
+	       a->state == b->state && a->cli == b->cli &&
+	       a->is_in_trouble == b->is_in_trouble &&
+	       a->has_s3_trouble == b->has_s3_trouble && a->has_curl == b->has_curl;
+}
+
+/* Since the last call. */
+static bool rooms_changed(struct engine *e)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < e->n_hosts; i++) {
+		struct host *host = &e->hosts[i];
+		struct host_room room = { .slots_used = host->slots_used,
+					  .gpus_used = host->gpus_used,
+					  .state = host->state,
+					  .cli = host->cli,
+					  .is_in_trouble = host->trouble_ms != 0,
+					  .has_s3_trouble = host->s3_trouble[0] != 0,
+					  .has_curl = host->has_curl };
+
+		changed |= !room_is_same(&host->room, &room);
+		host->room = room;
+	}
+	return changed;
+}
+
+/* INT64_MAX: never. */
+static int64_t due_at(const struct job *job)
+{
+	int64_t at = run_deadline(job, INT64_MAX);
+
+	return job->run->retry_at > 0 ? clock_earlier(at, job->run->retry_at) : at;
+}
+
+static void look_at(struct engine *e, struct job *job)
+{
+	uint64_t all = e->n_hosts < 64 ? (UINT64_C(1) << e->n_hosts) - 1 : UINT64_MAX;
+	struct host *host = NULL;
+	bool waits;
+
+	forget_fresh(e, job);
+	if (!job->run) {
+		return;
+	}
+	waits = waits_for_retry(e, job) || job->run->waits_for_files;
+	e->queue_due_at = clock_earlier(e->queue_due_at, due_at(job));
+	if (waits) {
+		return;
+	}
+	if (e->blocked != all) {
+		host = choose_host(e, job->run, &e->blocked);
+	}
+	if (host) {
+		start_job(e, job, host);
+	} else {
+		show_waiting(e, job);
+	}
+}
+
 void schedule(struct engine *e)
 {
-	uint64_t blocked = 0,
-		 all = e->n_hosts < 64 ? (UINT64_C(1) << e->n_hosts) - 1 : UINT64_MAX;
 	struct job *next;
 
-	if (!TAILQ_EMPTY(&e->queue)) {
-		ask_hosts(e);
+	if (TAILQ_EMPTY(&e->queue)) {
+		return;
 	}
-	for (struct job *job = TAILQ_FIRST(&e->queue); job; job = next) {
-		struct host *host = NULL;
+	ask_hosts(e);
+	if (rooms_changed(e) || e->schedule_is_stale || clock_ms() >= e->queue_due_at) {
+		e->blocked = 0;
+		e->queue_due_at = INT64_MAX;
+		for (struct job *job = TAILQ_FIRST(&e->queue); job; job = next) {
+			next = TAILQ_NEXT(job, queue_link);
+			look_at(e, job);
+		}
+		e->schedule_is_stale = false; /* who got a slot went without an effect
+						 on the others */
+	}
+	for (struct job *job = TAILQ_FIRST(&e->fresh); job; job = next) {
+		next = TAILQ_NEXT(job, fresh_link);
+		look_at(e, job);
+	}
+}
 
-		next = TAILQ_NEXT(job, queue_link);
-		if (!job->run || waits_for_retry(e, job) || job->run->waits_for_files) {
-			continue;
-		}
-		if (blocked != all) {
-			host = choose_host(e, job->run, &blocked);
-		}
-		if (host) {
-			start_job(e, job, host);
-		} else {
-			show_waiting(e, job);
+void schedule_wake_due(struct engine *e)
+{
+	int64_t now = clock_ms();
+	struct job *job;
+
+	if (now < e->queue_due_at) {
+		return;
+	}
+	TAILQ_FOREACH(job, &e->queue, queue_link)
+	{
+		if (job->run && !job->run->is_busy &&
+		    run_deadline(job, INT64_MAX) <= now) {
+			job->run->wake_at = 0;
+			job_wake(e, job);
 		}
 	}
 }
 
 int64_t schedule_deadline(const struct engine *e, int64_t at)
 {
-	const struct job *job;
-
 	for (size_t i = 0; i < e->n_hosts && !TAILQ_EMPTY(&e->queue); i++) {
 		const struct host *host = &e->hosts[i];
 
@@ -328,13 +434,7 @@ int64_t schedule_deadline(const struct engine *e, int64_t at)
 			at = s3_due_at(host);
 		}
 	}
-	TAILQ_FOREACH(job, &e->queue, queue_link)
-	{
-		if (job->run && job->run->retry_at > 0 && job->run->retry_at < at) {
-			at = job->run->retry_at;
-		}
-	}
-	return at;
+	return TAILQ_EMPTY(&e->queue) ? at : clock_earlier(at, e->queue_due_at);
 }
 
 static int compare_submitted(const void *a, const void *b)

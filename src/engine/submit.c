@@ -85,12 +85,22 @@ static void show_waiting(struct engine *e, struct job *job)
 	(void)job_event(e, job, "waiting", "%s", text);
 }
 
+void submit_set_copier(struct engine *e, struct job *job, pid_t process)
+{
+	if (process && !job->copier) {
+		TAILQ_INSERT_TAIL(&e->copied, job, copy_link);
+	} else if (!process && job->copier) {
+		TAILQ_REMOVE(&e->copied, job, copy_link);
+	}
+	job->copier = process;
+}
+
 /* The copier's reply to close(2) is on its way: it has not ended yet, but mostly will
  * have before anything is shown of it. */
-static bool is_being_copied(struct job *job)
+static bool is_being_copied(struct engine *e, struct job *job)
 {
 	if (job->copier && !process_is_copying(job->copier)) {
-		job->copier = 0;
+		submit_set_copier(e, job, 0);
 	}
 	return job->copier != 0;
 }
@@ -110,7 +120,8 @@ static void show_copying(struct engine *e, struct job *job)
 static void check_script(struct engine *e, struct job *job)
 {
 	struct run *run = job->run;
-	bool is_copied = is_being_copied(job);
+	bool waited = run->waits_for_files;
+	bool is_copied = is_being_copied(e, job);
 	struct job_record *r;
 
 	run->waits_for_files =
@@ -124,6 +135,9 @@ static void check_script(struct engine *e, struct job *job)
 		r->reason = REASON_NONE;
 		(void)job_set_text(&r->message, "");
 	}
+	if (waited && !run->waits_for_files) {
+		schedule_look_again(e, job);
+	}
 }
 
 void submit_check_files(struct engine *e, struct job *job)
@@ -135,13 +149,11 @@ void submit_check_files(struct engine *e, struct job *job)
 
 void submit_check_copiers(struct engine *e)
 {
-	struct job *job;
+	struct job *next;
 
-	TAILQ_FOREACH(job, &e->queue, queue_link)
-	{
-		if (job->copier) {
-			submit_check_files(e, job);
-		}
+	for (struct job *job = TAILQ_FIRST(&e->copied); job; job = next) {
+		next = TAILQ_NEXT(job, copy_link);
+		submit_check_files(e, job);
 	}
 }
 
@@ -149,10 +161,10 @@ int64_t submit_deadline(const struct engine *e, int64_t at)
 {
 	const struct job *job;
 
-	TAILQ_FOREACH(job, &e->queue, queue_link)
+	TAILQ_FOREACH(job, &e->copied, copy_link)
 	{
-		if (job->copier) {
-			return clock_ms() + COPIER_POLL_MS;
+		if (job->is_queued) {
+			return clock_earlier(at, clock_ms() + COPIER_POLL_MS);
 		}
 	}
 	return at;
@@ -161,7 +173,7 @@ int64_t submit_deadline(const struct engine *e, int64_t at)
 static void handle_copier(struct engine *e, struct job_request *request,
 			  struct job *job)
 {
-	job->copier = (pid_t)request->parent;
+	submit_set_copier(e, job, (pid_t)request->parent);
 	request_answer(e, &request->request, 0, 0);
 }
 
@@ -173,21 +185,6 @@ void engine_note_copier(struct engine *engine, int64_t job, pid_t process)
 }
 
 /* --- the document ---------------------------------------------------------------- */
-
-struct job *submit_find_same_destination(struct engine *e, const struct job *job)
-{
-	struct job *other;
-
-	TAILQ_FOREACH(other, &e->running, run_link)
-	{
-		if (other != job && other->run->destination && job->run->destination &&
-		    !job_state_is_final(job_get(other)->state) &&
-		    streq(other->run->destination, job->run->destination)) {
-			return other;
-		}
-	}
-	return NULL;
-}
 
 static int save_text(struct engine *e, struct job *job,
 		     const struct job_request *request)
@@ -243,7 +240,7 @@ static int accept_spec(struct engine *e, struct job *job, struct spec *spec)
 		engine_fail_turn(e, error, NULL);
 		return error;
 	}
-	other = submit_find_same_destination(e, job);
+	other = destination_find_other(e, job);
 	if (other) {
 		char text[ERR_TEXT_MAX];
 

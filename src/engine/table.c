@@ -6,16 +6,7 @@
 #include <string.h>
 
 #include "engine/internal.h"
-
-static size_t hash_name(const char *name)
-{
-	size_t h = 5381; /* Bernstein's */
-
-	for (; *name; name++) {
-		h = h * 33 + (unsigned char)*name;
-	}
-	return h;
-}
+#include "util/hash.h"
 
 /* The first job with an id above `after`. */
 static size_t position_after(const struct engine *e, int64_t after)
@@ -48,7 +39,7 @@ struct job *table_find(const struct engine *e, const char *name)
 	if (e->n_names == 0) {
 		return NULL;
 	}
-	job = e->names[hash_name(name) & (e->n_names - 1)];
+	job = e->names[hash_text(name) & (e->n_names - 1)];
 	while (job && !streq(job->published->name, name)) {
 		job = job->name_next;
 	}
@@ -57,7 +48,7 @@ struct job *table_find(const struct engine *e, const char *name)
 
 static void name_add(struct job **names, size_t n, struct job *job)
 {
-	struct job **bucket = &names[hash_name(job->published->name) & (n - 1)];
+	struct job **bucket = &names[hash_text(job->published->name) & (n - 1)];
 
 	job->name_next = *bucket;
 	*bucket = job;
@@ -65,7 +56,7 @@ static void name_add(struct job **names, size_t n, struct job *job)
 
 static void name_remove(struct engine *e, struct job *job)
 {
-	size_t i = hash_name(job->published->name) & (e->n_names - 1);
+	size_t i = hash_text(job->published->name) & (e->n_names - 1);
 	struct job **p = &e->names[i];
 
 	while (*p && *p != job) {
@@ -156,32 +147,57 @@ void table_publish(struct engine *e, struct job *job)
 	(void)job_record_unref(old);
 }
 
-void table_publish_queue(struct engine *e)
+/* For n ids; under the lock. */
+static int reserve_queue(struct engine *e, size_t n)
 {
+	size_t capacity = e->queue_capacity ? e->queue_capacity : 64;
+	int64_t *ids;
+
+	if (n <= e->queue_capacity) {
+		return 0;
+	}
+	while (capacity < n) {
+		capacity *= 2;
+	}
+	ids = reallocarray(e->queue_ids, capacity, sizeof(*ids));
+	if (!ids) {
+		return -ENOMEM;
+	}
+	e->queue_ids = ids;
+	e->queue_capacity = capacity;
+	return 0;
+}
+
+static size_t count_queue(const struct engine *e)
+{
+	const struct job *job;
 	size_t n = 0;
-	int64_t *ids, *old;
-	struct job *job;
 
 	TAILQ_FOREACH(job, &e->queue, queue_link)
 	{
 		n++;
 	}
-	ids = calloc(n + 1, sizeof(*ids));
-	if (!ids) {
-		return; /* readers see the old queue; the next change tries again */
-	}
-	n = 0;
-	TAILQ_FOREACH(job, &e->queue, queue_link)
-	{
-		ids[n++] = job_get(job)->id;
-	}
+	return n;
+}
+
+void table_publish_queue(struct engine *e)
+{
+	size_t kept = e->queue_changed ? 0 : e->n_queue_ids;
+	size_t n = e->queue_changed ? count_queue(e) : e->n_queue_ids + e->queue_grew;
+	const struct job *job = TAILQ_LAST(&e->queue, job_list);
+
 	(void)pthread_rwlock_wrlock(&e->table_lock);
-	old = e->queue_ids;
-	e->queue_ids = ids;
-	e->n_queue_ids = n;
+	if (reserve_queue(e, n) == 0) { /* else readers see the old queue until the next
+					   change */
+		for (size_t i = n; i > kept; i--) {
+			e->queue_ids[i - 1] = job_get(job)->id;
+			job = TAILQ_PREV(job, job_list, queue_link);
+		}
+		e->n_queue_ids = n;
+		e->queue_changed = false;
+		e->queue_grew = 0;
+	}
 	(void)pthread_rwlock_unlock(&e->table_lock);
-	free(old);
-	e->queue_changed = false;
 }
 
 static struct engine_host make_host_view(const struct host *host)
@@ -223,6 +239,7 @@ void table_fini(struct engine *e)
 	free(e->jobs);
 	free(e->names);
 	free(e->queue_ids);
+	free(e->destinations);
 	free(e->owners);
 }
 

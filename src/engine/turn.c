@@ -149,6 +149,7 @@ static void drop_job(struct engine *e, struct job *job)
 		job_discard(e, job);
 	} else {
 		run_renew(e, job);
+		run_follow(e, job);
 	}
 }
 
@@ -254,7 +255,7 @@ static void publish_jobs(struct engine *e)
 
 static void publish_rest(struct engine *e)
 {
-	if (e->queue_changed) {
+	if (e->queue_changed || e->queue_grew > 0) {
 		table_publish_queue(e);
 		if (e->listener) {
 			e->listener->queue_changed(e->listener_arg);
@@ -330,6 +331,7 @@ static void wake_due_jobs(struct engine *e)
 			job_wake(e, job);
 		}
 	}
+	schedule_wake_due(e);
 }
 
 static void advance_jobs(struct engine *e)
