@@ -135,6 +135,10 @@ struct job_record *engine_find_job(struct engine *engine, const char *name);
 size_t engine_list_jobs(struct engine *engine, int64_t after,
 			struct job_record **ret_jobs, size_t max);
 size_t engine_count_jobs(struct engine *engine);
+/* The same of the jobs in one state. */
+size_t engine_list_state(struct engine *engine, enum job_state state, int64_t after,
+			 struct job_record **ret_jobs, size_t max);
+size_t engine_count_state(struct engine *engine, enum job_state state);
 /* 1-based place in the queue, 0: not queued. */
 size_t engine_queue_position(struct engine *engine, int64_t id);
 /* Appends the file `.jobfs/queue`. */

@@ -202,6 +202,11 @@ struct host {
 
 /* --- the engine ------------------------------------------------------------------ */
 
+struct state_index { /* the jobs of one state, by id */
+	struct job **jobs;
+	size_t n, capacity;
+};
+
 struct leftover;
 TAILQ_HEAD(leftover_list, leftover);
 struct call;
@@ -261,8 +266,9 @@ struct engine {
 	pthread_rwlock_t table_lock; /* guards what follows for other threads */
 	struct job **jobs;	     /* by id */
 	size_t n_jobs, jobs_capacity;
-	struct job **names;   /* hash of published names */
-	size_t n_names;	      /* buckets, a power of two */
+	struct state_index states[JOB_STATE_COUNT]; /* of what is published */
+	struct job **names;			    /* hash of published names */
+	size_t n_names;				    /* buckets, a power of two */
 	struct owner *owners; /* engine's thread only, as the next */
 	size_t n_owners;
 	int64_t *queue_ids;
@@ -292,6 +298,11 @@ void table_publish(struct engine *e, struct job *job);
 void table_publish_queue(struct engine *e);
 void table_publish_hosts(struct engine *e); /* sets view_changed */
 void table_fini(struct engine *e);
+
+/* engine/state_index.c: for the table, which has the lock. -ENOMEM */
+int state_index_add(struct engine *e, struct job *job);
+void state_index_remove(struct engine *e, struct job *job);
+void state_index_fini(struct engine *e);
 
 /* engine/owner.c: for the table. -ENOMEM */
 int owner_count(struct engine *e, const struct job_record *record);

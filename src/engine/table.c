@@ -102,7 +102,10 @@ int table_add(struct engine *e, struct job *job)
 
 	(void)pthread_rwlock_wrlock(&e->table_lock);
 	r = table_grow(e);
-	r = r < 0 ? r : owner_count(e, job->published);
+	r = r < 0 ? r : state_index_add(e, job);
+	if (r == 0 && (r = owner_count(e, job->published)) < 0) {
+		state_index_remove(e, job);
+	}
 	if (r == 0) {
 		e->jobs[e->n_jobs++] = job; /* ids only grow */
 		name_add(e->names, e->n_names, job);
@@ -120,6 +123,7 @@ void table_remove(struct engine *e, struct job *job)
 	}
 	(void)pthread_rwlock_wrlock(&e->table_lock);
 	name_remove(e, job);
+	state_index_remove(e, job);
 	owner_discount(e, job->published);
 	memmove(&e->jobs[i], &e->jobs[i + 1],
 		(e->n_jobs - i - 1) * sizeof(struct job *));
@@ -130,15 +134,23 @@ void table_remove(struct engine *e, struct job *job)
 void table_publish(struct engine *e, struct job *job)
 {
 	struct job_record *old = job->published;
+	bool has_new_name = !streq(old->name, job->working->name);
+	bool has_new_state = old->state != job->working->state;
 
 	(void)pthread_rwlock_wrlock(&e->table_lock);
 	job->is_new = false;
-	if (streq(old->name, job->working->name)) {
-		job->published = job->working;
-	} else {
+	if (has_new_name) {
 		name_remove(e, job);
-		job->published = job->working;
+	}
+	if (has_new_state) {
+		state_index_remove(e, job);
+	}
+	job->published = job->working;
+	if (has_new_name) {
 		name_add(e->names, e->n_names, job);
+	}
+	if (has_new_state) {
+		(void)state_index_add(e, job); /* without memory: one too few */
 	}
 	(void)pthread_rwlock_unlock(&e->table_lock);
 	owner_discount(e, old);
@@ -241,6 +253,7 @@ void table_fini(struct engine *e)
 	free(e->queue_ids);
 	free(e->destinations);
 	free(e->owners);
+	state_index_fini(e);
 }
 
 /* --- for other threads ----------------------------------------------------------- */

@@ -56,14 +56,9 @@ static bool may_become_another(const struct object *o)
 	       (object_is_user(o) && !object_is_in_files(o));
 }
 
-static bool may_go(const struct object *o)
-{
-	return o->node->exists != NULL;
-}
-
 double cache_entry_timeout(const struct object *o)
 {
-	return may_become_another(o) || may_go(o) ? ASK_AGAIN : REMEMBER_S;
+	return may_become_another(o) || node_may_go(o->node) ? ASK_AGAIN : REMEMBER_S;
 }
 
 bool cache_keeps_content(const struct object *o)

@@ -84,6 +84,11 @@ int content_attempt_exit_code(const struct node_view *view, struct buf *out)
 	return buf_printf(out, "%d\n", job_attempt_exit_code(view->attempt));
 }
 
+int content_link(const struct node_view *view, struct buf *out)
+{
+	return render_link(view->record, out);
+}
+
 int content_error(const struct node_view *view, struct buf *out)
 {
 	return render_line(view->record->error, out);

@@ -17,4 +17,5 @@ int content_exit_code(const struct node_view *view, struct buf *out);
 int content_outputs_s3(const struct node_view *view, struct buf *out);
 int content_attempt_status_json(const struct node_view *view, struct buf *out);
 int content_attempt_exit_code(const struct node_view *view, struct buf *out);
+int content_link(const struct node_view *view, struct buf *out);
 int content_error(const struct node_view *view, struct buf *out);

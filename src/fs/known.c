@@ -5,6 +5,7 @@
 #include <sys/queue.h>
 
 #include "fs/ino.h"
+#include "fs/node.h"
 
 enum { BUCKETS_FIRST = 16 };
 
@@ -57,12 +58,15 @@ void known_fini(struct known *known)
 /* False: files of the user have no family. */
 static bool get_key(uint64_t ino, uint64_t *ret_key)
 {
+	const struct node *node;
 	struct ino_parts p;
 
 	if (ino_parse(ino, &p) < 0 || p.scope == INO_FILE) {
 		return false;
 	}
-	*ret_key = ino / (INO_ROW_MAX + 1);
+	node = node_get(p.row);
+	*ret_key = node && node->more == MORE_LINKS ? UINT64_MAX - p.row
+						    : ino / (INO_ROW_MAX + 1);
 	return true;
 }
 

@@ -1,7 +1,8 @@
 /* What the kernel remembers of us: how often it was told of an inode and has not
- * forgotten it, counted by family (a job with all its files, a host, the rest). A watch
- * pins the inode that it watches, so where the kernel remembers nothing of a family,
- * nobody watches it, and its changes need not be told. */
+ * forgotten it, counted by family (a job with all its files, a host, the directory of a
+ * state, the rest). A watch pins the inode that it watches, so where the kernel
+ * remembers nothing of a family, nobody watches it, and its changes need not be told.
+ */
 #pragma once
 
 #include <pthread.h>

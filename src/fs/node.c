@@ -99,6 +99,15 @@ static bool attempt_has_exit_code(const struct job_record *r)
 #define OF_ATTEMPT	.parent = NODE_ATTEMPT, .scope = INO_ATTEMPT
 #define TEXT(fn)	FILE_MODE(0444), .content = CONTENT_TEXT, .render = (fn)
 #define STREAM(which)	FILE_MODE(0444), .content = CONTENT_STREAM, .stream = (which)
+/* The directory of a state, and what stands in it for a job. Their numbers follow those
+ * of the states: a new state comes behind the others. */
+#define STATE(which)                                                                   \
+	ROW(NODE_STATE + (int)JOB_##which, TOP, .parent = NODE_BY_STATE,               \
+	    .name = #which, DIR_MODE(0555), .more = MORE_LINKS, .state = JOB_##which), \
+		ROW(NODE_LINK + (int)JOB_##which, .scope = INO_JOB,                    \
+		    .parent = NODE_STATE + (int)JOB_##which, .mode = S_IFLNK | 0777,   \
+		    .content = CONTENT_LINK, .state = JOB_##which,                     \
+		    .render = content_link)
 // NOLINTEND(bugprone-macro-parentheses)
 
 /* The root is like /tmp: everyone may make a job, and remove or rename his own. */
@@ -112,6 +121,11 @@ static const struct node nodes[] = {
 	ROW(NODE_QUEUE, OF_DOT, .name = "queue", TEXT(content_queue)),
 	ROW(NODE_DAEMON_EVENTS, OF_DOT, .name = "events.jsonl", STREAM(STREAM_EVENTS)),
 	ROW(NODE_HOSTS, OF_DOT, .name = "hosts", DIR_MODE(0555), .more = MORE_HOSTS),
+	ROW(NODE_BY_STATE, OF_DOT, .name = "by-state", DIR_MODE(0555)),
+
+	STATE(NEW), STATE(QUEUED), STATE(HELD), STATE(PREPARING), STATE(DOWNLOADING),
+	STATE(RUNNING), STATE(UPLOADING), STATE(STOPPING), STATE(SUCCEEDED),
+	STATE(FAILED), STATE(CANCELLED),
 
 	ROW(NODE_HOST, .parent = NODE_HOSTS, .scope = INO_HOST, DIR_MODE(0555)),
 	ROW(NODE_HOST_STATUS, OF_HOST, .name = "status", TEXT(content_host_status)),
@@ -193,6 +207,30 @@ const struct node *node_find(enum node_id parent, const char *name)
 	return node;
 }
 
+bool node_exists(const struct node *node, const struct job_record *record)
+{
+	if (node->content == CONTENT_LINK) {
+		return record->state == node->state;
+	}
+	return !node->exists || node->exists(record);
+}
+
+bool node_may_go(const struct node *node)
+{
+	return node->content == CONTENT_LINK || node->exists;
+}
+
+size_t node_count_dirs(const struct node *node)
+{
+	size_t n = 0;
+
+	for (const struct node *row = node_next(node->id, 0); row;
+	     row = node_next(node->id, row->id)) {
+		n += row->content == CONTENT_DIR && !node_may_go(row);
+	}
+	return n;
+}
+
 /* A spec may arrive before the files that it names: the job then waits for them. */
 bool node_is_writable(const struct job_record *record, bool is_in_files)
 {
@@ -219,6 +257,7 @@ int64_t node_changed_ms(const struct node *node, const struct job_record *record
 		return or_else(record->submitted_ms, created);
 	case CONTENT_TEXT:
 	case CONTENT_DIR:
+	case CONTENT_LINK:
 		return or_else(record->changed_ms, created);
 	case CONTENT_CTL:
 	case CONTENT_WAIT:
@@ -244,6 +283,7 @@ static bool is_other_text(const struct node *node, const struct job_record *befo
 	case CONTENT_CTL:
 	case CONTENT_WAIT:
 	case CONTENT_FILE:
+	case CONTENT_LINK:
 		break;
 	}
 	return false;
@@ -284,23 +324,29 @@ static bool is_closed(const struct node *node, const struct job_record *before,
 	case CONTENT_CTL:
 	case CONTENT_WAIT:
 	case CONTENT_FILE:
+	case CONTENT_LINK:
 		break;
 	}
 	return false;
 }
 
+static unsigned appearance(const struct node *node)
+{
+	return node->content == CONTENT_DIR ? NODE_APPEARED | NODE_ATTR
+					    : NODE_APPEARED | NODE_TEXT | NODE_ATTR;
+}
+
 unsigned node_compare(const struct node *node, const struct job_record *before,
 		      const struct job_record *after)
 {
-	bool was = !node->exists || node->exists(before);
-	bool is = !node->exists || node->exists(after);
+	bool was = node_exists(node, before), is = node_exists(node, after);
 	unsigned what = 0;
 
 	if (!is) {
 		return was ? NODE_VANISHED : 0;
 	}
 	if (!was) {
-		what |= NODE_APPEARED | NODE_TEXT | NODE_ATTR;
+		what |= appearance(node);
 	}
 	if (is_other_text(node, before, after)) {
 		what |= NODE_TEXT | NODE_ATTR;

@@ -25,6 +25,9 @@ enum node_id {
 	NODE_QUEUE = 6,
 	NODE_DAEMON_EVENTS = 7,
 	NODE_HOSTS = 8,
+	NODE_BY_STATE = 9,
+
+	NODE_STATE = 16, /* .jobfs/by-state/<STATE>: + enum job_state */
 
 	NODE_HOST = 32, /* .jobfs/hosts/<host> */
 	NODE_HOST_STATUS = 33,
@@ -54,6 +57,8 @@ enum node_id {
 	NODE_ATTEMPT_STATUS_JSON = 83,
 	NODE_ATTEMPT_EXIT_CODE = 84,
 
+	NODE_LINK = 112, /* .jobfs/by-state/<STATE>/<job>: + enum job_state */
+
 	NODE_USER_FILE = 128, /* the user's own; their inodes carry no row */
 	NODE_USER_DIR = 129,
 
@@ -68,6 +73,7 @@ enum node_content {
 	CONTENT_CTL,
 	CONTENT_WAIT, /* reading it waits for the end of the job */
 	CONTENT_FILE, /* a plain file below STATE_DIR */
+	CONTENT_LINK, /* a symbolic link; what is rendered is where it leads to */
 };
 
 enum node_more { /* what a directory holds besides rows of the table */
@@ -76,6 +82,7 @@ enum node_more { /* what a directory holds besides rows of the table */
 		 MORE_HOSTS,
 		 MORE_FILES,
 		 MORE_ATTEMPTS,
+		 MORE_LINKS, /* to the jobs in one state */
 };
 
 /* What a row is rendered from. */
@@ -97,6 +104,7 @@ struct node {
 	enum node_content content;
 	enum job_stream stream;				 /* CONTENT_STREAM */
 	enum node_more more;				 /* CONTENT_DIR */
+	enum job_state state;				 /* MORE_LINKS, CONTENT_LINK */
 	bool (*exists)(const struct job_record *record); /* NULL: always */
 	bool is_unlisted; /* there for who knows its name */
 	/* CONTENT_TEXT of a job: is the text another one now? NULL: never. What is
@@ -106,7 +114,8 @@ struct node {
 	/* The engine tells of every change of its attributes, so that the kernel may
 	 * remember them. */
 	bool is_told;
-	int (*render)(const struct node_view *view, struct buf *out); /* CONTENT_TEXT */
+	/* CONTENT_TEXT, CONTENT_LINK */
+	int (*render)(const struct node_view *view, struct buf *out);
 };
 
 /* NULL when there is no such row. */
@@ -115,6 +124,13 @@ const struct node *node_get(unsigned id);
 const struct node *node_find(enum node_id parent, const char *name);
 /* The first row of the directory with an id above `after`, or NULL. */
 const struct node *node_next(enum node_id parent, unsigned after);
+
+/* Is the row there for such a job (an attempt's row: for such an attempt)? */
+bool node_exists(const struct node *node, const struct job_record *record);
+/* Does it appear and vanish by itself? */
+bool node_may_go(const struct node *node);
+/* The directories that it holds of itself, without those that may go. */
+size_t node_count_dirs(const struct node *node);
 
 /* May the user's own files in files/ (is_in_files) or beside spec.json change now? */
 bool node_is_writable(const struct job_record *record, bool is_in_files);

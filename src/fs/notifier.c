@@ -59,9 +59,11 @@ enum {
 	NOTICE_BUCKETS = 1024,
 };
 
-/* An inode that was touched lately or is to be. */
+/* An inode, or a name, that was touched lately or is to be. */
 struct notice {
+	uint64_t key; /* the inode, or the directory of the name */
 	uint64_t ino;
+	char *name;    /* owned; NULL: the one that it has */
 	unsigned what; /* TELL_...; 0: nothing came since it was touched */
 	bool is_resting;
 	int64_t rested_at; /* clock_ms() */
@@ -89,33 +91,53 @@ struct notifier {
 
 /* --- the queue ------------------------------------------------------------------- */
 
-static struct notice_bucket *bucket_of(struct notifier *n, uint64_t ino)
+static uint64_t hash_name(const char *name)
 {
-	return &n->buckets[(ino ^ ino >> 8) % NOTICE_BUCKETS];
+	uint64_t h = 5381; /* Bernstein's */
+
+	for (; name && *name; name++) {
+		h = h * 33 + (unsigned char)*name;
+	}
+	return h;
 }
 
-static struct notice *find(struct notifier *n, uint64_t ino)
+static struct notice_bucket *bucket_of(struct notifier *n, uint64_t key,
+				       const char *name)
+{
+	return &n->buckets[(key ^ key >> 8 ^ hash_name(name)) % NOTICE_BUCKETS];
+}
+
+static bool is_same_name(const char *a, const char *b)
+{
+	return a && b ? streq(a, b) : a == b;
+}
+
+static struct notice *find(struct notifier *n, uint64_t key, const char *name)
 {
 	struct notice *notice;
 
-	LIST_FOREACH(notice, bucket_of(n, ino), bucket)
+	LIST_FOREACH(notice, bucket_of(n, key, name), bucket)
 	{
-		if (notice->ino == ino) {
+		if (notice->key == key && is_same_name(notice->name, name)) {
 			break;
 		}
 	}
 	return notice;
 }
 
-static struct notice *add(struct notifier *n, uint64_t ino)
+static struct notice *add(struct notifier *n, uint64_t key, const char *name)
 {
 	struct notice *notice =
 		n->n_notices < NOTICES_MAX ? calloc(1, sizeof(*notice)) : NULL;
 
+	if (notice && name && !(notice->name = strdup(name))) {
+		free(notice);
+		return NULL;
+	}
 	if (notice) {
-		notice->ino = ino;
+		notice->key = key;
 		TAILQ_INSERT_TAIL(&n->ready, notice, order);
-		LIST_INSERT_HEAD(bucket_of(n, ino), notice, bucket);
+		LIST_INSERT_HEAD(bucket_of(n, key, name), notice, bucket);
 		n->n_notices++;
 	}
 	return notice;
@@ -126,6 +148,7 @@ static void drop(struct notifier *n, struct notice *notice)
 	TAILQ_REMOVE(notice->is_resting ? &n->resting : &n->ready, notice, order);
 	LIST_REMOVE(notice, bucket);
 	n->n_notices--;
+	free(notice->name);
 	free(notice);
 }
 
@@ -154,16 +177,23 @@ static void wake(struct notifier *n)
 
 void notifier_tell(struct notifier *n, uint64_t ino, unsigned what)
 {
+	notifier_tell_name(n, ino, NULL, ino, what);
+}
+
+void notifier_tell_name(struct notifier *n, uint64_t dir, const char *name,
+			uint64_t ino, unsigned what)
+{
 	struct notice *notice = NULL;
 	bool was_empty;
 
 	(void)pthread_mutex_lock(&n->lock);
 	was_empty = TAILQ_EMPTY(&n->ready);
 	if (!n->is_deaf) {
-		notice = find(n, ino);
-		notice = notice ? notice : add(n, ino);
+		notice = find(n, dir, name);
+		notice = notice ? notice : add(n, dir, name);
 	}
 	if (notice) {
+		notice->ino = ino;
 		notice->what = merge(notice->what, what);
 	}
 	was_empty = was_empty && !TAILQ_EMPTY(&n->ready);
@@ -188,7 +218,8 @@ static void end_rests(struct notifier *n, int64_t now)
 	}
 }
 
-/* Takes the first that is ready and lets it rest. false: there is none;
+/* Takes the first that is ready and lets it rest; the name stays valid until the next
+ * one is taken, since only this thread drops any. false: there is none;
  * *ret_timeout_ms is when to look again, -1: not before it is woken. */
 static bool take(struct notifier *n, struct notice *ret, int *ret_timeout_ms)
 {
@@ -286,7 +317,7 @@ static void tell_all(struct notifier *n, const struct tree *tree)
 
 	while (go_on && !is_stopping(n)) {
 		if (take(n, &notice, &timeout_ms)) {
-			touch(n->fs, tree, notice.ino, notice.what);
+			touch(n->fs, tree, notice.ino, notice.name, notice.what);
 		}
 		go_on = wait_for_news(n, tree, timeout_ms);
 	}
@@ -333,10 +364,10 @@ bool notifier_is_asking(struct notifier *n, pid_t thread, struct act *ret_act)
 	return is;
 }
 
-void notifier_announce(struct notifier *n, enum act_kind kind, uint64_t ino)
+void notifier_announce(struct notifier *n, const struct act *act)
 {
 	(void)pthread_mutex_lock(&n->lock);
-	n->act = (struct act){ .kind = kind, .ino = ino };
+	n->act = *act;
 	(void)pthread_mutex_unlock(&n->lock);
 }
 

@@ -26,7 +26,8 @@ enum act_kind {
 };
 struct act {
 	enum act_kind kind;
-	uint64_t ino; /* of what it is done to */
+	uint64_t ino;	  /* of what it is done to */
+	const char *name; /* of that in its directory; valid until it is done */
 };
 
 int notifier_new(struct fs *fs, struct notifier **ret_notifier);
@@ -38,8 +39,12 @@ void notifier_stop(struct notifier *notifier);
 
 /* Any thread; waits for nothing. */
 void notifier_tell(struct notifier *notifier, uint64_t ino, unsigned what);
+/* The same of a name in a directory, whatever has it: by the time that it is told what
+ * had it may have another one, or be gone. ino: what has it now, or had it last. */
+void notifier_tell_name(struct notifier *notifier, uint64_t dir, const char *name,
+			uint64_t ino, unsigned what);
 
 /* Does the request come from the thread? Then it is of this act. */
 bool notifier_is_asking(struct notifier *notifier, pid_t thread, struct act *ret_act);
 /* The thread itself: what it does next. */
-void notifier_announce(struct notifier *notifier, enum act_kind kind, uint64_t ino);
+void notifier_announce(struct notifier *notifier, const struct act *act);

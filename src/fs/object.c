@@ -22,8 +22,8 @@ bool object_exists(const struct object *o)
 		(void)draft_unref(draft);
 		return draft != NULL;
 	}
-	return !o->node->exists ||
-	       o->node->exists(o->attempt_record ? o->attempt_record : o->record);
+	return !node_may_go(o->node) ||
+	       node_exists(o->node, o->attempt_record ? o->attempt_record : o->record);
 }
 
 /* The current attempt is in the job's own record, the others only on disk. */
@@ -188,6 +188,17 @@ struct object object_of_job(struct fs *fs, struct job_record *record)
 				.record = record };
 }
 
+/* Takes the reference. */
+struct object object_of_link(const struct object *dir, struct job_record *record)
+{
+	const struct node *node = node_get(NODE_LINK + (unsigned)dir->node->state);
+
+	return (struct object){ .fs = dir->fs,
+				.node = node,
+				.ino = ino_job(record->id, node->id),
+				.record = record };
+}
+
 struct object object_of_host(struct fs *fs, size_t host)
 {
 	return (struct object){ .fs = fs,
@@ -214,6 +225,18 @@ static int find_job(const struct object *dir, const char *name, struct object *r
 		return -ENOENT;
 	}
 	*ret = object_of_job(dir->fs, record);
+	return 0;
+}
+
+static int find_link(const struct object *dir, const char *name, struct object *ret)
+{
+	struct job_record *record = engine_find_job(dir->fs->engine, name);
+
+	if (!record || record->state != dir->node->state) {
+		(void)job_record_unref(record);
+		return -ENOENT;
+	}
+	*ret = object_of_link(dir, record);
 	return 0;
 }
 
@@ -285,6 +308,8 @@ int object_find(const struct object *dir, const char *name, struct object *ret)
 		return find_file(dir, name, ret);
 	case MORE_ATTEMPTS:
 		return find_attempt(dir, name, ret);
+	case MORE_LINKS:
+		return find_link(dir, name, ret);
 	case MORE_NONE:
 		break;
 	}

@@ -41,12 +41,13 @@ int object_find(const struct object *dir, const char *name, struct object *ret);
 int object_get_open(struct fs *fs, uint64_t ino, struct object *ret);
 
 /* The object of a row of the directory, of a host, of a file in the directory; of a
- * job, whose reference is taken over. */
+ * job, or its link in the directory of its state, whose reference is taken over. */
 struct object object_of_row(const struct object *dir, const struct node *node);
 /* -ENOENT: there is none with that number. */
 int object_of_attempt(const struct object *dir, int n, struct object *ret);
 struct object object_of_host(struct fs *fs, size_t host);
 struct object object_of_file(const struct object *dir, const struct store_file *file);
+struct object object_of_link(const struct object *dir, struct job_record *record);
 struct object object_of_job(struct fs *fs, struct job_record *record);
 uint64_t object_row_ino(const struct object *dir, const struct node *node);
 /* Rows that come and go: is it there now? */
@@ -80,7 +81,7 @@ int object_check(const struct object *o, fuse_req_t req, int mask);
 /* Of CONTENT_STREAM, as it is now; only of a job's. */
 struct view object_view(const struct object *o);
 
-/* The text of CONTENT_TEXT and CONTENT_SPEC. */
+/* The text of CONTENT_TEXT and CONTENT_SPEC, the target of CONTENT_LINK. */
 int object_render(const struct object *o, struct buf *out);
 
 /* The id by which the store knows it as a parent: FILE_PARENT_JOB, ..., or its own. */

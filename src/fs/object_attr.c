@@ -25,7 +25,7 @@ static mode_t bits_of(const struct object *o)
 
 	if (object_is_user(o)) {
 		bits &= o->file.mode;
-	} else if (o->record) {
+	} else if (o->record && o->node->content != CONTENT_LINK) {
 		bits &= o->record->mode;
 	}
 	return type | bits;
@@ -149,6 +149,7 @@ static int64_t size_of(const struct object *o)
 {
 	switch (o->node->content) {
 	case CONTENT_TEXT:
+	case CONTENT_LINK:
 		return text_size(o);
 	case CONTENT_STREAM:
 		return stream_size(o);
@@ -174,10 +175,7 @@ static nlink_t links_of(const struct object *o)
 	if (node->more == MORE_HOSTS) {
 		return 2 + (nlink_t)o->fs->conf->n_hosts;
 	}
-	if (node->id == NODE_DOT || node->id == NODE_JOB) {
-		return 3;
-	}
-	return node->content == CONTENT_DIR ? 2 : 1;
+	return node->content == CONTENT_DIR ? 2 + (nlink_t)node_count_dirs(node) : 1;
 }
 
 int object_stat(const struct object *o, struct stat *ret)
@@ -251,7 +249,7 @@ int object_check(const struct object *o, fuse_req_t req, int mask)
 	if (fuse_req_ctx(req)->uid == 0) {
 		return 0;
 	}
-	if (o->record && o->node->id != NODE_JOB) {
+	if (o->record && o->node->id != NODE_JOB && o->node->content != CONTENT_LINK) {
 		r = check_job(o, req, X_OK);
 	}
 	if (r == 0 && object_is_user(o)) {

@@ -83,7 +83,9 @@ static void list_rows(struct listing *l, uint64_t after)
 /* Takes over the reference; after the listing was stopped only that. */
 static void tell_job(struct listing *l, struct job_record *record)
 {
-	struct object o = object_of_job(l->dir->fs, record);
+	struct object o = l->dir->node->more == MORE_LINKS
+				  ? object_of_link(l->dir, record)
+				  : object_of_job(l->dir->fs, record);
 
 	if (l->stop) {
 		object_fini(&o);
@@ -92,13 +94,26 @@ static void tell_job(struct listing *l, struct job_record *record)
 	(void)tell(l, record->name, COOKIE_IDS + (uint64_t)record->id, &o);
 }
 
+/* The next of the root, or of those in one state. */
+static size_t next_jobs(const struct listing *l, int64_t after,
+			struct job_record **ret_jobs)
+{
+	struct engine *engine = l->dir->fs->engine;
+	const struct node *node = l->dir->node;
+
+	return node->more == MORE_LINKS
+		       ? engine_list_state(engine, node->state, after, ret_jobs,
+					   JOBS_AT_ONCE)
+		       : engine_list_jobs(engine, after, ret_jobs, JOBS_AT_ONCE);
+}
+
 static void list_jobs(struct listing *l, int64_t after)
 {
 	struct job_record *jobs[JOBS_AT_ONCE];
 	size_t n;
 
 	do {
-		n = engine_list_jobs(l->dir->fs->engine, after, jobs, JOBS_AT_ONCE);
+		n = next_jobs(l, after, jobs);
 		after = n > 0 ? jobs[n - 1]->id : after;
 		for (size_t i = 0; i < n; i++) {
 			tell_job(l, jobs[i]);
@@ -153,6 +168,7 @@ int object_list(const struct object *dir, uint64_t after, object_each_fn *each,
 	}
 	switch (dir->node->more) {
 	case MORE_JOBS:
+	case MORE_LINKS:
 		list_jobs(&l, id);
 		break;
 	case MORE_HOSTS:

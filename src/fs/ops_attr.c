@@ -79,6 +79,31 @@ void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forg
 	fuse_reply_none(req);
 }
 
+static int do_readlink(fuse_req_t req, uint64_t ino)
+{
+	cleanup_object struct object o = OBJECT_INIT;
+	cleanup_buf struct buf target = BUF_INIT;
+	int r = object_get(fs_of(req), ino, &o);
+
+	if (r == 0 && o.node->content != CONTENT_LINK) {
+		r = -EINVAL;
+	}
+	r = r < 0 ? r : object_render(&o, &target);
+	if (r == 0) {
+		(void)fuse_reply_readlink(req, buf_text(&target));
+	}
+	return r;
+}
+
+void op_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+	int r = do_readlink(req, ino);
+
+	if (r < 0) {
+		(void)fuse_reply_err(req, -r);
+	}
+}
+
 /* Nobody ever writes to it. */
 static bool is_daemons(const struct object *o)
 {
@@ -86,10 +111,10 @@ static bool is_daemons(const struct object *o)
 	case CONTENT_TEXT:
 	case CONTENT_STREAM:
 	case CONTENT_WAIT:
+	case CONTENT_LINK:
 		return true;
 	case CONTENT_DIR:
-		return o->node->more == MORE_NONE || o->node->more == MORE_HOSTS ||
-		       o->node->more == MORE_ATTEMPTS;
+		return o->node->more != MORE_JOBS && o->node->more != MORE_FILES;
 	case CONTENT_SPEC:
 	case CONTENT_FILE:
 	case CONTENT_CTL:
@@ -324,6 +349,7 @@ static int do_setattr(const struct setting *s)
 	case CONTENT_TEXT:
 	case CONTENT_STREAM:
 	case CONTENT_WAIT:
+	case CONTENT_LINK:
 		break;
 	}
 	return -EPERM;

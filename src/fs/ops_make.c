@@ -37,6 +37,7 @@ static int check_place(const struct object *dir, const char *name, bool is_dir)
 		return node_is_writable(dir->record, true) ? 0 : -EPERM;
 	case MORE_HOSTS:
 	case MORE_ATTEMPTS:
+	case MORE_LINKS:
 	case MORE_NONE:
 		break;
 	}
@@ -159,7 +160,9 @@ static int do_mkdir(fuse_req_t req, uint64_t parent, const char *name, mode_t mo
 
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
-	int r = do_mkdir(req, parent, name, mode);
+	struct act act;
+	int r = touch_is_own(req, &act) ? touch_create(req, &act, parent, name)
+					: do_mkdir(req, parent, name, mode);
 
 	if (r < 0) {
 		(void)fuse_reply_err(req, -r);
@@ -216,9 +219,14 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 
 void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
+	struct act act;
+	int r = touch_is_own(req, &act) ? touch_create(req, &act, parent, name)
+					: refuse(req, parent, 0);
+
 	(void)target;
-	(void)name;
-	(void)fuse_reply_err(req, -refuse(req, parent, 0));
+	if (r < 0) {
+		(void)fuse_reply_err(req, -r);
+	}
 }
 
 void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)

@@ -117,6 +117,7 @@ static int open_by_content(fuse_req_t req, const struct object *o,
 		return open_ctl(o, fi);
 	case CONTENT_FILE:
 		return open_content(o->fs, &o->file, false, fi);
+	case CONTENT_LINK: /* the kernel follows it */
 	case CONTENT_DIR:
 		break;
 	}

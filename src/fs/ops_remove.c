@@ -109,7 +109,7 @@ static int do_remove(fuse_req_t req, uint64_t parent, const char *name, bool is_
 	if ((o.node->content == CONTENT_DIR) != is_rmdir) {
 		return is_rmdir ? -ENOTDIR : -EISDIR;
 	}
-	if (!o.record) {
+	if (!o.record || o.node->content == CONTENT_LINK) {
 		return -EPERM;
 	}
 	if (o.node->id == NODE_JOB) {

@@ -108,5 +108,6 @@ const char readme_text[] =
 "\n"
 "This directory\n"
 "--------------\n"
-"    version  config  queue  events.jsonl  hosts/<host>/{status,status.json}\n";
+"    version  config  queue  events.jsonl  hosts/<host>/{status,status.json}\n"
+"    by-state/<STATE>/<job>    a link to each job in that state\n";
 /* clang-format on */

@@ -28,6 +28,12 @@ int render_line(const char *text, struct buf *out)
 	return has_suffix(text, "\n") ? out->error : buf_add_char(out, '\n');
 }
 
+int render_link(const struct job_record *r, struct buf *out)
+{
+	(void)buf_add_str(out, "../../../");
+	return buf_add_str(out, r->name);
+}
+
 int render_status(const struct job_record *r, struct buf *out)
 {
 	return render_line(job_state_name(r->state), out);

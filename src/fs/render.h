@@ -12,6 +12,8 @@
 int render_line(const char *text, struct buf *out);
 
 /* queue_position: 1-based, 0: not queued. */
+/* From .jobfs/by-state/<STATE> to the job's directory. */
+int render_link(const struct job_record *r, struct buf *out);
 int render_status(const struct job_record *r, struct buf *out);
 int render_status_json(const struct job_record *r, size_t queue_position,
 		       struct buf *out);

@@ -58,6 +58,7 @@ const struct fuse_lowlevel_ops fs_operations = {
 	.getattr = op_getattr,
 	.setattr = op_setattr,
 	.access = op_access,
+	.readlink = op_readlink,
 	.statfs = op_statfs,
 	.opendir = op_opendir,
 	.readdir = op_readdir,

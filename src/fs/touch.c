@@ -22,39 +22,71 @@ static int add_name(struct fs *fs, const struct ino_parts *p, const struct node 
 	if (node->name) {
 		return buf_add_str(out, node->name);
 	}
-	if (p->scope == INO_HOST) {
+	if (node->scope == INO_HOST) {
 		return buf_add_str(out, fs->conf->hosts[p->id].name);
+	}
+	if (node->scope == INO_ATTEMPT) {
+		return buf_printf(out, "%d", p->attempt);
 	}
 	record = engine_get_job(fs->engine, p->id);
 	return record ? buf_add_str(out, record->name) : -ENOENT;
 }
 
-/* From the root down: "job/status", ".jobfs/hosts/gpu-a/status". */
+/* From the root down: "job/status", ".jobfs/hosts/gpu-a/status". name: the last part,
+ * NULL: the one that it has. */
 static int add_path(struct fs *fs, const struct ino_parts *p, const struct node *node,
-		    struct buf *out)
+		    const char *name, struct buf *out)
 {
 	const struct node *parent = node_get(node->parent);
 	int r = 0;
 
 	if (parent && parent->id != NODE_ROOT) {
-		r = add_path(fs, p, parent, out);
+		r = add_path(fs, p, parent, NULL, out);
 		r = r < 0 ? r : buf_add_char(out, '/');
 	}
-	return r < 0 ? r : add_name(fs, p, node, out);
+	if (r < 0) {
+		return r;
+	}
+	return name ? buf_add_str(out, name) : add_name(fs, p, node, out);
 }
 
-static int get_path(struct fs *fs, uint64_t ino, struct buf *out)
+static int get_path(struct fs *fs, uint64_t ino, const char *name, struct buf *out)
 {
 	struct ino_parts p;
 	int r = ino_parse(ino, &p);
 	const struct node *node = r < 0 ? NULL : node_get(p.row);
 
-	return node ? add_path(fs, &p, node, out) : -ESTALE;
+	return node ? add_path(fs, &p, node, name, out) : -ESTALE;
 }
 
-static int create(int root, const char *path)
+static const char *last_part(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* Of its own kind: the kernel would not take another one from us. */
+static const struct node *node_of(uint64_t ino)
+{
+	struct ino_parts p;
+
+	return ino_parse(ino, &p) < 0 ? NULL : node_get(p.row);
+}
+
+static int create_file(int root, const char *path)
 {
 	return mknodat(root, path, S_IFREG | 0444, 0);
+}
+
+static int create_dir(int root, const char *path)
+{
+	return mkdirat(root, path, 0555);
+}
+
+static int create_link(int root, const char *path)
+{
+	return symlinkat(".", root, path);
 }
 
 static int remove_name(int root, const char *path)
@@ -78,41 +110,52 @@ static int open_and_close(int root, const char *path)
 	return fd;
 }
 
-/* In this order: what is created is then filled and closed. */
+/* In this order: what is created is then filled and closed. type: what it is for; 0:
+ * whatever it is. */
 static const struct {
 	unsigned what;
+	mode_t type;
 	enum act_kind kind;
 	const char *name;
 	int (*run)(int root, const char *path);
 } steps[] = {
-	{ TELL_CREATE, ACT_CREATE, "create", create },
-	{ TELL_MODIFY, ACT_MODIFY, "modify", modify },
-	{ TELL_CLOSE, ACT_OPEN, "open", open_and_close },
-	{ TELL_DELETE, ACT_DELETE, "delete", remove_name },
+	{ TELL_CREATE, S_IFREG, ACT_CREATE, "create", create_file },
+	{ TELL_CREATE, S_IFDIR, ACT_CREATE, "make", create_dir },
+	{ TELL_CREATE, S_IFLNK, ACT_CREATE, "link", create_link },
+	{ TELL_MODIFY, 0, ACT_MODIFY, "modify", modify },
+	{ TELL_CLOSE, 0, ACT_OPEN, "open", open_and_close },
+	{ TELL_DELETE, 0, ACT_DELETE, "delete", remove_name },
 };
 
 static void run_steps(struct fs *fs, int root, const char *path, uint64_t ino,
 		      unsigned what)
 {
+	mode_t type = node_of(ino)->mode & S_IFMT;
+
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-		if (!(what & steps[i].what)) {
+		if (!(what & steps[i].what) ||
+		    (steps[i].type && steps[i].type != type)) {
 			continue;
 		}
-		notifier_announce(fs->notifier, steps[i].kind, ino);
+		notifier_announce(fs->notifier,
+				  &(struct act){ .kind = steps[i].kind,
+						 .ino = ino,
+						 .name = last_part(path) });
 		if (steps[i].run(root, path) < 0) {
 			log_debug("%s: cannot be told: %s: %s", path, steps[i].name,
 				  strerror(errno));
 		}
 	}
-	notifier_announce(fs->notifier, ACT_NONE, 0);
+	notifier_announce(fs->notifier, &(struct act){ .kind = ACT_NONE });
 }
 
-void touch(struct fs *fs, const struct tree *tree, uint64_t ino, unsigned what)
+void touch(struct fs *fs, const struct tree *tree, uint64_t ino, const char *name,
+	   unsigned what)
 {
 	cleanup_buf struct buf path = BUF_INIT;
 	int root;
 
-	if (get_path(fs, ino, &path) < 0) {
+	if (get_path(fs, ino, name, &path) < 0) {
 		return;
 	}
 	root = tree_enter(tree);
@@ -131,13 +174,28 @@ bool touch_is_own(fuse_req_t req, struct act *ret_act)
 				  ret_act);
 }
 
-/* Is it the name that the act is about? */
+/* Is it the name that the act is about? On the way to it there is one directory of that
+ * kind; it may be of another job, which has the name now. */
 static bool is_meant(const struct act *act, const struct object *dir, const char *name)
 {
-	const struct node *node =
-		object_is_user(dir) ? NULL : node_find(dir->node->id, name);
+	struct ino_parts p;
 
-	return node && object_row_ino(dir, node) == act->ino;
+	if (ino_parse(act->ino, &p) < 0 || (dir->record && dir->record->id != p.id)) {
+		return false;
+	}
+	return node_get(p.row)->parent == dir->node->id && streq(name, act->name);
+}
+
+/* As if it were still there; the kernel forgets the attributes with the name. */
+static void reply_gone(fuse_req_t req, uint64_t ino)
+{
+	struct fuse_entry_param entry = { .ino = ino, .generation = 1 };
+
+	entry.attr.st_ino = ino;
+	entry.attr.st_mode = node_of(ino)->mode;
+	entry.attr.st_nlink = 1;
+	known_add(&fs_of(req)->known, ino);
+	(void)fuse_reply_entry(req, &entry);
 }
 
 /* What is to be created is not there yet, and what is to be deleted still is, as far as
@@ -158,8 +216,8 @@ int touch_lookup(fuse_req_t req, const struct act *act, uint64_t parent,
 			return -ENOENT;
 		}
 		if (act->kind == ACT_DELETE) {
-			o = object_of_row(&dir, node_find(dir.node->id, name));
-			return reply_entry(req, &o);
+			reply_gone(req, act->ino);
+			return 0;
 		}
 	}
 	r = object_find(&dir, name, &o);

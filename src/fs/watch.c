@@ -51,7 +51,47 @@ static void tell_rows(struct fs *fs, const struct job_record *before,
 	}
 }
 
-/* Jobs are made, renamed and removed by requests of the kernel, which tells of them. */
+static void tell_link(struct fs *fs, const struct job_record *record, unsigned what)
+{
+	unsigned state = (unsigned)record->state;
+	uint64_t dir = ino_top(NODE_STATE + state);
+
+	if (known_has(&fs->known, dir)) {
+		notifier_tell_name(fs->notifier, dir, record->name,
+				   ino_job(record->id, NODE_LINK + state), what);
+	}
+}
+
+/* The job's link in by-state goes from one directory, or name, to another. */
+static void tell_links(struct fs *fs, const struct job_record *before,
+		       const struct job_record *after)
+{
+	if (before && after && before->state == after->state &&
+	    streq(before->name, after->name)) {
+		return;
+	}
+	if (before) {
+		tell_link(fs, before, TELL_DELETE);
+	}
+	if (after) {
+		tell_link(fs, after, TELL_CREATE);
+	}
+}
+
+static void tell_attempts(struct fs *fs, const struct job_record *before,
+			  const struct job_record *after)
+{
+	if (!known_has(&fs->known, ino_job(after->id, NODE_ATTEMPTS))) {
+		return;
+	}
+	for (int n = before->n_attempts + 1; n <= after->n_attempts; n++) {
+		notifier_tell(fs->notifier, ino_attempt(after->id, n, NODE_ATTEMPT),
+			      TELL_CREATE);
+	}
+}
+
+/* Jobs are made, renamed and removed by requests of the kernel, which tells of them;
+ * but not of what comes and goes elsewhere with them. */
 static void job_changed(void *arg, const struct job_record *before,
 			const struct job_record *after)
 {
@@ -59,7 +99,9 @@ static void job_changed(void *arg, const struct job_record *before,
 
 	if (before && after) {
 		tell_rows(fs, before, after);
+		tell_attempts(fs, before, after);
 	}
+	tell_links(fs, before, after);
 	if (before && (!after || job_state_is_final(after->state))) {
 		poll_wake(fs, ino_job(before->id, NODE_WAIT));
 		wait_check(fs, before->id);

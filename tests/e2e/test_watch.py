@@ -184,3 +184,22 @@ def test_nobody_who_watches_fifty_jobs_misses_a_transition(daemon):
     shown = sum(map(len, of_status.seen.values()))
     print(f"\n{JOBS} jobs, all transitions seen by {len(watchers)} kinds of watchers; "
           f"`status` itself showed {shown}")
+
+
+def test_each_attempt_and_each_state_of_a_job_is_heard_of_where_it_is_listed(daemon):
+    by_state = daemon.mount / ".jobfs/by-state"
+    job = daemon.job("heard")
+    job.mkdir()
+    inotify = Inotify().watch(str(job), *(str(by_state / s) for s in ("QUEUED", "RUNNING", "SUCCEEDED")))
+    spec = {"run": "sleep 1; [ $JOB_ATTEMPT = 2 ]",
+            "retry": {"max_attempts": 2, "exit_codes": [1], "backoff": "1s"}}
+    (job / "spec.json").write_text(json.dumps(spec))
+    inotify.wait(str(job / "attempts"), "CREATE", seconds=120)
+    inotify.watch(str(job / "attempts"))
+    inotify.wait(str(job / "attempts/2"), "CREATE", seconds=120)
+    inotify.wait(str(by_state / "SUCCEEDED/heard"), "CREATE", seconds=120)
+    assert daemon.read("heard", "status") == "SUCCEEDED\n"
+    inotify.wait(str(by_state / "QUEUED/heard"), "CREATE", "DELETE")
+    inotify.wait(str(by_state / "RUNNING/heard"), "CREATE", "DELETE", "CREATE", "DELETE")
+    assert (by_state / "SUCCEEDED/heard/status").read_text() == "SUCCEEDED\n"
+    inotify.close()

@@ -2,6 +2,7 @@
 
 #include "fs/ino.h"
 #include "fs/known.h"
+#include "fs/node.h"
 
 TEST("a family is known from its first lookup until all are forgotten")
 {
@@ -46,6 +47,22 @@ TEST("hosts and the rest are families too, files of the user are none")
 	CHECK(!known_has(&known, ino_host(4, 32)));
 	CHECK(known_has(&known, ino_top(1)));
 	CHECK(!known_has(&known, ino_file(99)));
+	known_fini(&known);
+}
+
+TEST("the directory of a state is a family of its own")
+{
+	struct known known;
+
+	known_init(&known);
+	known_add(&known, ino_top(NODE_BY_STATE));
+	CHECK(!known_has(&known, ino_top(NODE_STATE + JOB_RUNNING)));
+	known_add(&known, ino_top(NODE_STATE + JOB_RUNNING));
+	CHECK(known_has(&known, ino_top(NODE_STATE + JOB_RUNNING)));
+	CHECK(!known_has(&known, ino_top(NODE_STATE + JOB_QUEUED)));
+	known_forget(&known, ino_top(NODE_STATE + JOB_RUNNING), 1);
+	CHECK(!known_has(&known, ino_top(NODE_STATE + JOB_RUNNING)));
+	CHECK(known_has(&known, ino_top(NODE_BY_STATE)));
 	known_fini(&known);
 }
 

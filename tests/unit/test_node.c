@@ -44,7 +44,9 @@ TEST("rows have what their content needs")
 			continue;
 		}
 		CHECK_INT(S_ISDIR(node->mode), node->content == CONTENT_DIR);
-		CHECK_INT(node->render != NULL, node->content == CONTENT_TEXT);
+		CHECK_INT(node->render != NULL, node->content == CONTENT_TEXT ||
+							node->content == CONTENT_LINK);
+		CHECK_INT(S_ISLNK(node->mode), node->content == CONTENT_LINK);
 		CHECK(node->more == MORE_NONE || node->content == CONTENT_DIR);
 		CHECK(!node->exists || node->scope == INO_JOB ||
 		      node->scope == INO_ATTEMPT);
@@ -97,6 +99,38 @@ TEST("numbers of rows never change")
 	CHECK_INT(NODE_LOG, 70);
 	CHECK_INT(NODE_CTL, 77);
 	CHECK_INT(NODE_SPEC, 78);
+	CHECK_INT(NODE_STATE + JOB_RUNNING, 21);
+	CHECK_INT(NODE_LINK + JOB_CANCELLED, 122);
+}
+
+TEST("each state has its directory, with a link for each job in it and no other")
+{
+	cleanup_record struct job_record *r = job_record_new();
+
+	CHECK(r != NULL);
+	for (int i = 0; i < JOB_STATE_COUNT; i++) {
+		enum job_state state = (enum job_state)i;
+		const struct node *dir = find(NODE_BY_STATE, job_state_name(state));
+		const struct node *link = node_get(NODE_LINK + (unsigned)i);
+
+		CHECK_INT(dir->id, NODE_STATE + i);
+		CHECK(dir->more == MORE_LINKS && dir->state == state);
+		CHECK(link && link->parent == dir->id && node_may_go(link));
+		for (int other = 0; other < JOB_STATE_COUNT; other++) {
+			r->state = (enum job_state)other;
+			CHECK_INT(node_exists(link, r), other == i);
+		}
+	}
+	CHECK_INT(node_count_dirs(node_get(NODE_BY_STATE)), JOB_STATE_COUNT);
+	CHECK(node_get(NODE_STATE + JOB_STATE_COUNT) == NULL);
+}
+
+TEST("directories that are always there are counted, others not")
+{
+	CHECK_INT(node_count_dirs(node_get(NODE_JOB)), 1); /* files, not attempts */
+	CHECK_INT(node_count_dirs(node_get(NODE_ROOT)), 1);
+	CHECK_INT(node_count_dirs(node_get(NODE_DOT)), 2);
+	CHECK_INT(node_count_dirs(node_get(NODE_HOST)), 0);
 }
 
 TEST("error comes before spec.json, with which rm takes it away")
@@ -176,7 +210,8 @@ TEST("a record that says the same changes nothing but what tells of all")
 	for (unsigned i = 0; i < NODE_ID_END; i++) {
 		const struct node *node = node_get(i);
 
-		if (node && node->scope == INO_JOB && i != NODE_STATUS_JSON) {
+		if (node && node->scope == INO_JOB && i != NODE_STATUS_JSON &&
+		    node->content != CONTENT_LINK) {
 			CHECK_INT(compare(i, &a, &b), 0);
 		}
 	}
@@ -224,6 +259,14 @@ TEST("what comes appears, and what goes vanishes")
 	CHECK_INT(compare(NODE_ERROR, &b, &c), NODE_TEXT | NODE_ATTR | NODE_CLOSED);
 	CHECK_INT(compare(NODE_ERROR, &b, &a), NODE_VANISHED);
 	CHECK_INT(compare(NODE_OUTPUTS, &a, &b), 0);
+}
+
+TEST("a directory that appears has nothing to be read")
+{
+	struct job_record a = { .exit_code = -1 };
+	struct job_record b = { .exit_code = -1, .n_attempts = 1 };
+
+	CHECK_INT(compare(NODE_ATTEMPTS, &a, &b), NODE_APPEARED | NODE_ATTR);
 }
 
 TEST("another mode or owner changes the attributes of all rows of the job")

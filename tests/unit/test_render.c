@@ -44,6 +44,16 @@ static void check_bytes(int64_t bytes, const char *want)
 	CHECK_STR(rendered(&b, render_bytes(bytes, &b)), want);
 }
 
+TEST("a link of by-state leads to the job from there")
+{
+	cleanup_buf struct buf out = BUF_INIT;
+	cleanup_record struct job_record *r = job_record_new();
+
+	CHECK(r && job_set_text(&r->name, "a job") == 0);
+	CHECK_INT(render_link(r, &out), 0);
+	CHECK_STR(buf_text(&out), "../../../a job");
+}
+
 TEST("bytes are told in the largest unit that they fill")
 {
 	check_bytes(0, "0 B");
