@@ -18,6 +18,7 @@ struct call {
 	ssize_t (*read_more)(void *arg, char *data, size_t len);
 	void *reader;
 	void (*release)(void *reader);
+	int64_t sent_us;
 	STAILQ_ENTRY(call) link;
 };
 
@@ -108,7 +109,10 @@ static void call_drop_event(struct event *event)
 static void call_done(struct remote_call *remote)
 {
 	struct call *call = call_of(remote);
+	struct engine_stats *stats = &call->engine->stats;
 
+	meter_add(&stats->calls, meter_clock_us() - call->sent_us);
+	stats->failed_calls += remote->fault != REMOTE_OK;
 	call->event.handle = call_handle;
 	call->event.drop = call_drop_event;
 	if (engine_post(call->engine, &call->event) < 0) {
@@ -183,6 +187,7 @@ struct call *call_pop(struct engine *e)
 void call_send(struct engine *e, struct call *call)
 {
 	FAILPOINT_OF("call.send", call->spec.verb);
+	call->sent_us = meter_clock_us();
 	e->ports.ssh->submit(call->spec.host->remote, &call->remote);
 }
 

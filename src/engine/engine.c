@@ -224,6 +224,7 @@ int engine_new(const struct conf *conf, struct store *store,
 	e->conf = conf;
 	e->store = store;
 	e->ports = ports ? *ports : real;
+	e->stats.started_ms = clock_wall_ms();
 	init_lists(e);
 	r = init_hosts(e, err);
 	r = r < 0 ? r : load_jobs(e, err);
@@ -361,6 +362,11 @@ struct engine *engine_free(struct engine *e)
 	(void)pthread_rwlock_destroy(&e->table_lock);
 	free(e);
 	return NULL;
+}
+
+const struct engine_stats *engine_get_stats(const struct engine *engine)
+{
+	return &engine->stats;
 }
 
 struct store *engine_store(struct engine *engine)

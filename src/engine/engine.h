@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "conf/conf.h"
+#include "engine/stats.h"
 #include "job/record.h"
 #include "job/spec.h"
 #include "store/store.h"
@@ -139,6 +140,7 @@ size_t engine_count_jobs(struct engine *engine);
 size_t engine_list_state(struct engine *engine, enum job_state state, int64_t after,
 			 struct job_record **ret_jobs, size_t max);
 size_t engine_count_state(struct engine *engine, enum job_state state);
+size_t engine_count_queue(struct engine *engine);
 /* 1-based place in the queue, 0: not queued. */
 size_t engine_queue_position(struct engine *engine, int64_t id);
 /* Appends the file `.jobfs/queue`. */
@@ -159,6 +161,9 @@ void engine_get_host(struct engine *engine, size_t index, struct engine_host *re
 /* What a spec is checked against here; valid until engine_free(). */
 void engine_get_spec_context(const struct engine *engine,
 			     struct spec_context *ret_context);
+
+/* Valid until engine_free(). */
+const struct engine_stats *engine_get_stats(const struct engine *engine);
 
 struct store *engine_store(struct engine *engine);
 const struct conf *engine_conf(struct engine *engine);

@@ -18,6 +18,7 @@ enum { S3_CLOCKS_APART_S = 1 }; /* of the machines of one S3, at most */
 struct inspect_task {
 	struct task task;
 	const struct s3_ops *s3;
+	struct engine_stats *stats;
 	struct spec *spec; /* borrowed from the run that asks */
 	struct s3_credentials credentials;
 	struct s3_place place; /* without its bucket */
@@ -80,6 +81,7 @@ static struct inspect_task *task_new(struct engine *e, struct job *job)
 	}
 	t->task.event.drop = task_drop;
 	t->s3 = e->ports.s3;
+	t->stats = &e->stats;
 	t->spec = job->run->spec;
 	t->credentials = (struct s3_credentials){ .access_key = s->access_key,
 						  .secret_key = s->secret_key,
@@ -158,6 +160,17 @@ static int scan_object(void *arg, const struct s3_object *object)
 	return 0;
 }
 
+/* Its end is t->fault, with t->error. */
+static void list(struct inspect_task *t, struct s3_client *s3,
+		 const struct s3_place *place, const struct s3_listing *listing)
+{
+	int64_t begun_us = meter_clock_us();
+
+	t->fault = t->s3->list(s3, place, &t->credentials, listing, &t->error);
+	meter_add(&t->stats->listings, meter_clock_us() - begun_us);
+	t->stats->failed_listings += t->fault != S3_OK && t->fault != S3_STOPPED;
+}
+
 static int check_input(struct inspect_task *t, struct s3_client *s3, size_t i)
 {
 	const struct spec_input *in = &t->spec->inputs[i];
@@ -171,7 +184,7 @@ static int check_input(struct inspect_task *t, struct s3_client *s3, size_t i)
 	};
 
 	place.bucket = in->bucket;
-	t->fault = t->s3->list(s3, &place, &t->credentials, &listing, &t->error);
+	list(t, s3, &place, &listing);
 	if (t->fault != S3_OK && t->fault != S3_STOPPED) {
 		t->reason = fault_reason(t->fault, REASON_NO_SUCH_INPUT);
 		return err_prefix(&t->error, -EIO, "input \"%s\" (s3://%s/%s)",
@@ -223,7 +236,7 @@ static int check_destination(struct inspect_task *t, struct s3_client *s3)
 		return err_set(&t->error, -ENOMEM, "no memory");
 	}
 	place.bucket = bucket;
-	t->fault = t->s3->list(s3, &place, &t->credentials, &listing, &t->error);
+	list(t, s3, &place, &listing);
 	if (t->fault != S3_OK && t->fault != S3_STOPPED) {
 		t->reason = fault_reason(t->fault, REASON_UPLOAD_FAILED);
 		return err_prefix(&t->error, -EIO, "outputs (%s)", t->destination);
@@ -362,12 +375,11 @@ static int check_outputs(struct inspect_task *t, struct s3_client *s3)
 		t->fault = batch_end_uploads(&t->uploads, s3, true, &t->error);
 	}
 	if (t->fault == S3_OK && scan.list.n > 0) {
-		t->fault = t->s3->list(s3, &place, &t->credentials,
-				       &(struct s3_listing){ .prefix = prefix,
-							     .page_size = S3_PAGE_MAX,
-							     .each = match_object,
-							     .arg = &scan },
-				       &t->error);
+		list(t, s3, &place,
+		     &(struct s3_listing){ .prefix = prefix,
+					   .page_size = S3_PAGE_MAX,
+					   .each = match_object,
+					   .arg = &scan });
 	}
 	if (t->fault != S3_OK && t->fault != S3_STOPPED) {
 		t->reason = fault_reason(t->fault, REASON_UPLOAD_FAILED);

@@ -222,6 +222,7 @@ struct engine {
 	struct workers *workers;
 	const struct engine_listener *listener; /* NULL: nobody listens */
 	void *listener_arg;
+	struct engine_stats stats;
 
 	pthread_t thread;
 	bool is_started;

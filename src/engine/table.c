@@ -312,6 +312,16 @@ size_t engine_count_jobs(struct engine *engine)
 	return n;
 }
 
+size_t engine_count_queue(struct engine *engine)
+{
+	size_t n;
+
+	(void)pthread_rwlock_rdlock(&engine->table_lock);
+	n = engine->n_queue_ids;
+	(void)pthread_rwlock_unlock(&engine->table_lock);
+	return n;
+}
+
 size_t engine_queue_position(struct engine *engine, int64_t id)
 {
 	size_t position = 0;

@@ -127,9 +127,12 @@ static void commit(struct engine *e)
 		return;
 	}
 	if (e->turn_error == 0) {
+		int64_t begun_us = meter_clock_us();
+
 		FAILPOINT("turn.commit");
 		r = store_commit(e->store, &err);
 		FAILPOINT("turn.committed");
+		meter_add(&e->stats.commits, meter_clock_us() - begun_us);
 		if (r < 0) {
 			engine_fail_turn(e, r, &err);
 		}
@@ -220,6 +223,18 @@ static void tell_hosts(struct engine *e)
 	}
 }
 
+static void count_transition(struct engine *e, const struct job_record *before,
+			     const struct job_record *after)
+{
+	if (before && before->state == after->state) {
+		return;
+	}
+	e->stats.transitions[after->state]++;
+	if (after->state == JOB_FAILED) {
+		e->stats.failures[after->reason]++;
+	}
+}
+
 /* --- publishing ------------------------------------------------------------------ */
 
 static void publish_job(struct engine *e, struct job *job)
@@ -233,6 +248,7 @@ static void publish_job(struct engine *e, struct job *job)
 		return;
 	}
 	table_publish(e, job);
+	count_transition(e, before, job->published);
 	tell_job(e, before, job->published);
 	if (job->run_is_over) {
 		job->run_is_over = false;
@@ -363,6 +379,7 @@ void engine_turn(struct engine *e, struct event_list *events)
 {
 	struct event *event;
 	bool has_mended = !e->is_mended && !e->is_draining;
+	int64_t begun_us = meter_clock_us();
 
 	e->turn_error = 0;
 	if (has_mended) {
@@ -382,6 +399,7 @@ void engine_turn(struct engine *e, struct event_list *events)
 	commit(e);
 	leftovers_keep(e, e->turn_error == 0);
 	if (e->turn_error < 0) {
+		e->stats.failed_turns++;
 		drop_turn(e);
 	} else {
 		e->is_mended |= has_mended;
@@ -393,4 +411,5 @@ void engine_turn(struct engine *e, struct event_list *events)
 	answer_requests(e);
 	FAILPOINT("turn.answered");
 	send_calls(e);
+	meter_add(&e->stats.turns, meter_clock_us() - begun_us);
 }

@@ -1,5 +1,6 @@
 #include "fs/content.h"
 
+#include "fs/metrics.h"
 #include "fs/readme.h"
 #include "fs/render.h"
 
@@ -23,6 +24,11 @@ int content_config(const struct node_view *view, struct buf *out)
 int content_queue(const struct node_view *view, struct buf *out)
 {
 	return engine_render_queue(view->engine, out);
+}
+
+int content_metrics(const struct node_view *view, struct buf *out)
+{
+	return metrics_render(view->engine, out);
 }
 
 int content_host_status(const struct node_view *view, struct buf *out)

@@ -121,6 +121,8 @@ static const struct node nodes[] = {
 	ROW(NODE_QUEUE, OF_DOT, .name = "queue", TEXT(content_queue)),
 	ROW(NODE_DAEMON_EVENTS, OF_DOT, .name = "events.jsonl", STREAM(STREAM_EVENTS)),
 	ROW(NODE_HOSTS, OF_DOT, .name = "hosts", DIR_MODE(0555), .more = MORE_HOSTS),
+	/* another text each time that it is read, of which nobody is told */
+	ROW(NODE_METRICS, OF_DOT, .name = "metrics", TEXT(content_metrics)),
 	ROW(NODE_BY_STATE, OF_DOT, .name = "by-state", DIR_MODE(0555)),
 
 	STATE(NEW), STATE(QUEUED), STATE(HELD), STATE(PREPARING), STATE(DOWNLOADING),

@@ -26,6 +26,7 @@ enum node_id {
 	NODE_DAEMON_EVENTS = 7,
 	NODE_HOSTS = 8,
 	NODE_BY_STATE = 9,
+	NODE_METRICS = 10,
 
 	NODE_STATE = 16, /* .jobfs/by-state/<STATE>: + enum job_state */
 

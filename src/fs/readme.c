@@ -109,5 +109,6 @@ const char readme_text[] =
 "This directory\n"
 "--------------\n"
 "    version  config  queue  events.jsonl  hosts/<host>/{status,status.json}\n"
-"    by-state/<STATE>/<job>    a link to each job in that state\n";
+"    by-state/<STATE>/<job>    a link to each job in that state\n"
+"    metrics                   counts and times, as Prometheus reads them\n";
 /* clang-format on */

@@ -115,6 +115,9 @@ int store_list_user_files(struct store *s, uid_t uid,
 /* The bytes of the specs of all jobs of a user. */
 int store_sum_specs(struct store *s, uid_t uid, int64_t *ret_bytes);
 
+/* On the disk: of the database, and of its write-ahead log; 0 where it is not known. */
+void store_get_bytes(const struct store *s, int64_t *ret_database, int64_t *ret_log);
+
 /* The directory of contents, open; borrowed until store_close(). The content of file id
  * is the plain file "<id>" in it. */
 int store_files_fd(const struct store *s);

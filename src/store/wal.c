@@ -4,6 +4,9 @@
  * keeps it from that, and it grows with every commit. Nothing of ours is at fault then
  * or can change it, so it is said; when that program has ended the next commits bring
  * the file back to WAL_MAX_BYTES. */
+#include <stdio.h>
+#include <sys/stat.h>
+
 #include "store/internal.h"
 #include "util/log.h"
 
@@ -60,4 +63,22 @@ static int on_commit(void *arg, sqlite3 *db, const char *name, int pages)
 void store_watch_wal(struct store *s)
 {
 	(void)sqlite3_wal_hook(s->writer.db, on_commit, s);
+}
+
+static int64_t file_bytes(const char *path)
+{
+	struct stat st;
+
+	return path && stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
+}
+
+void store_get_bytes(const struct store *s, int64_t *ret_database, int64_t *ret_log)
+{
+	cleanup_free char *log = NULL;
+
+	if (asprintf(&log, "%s-wal", s->path) < 0) {
+		log = NULL;
+	}
+	*ret_database = file_bytes(s->path);
+	*ret_log = file_bytes(log);
 }

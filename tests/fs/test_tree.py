@@ -106,7 +106,8 @@ def mtime(m):
 @case(".jobfs tells about the daemon")
 def dot(m):
     d = f"{m.path}/.jobfs"
-    same(set(os.listdir(d)), {"README", "version", "config", "queue", "events.jsonl", "hosts", "by-state"})
+    same(set(os.listdir(d)), {"README", "version", "config", "queue", "events.jsonl", "hosts", "by-state",
+                              "metrics"})
     matches(read(f"{d}/version"), r"^\d+\.\d+\.\d+\n$")
     matches(read(f"{d}/README"), "spec.json")
     json.loads(read(f"{d}/config"))
