@@ -16,6 +16,7 @@ test=(
     vim clang libclang-rt-14-dev clang-format clang-tidy shellcheck codespell
     nftables zip unzip sqlite3 rsync strace gdb inotify-tools entr less nano
     busybox-static mksh dash yash posh zsh fish tcsh python3 python3-pytest
+    python3-jsonschema
 )
 
 wanted=("${build[@]}")

@@ -3,6 +3,7 @@
 #include "fs/metrics.h"
 #include "fs/readme.h"
 #include "fs/render.h"
+#include "fs/schema.h"
 
 int content_readme(const struct node_view *view, struct buf *out)
 {
@@ -24,6 +25,12 @@ int content_config(const struct node_view *view, struct buf *out)
 int content_queue(const struct node_view *view, struct buf *out)
 {
 	return engine_render_queue(view->engine, out);
+}
+
+int content_schema(const struct node_view *view, struct buf *out)
+{
+	(void)view;
+	return buf_add(out, spec_schema, spec_schema_len);
 }
 
 int content_metrics(const struct node_view *view, struct buf *out)

@@ -8,6 +8,7 @@ int content_readme(const struct node_view *view, struct buf *out);
 int content_version(const struct node_view *view, struct buf *out);
 int content_config(const struct node_view *view, struct buf *out);
 int content_queue(const struct node_view *view, struct buf *out);
+int content_schema(const struct node_view *view, struct buf *out);
 int content_metrics(const struct node_view *view, struct buf *out);
 int content_host_status(const struct node_view *view, struct buf *out);
 int content_host_status_json(const struct node_view *view, struct buf *out);

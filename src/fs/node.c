@@ -123,6 +123,7 @@ static const struct node nodes[] = {
 	ROW(NODE_HOSTS, OF_DOT, .name = "hosts", DIR_MODE(0555), .more = MORE_HOSTS),
 	/* another text each time that it is read, of which nobody is told */
 	ROW(NODE_METRICS, OF_DOT, .name = "metrics", TEXT(content_metrics)),
+	ROW(NODE_SCHEMA, OF_DOT, .name = "schema.json", TEXT(content_schema)),
 	ROW(NODE_BY_STATE, OF_DOT, .name = "by-state", DIR_MODE(0555)),
 
 	STATE(NEW), STATE(QUEUED), STATE(HELD), STATE(PREPARING), STATE(DOWNLOADING),

@@ -27,6 +27,7 @@ enum node_id {
 	NODE_HOSTS = 8,
 	NODE_BY_STATE = 9,
 	NODE_METRICS = 10,
+	NODE_SCHEMA = 11,
 
 	NODE_STATE = 16, /* .jobfs/by-state/<STATE>: + enum job_state */
 

@@ -110,5 +110,6 @@ const char readme_text[] =
 "--------------\n"
 "    version  config  queue  events.jsonl  hosts/<host>/{status,status.json}\n"
 "    by-state/<STATE>/<job>    a link to each job in that state\n"
+"    schema.json               JSON Schema (2020-12) of spec.json, for editors\n"
 "    metrics                   counts and times, as Prometheus reads them\n";
 /* clang-format on */

@@ -14,12 +14,18 @@ enum {
 	MS_PER_S = 1000,
 };
 
-/* Seconds as milliseconds; INT64_MAX for what is out of reach anyway. */
+/* Seconds as milliseconds. What is out of bounds is not rounded into them. */
 static int64_t seconds_ms(const struct json_mark *mark)
 {
-	double ms = json_object_get_double(mark->value) * MS_PER_S;
+	double seconds = json_object_get_double(mark->value);
 
-	return ms < (double)(INT64_MAX / 2) ? (int64_t)llround(ms) : INT64_MAX;
+	if (seconds < 0) {
+		return -1;
+	}
+	if (seconds > (double)DAYS_MAX * 24 * 3600) {
+		return INT64_MAX;
+	}
+	return (int64_t)llround(seconds * MS_PER_S);
 }
 
 /* shown: the value for messages. */

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import stat
 
 from mount import RIGHT, WRONG, case, matches, read, result, same, shell, state, status
@@ -107,7 +108,7 @@ def mtime(m):
 def dot(m):
     d = f"{m.path}/.jobfs"
     same(set(os.listdir(d)), {"README", "version", "config", "queue", "events.jsonl", "hosts", "by-state",
-                              "metrics"})
+                              "metrics", "schema.json"})
     matches(read(f"{d}/version"), r"^\d+\.\d+\.\d+\n$")
     matches(read(f"{d}/README"), "spec.json")
     json.loads(read(f"{d}/config"))
@@ -117,6 +118,12 @@ def dot(m):
     matches(read(f"{d}/queue"), os.path.basename(job))
     for line in read(f"{d}/events.jsonl").splitlines():
         json.loads(line)
+
+
+@case("schema.json is the schema that the tests hold against the parser")
+def schema(m):
+    source = pathlib.Path(__file__).resolve().parent.parent.parent / "src/job/schema.json"
+    same(read(f"{m.path}/.jobfs/schema.json"), source.read_text())
 
 
 @case("nothing can be made or changed where the daemon alone writes")
