@@ -1,7 +1,7 @@
 #!/bin/bash
-# deps.sh [build|test]: installs Debian's packages that jobfs needs: to build it and to run
-# the quickstart (build), or for the tests too (test, the default). Does nothing when all
-# are there. Must be run as root on Debian 12.
+# deps.sh [build|test|bench]: installs Debian's packages that jobfs needs: to build it and to
+# run the quickstart (build), for the tests too (test, the default), or also what benchmarks
+# compare it with (bench). Does nothing when all are there. Must be run as root on Debian 12.
 set -euo pipefail
 
 build=(
@@ -19,8 +19,11 @@ test=(
     python3-jsonschema
 )
 
+bench=(slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge task-spooler at stress-ng)
+
 wanted=("${build[@]}")
 [ "${1:-test}" = build ] || wanted+=("${test[@]}")
+[ "${1:-test}" != bench ] || wanted+=("${bench[@]}")
 missing=()
 for package in "${wanted[@]}"; do
     status=$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null || true)
