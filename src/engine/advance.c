@@ -338,6 +338,9 @@ void job_advance(struct engine *e, struct job *job)
 		if (!job->run || job->run->is_busy || job->run->wake_at > clock_ms()) {
 			return;
 		}
+		if (drain_leave(e, job)) {
+			return;
+		}
 		note_limits(e, job);
 		job_get_facts(e, job, &facts);
 		note_waits(job, &facts);

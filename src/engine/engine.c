@@ -127,6 +127,10 @@ static int load_jobs(struct engine *e, struct err *err)
 	e->daemon_event_seq = clock_wall_ms(); /* grows over restarts */
 	e->kept_events_size = e->daemon_events_size;
 	e->kept_event_seq = e->daemon_event_seq;
+	r = drain_load(e, err);
+	if (r < 0) {
+		return r;
+	}
 	r = leftovers_load(e);
 	if (r < 0) {
 		return err_set(err, r, "cannot read what hosts have still to forget");

@@ -91,6 +91,12 @@ void engine_note_copier(struct engine *engine, int64_t job, pid_t process);
 void engine_control(struct engine *engine, int64_t job, const char *text, size_t len,
 		    engine_reply_fn *reply, void *arg);
 
+/* One verb of the `ctl` of a host, by its index, or of all of them. -EINVAL: no such
+ * verb; -EOPNOTSUPP; -ENOSPC, -EIO. */
+enum { ENGINE_ALL_HOSTS = -1 };
+void engine_control_host(struct engine *engine, size_t host, const char *text,
+			 size_t len, engine_reply_fn *reply, void *arg);
+
 /* Changes nothing: the reply shows that the engine's thread turns. */
 void engine_ping(struct engine *engine, engine_reply_fn *reply, void *arg);
 
@@ -148,7 +154,11 @@ int engine_render_queue(struct engine *engine, struct buf *out);
 
 struct engine_host {
 	const struct conf_host *conf;
-	const char *status;	 /* "up", "down", "idle" (never asked yet) */
+	/* "down", "drained" ("draining" while it has jobs), "up", "idle" (never asked
+	 * yet): the first that is true */
+	const char *status;
+	bool is_up;		 /* it answered when it was last asked */
+	bool is_drained;	 /* it takes no new jobs */
 	char text[ERR_TEXT_MAX]; /* why it is down, "" */
 	int slots_used;
 	int gpus_used;

@@ -162,7 +162,7 @@ struct host_room {
 	int slots_used;
 	uint64_t gpus_used;
 	int state, cli;
-	bool is_in_trouble, has_s3_trouble, has_curl;
+	bool is_in_trouble, is_drained, has_s3_trouble, has_curl;
 };
 
 enum host_state { HOST_NEW, HOST_PROBING, HOST_BOOTING, HOST_READY };
@@ -198,6 +198,8 @@ struct host {
 	uint64_t gpus_used;    /* bits */
 	struct host_room room; /* as schedule() saw it last */
 	bool view_changed;     /* in this turn */
+	bool is_drained;       /* it takes no new jobs */
+	bool was_drained;      /* as it is on disk */
 };
 
 /* --- the engine ------------------------------------------------------------------ */
@@ -408,6 +410,13 @@ int64_t run_deadline(const struct job *job, int64_t at);
 void limit_note_silence(struct job *job, bool is_silent);
 bool limit_silence_is_over(const struct run *run);
 bool limit_is_over(const struct run *run);
+
+/* engine/drain.c */
+int drain_load(struct engine *e, struct err *err);
+void drain_keep(struct engine *e, bool is_committed); /* at the end of a turn */
+/* A job that waits for its drained host, which knows nothing of it, queues again: true.
+ */
+bool drain_leave(struct engine *e, struct job *job);
 
 /* engine/leftover.c: attempts that hosts have still to forget */
 int leftovers_load(struct engine *e);

@@ -12,6 +12,7 @@ struct job_request {
 	size_t len;
 	bool text_missing; /* there was no memory for it */
 	int64_t file, parent;
+	size_t host; /* its index; beyond the last: all */
 	struct store_file row;
 	bool flag;
 };

@@ -147,6 +147,11 @@ static bool is_candidate(const struct host *host, const struct spec *spec)
 	return host->conf->gpus >= spec->gpus;
 }
 
+static bool takes_job(const struct host *host, const struct spec *spec)
+{
+	return !host->is_drained && is_candidate(host, spec);
+}
+
 /* Ready before untried before in trouble; among equals the one with most free slots. */
 static int rank(const struct host *host)
 {
@@ -166,7 +171,8 @@ bool schedule_has_other(const struct engine *e, const struct job *job)
 	for (size_t i = 0; i < e->n_hosts; i++) {
 		const struct host *host = &e->hosts[i];
 
-		if (host != job->host && is_candidate(host, job->run->spec) &&
+		if (host != job->host && !host->is_drained &&
+		    is_candidate(host, job->run->spec) &&
 		    !is_in_trouble(host, job->run)) {
 			return true;
 		}
@@ -183,7 +189,7 @@ static struct host *choose_host(struct engine *e, const struct run *run,
 	bool any_answers = false;
 
 	for (size_t i = 0; i < e->n_hosts; i++) {
-		if (is_candidate(&e->hosts[i], spec) &&
+		if (takes_job(&e->hosts[i], spec) &&
 		    !is_in_trouble(&e->hosts[i], run)) {
 			any_answers = true;
 		}
@@ -191,7 +197,7 @@ static struct host *choose_host(struct engine *e, const struct run *run,
 	for (size_t i = 0; i < e->n_hosts; i++) {
 		struct host *host = &e->hosts[i];
 
-		if (!is_candidate(host, spec) || (*blocked >> (i % 64) & 1) ||
+		if (!takes_job(host, spec) || (*blocked >> (i % 64) & 1) ||
 		    !has_room(host, spec)) {
 			continue;
 		}
@@ -322,7 +328,7 @@ static bool room_is_same(const struct host_room *a, const struct host_room *b)
 {
 	return a->slots_used == b->slots_used && a->gpus_used == b->gpus_used &&
 	       a->state == b->state && a->cli == b->cli &&
-	       a->is_in_trouble == b->is_in_trouble &&
+	       a->is_in_trouble == b->is_in_trouble && a->is_drained == b->is_drained &&
 	       a->has_s3_trouble == b->has_s3_trouble && a->has_curl == b->has_curl;
 }
 
@@ -338,6 +344,7 @@ static bool rooms_changed(struct engine *e)
 					  .state = host->state,
 					  .cli = host->cli,
 					  .is_in_trouble = host->trouble_ms != 0,
+					  .is_drained = host->is_drained,
 					  .has_s3_trouble = host->s3_trouble[0] != 0,
 					  .has_curl = host->has_curl };
 

@@ -212,13 +212,24 @@ void table_publish_queue(struct engine *e)
 	(void)pthread_rwlock_unlock(&e->table_lock);
 }
 
+static const char *host_status(const struct host *host)
+{
+	if (host->trouble_ms) {
+		return "down";
+	}
+	if (host->is_drained) {
+		return host->slots_used > 0 ? "draining" : "drained";
+	}
+	return host->state == HOST_READY ? "up" : "idle";
+}
+
 static struct engine_host make_host_view(const struct host *host)
 {
 	struct engine_host view = {
 		.conf = host->conf,
-		.status = host->trouble_ms	      ? "down"
-			  : host->state == HOST_READY ? "up"
-						      : "idle",
+		.status = host_status(host),
+		.is_up = !host->trouble_ms && host->state == HOST_READY,
+		.is_drained = host->is_drained,
 		.slots_used = host->slots_used,
 		.gpus_used = __builtin_popcountll(host->gpus_used),
 	};
@@ -230,7 +241,8 @@ static struct engine_host make_host_view(const struct host *host)
 
 static bool view_is_same(const struct engine_host *a, const struct engine_host *b)
 {
-	return a->status && streq(a->status, b->status) && streq(a->text, b->text) &&
+	return a->status && streq(a->status, b->status) && a->is_up == b->is_up &&
+	       a->is_drained == b->is_drained && streq(a->text, b->text) &&
 	       a->slots_used == b->slots_used && a->gpus_used == b->gpus_used;
 }
 

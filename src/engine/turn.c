@@ -398,6 +398,7 @@ void engine_turn(struct engine *e, struct event_list *events)
 	}
 	commit(e);
 	leftovers_keep(e, e->turn_error == 0);
+	drain_keep(e, e->turn_error == 0);
 	if (e->turn_error < 0) {
 		e->stats.failed_turns++;
 		drop_turn(e);

@@ -3,8 +3,27 @@
 #include <errno.h>
 
 #include "fs/ask.h"
+#include "fs/ino.h"
 
 enum { CTL_BYTES_MAX = 4096 };
+
+static void control(struct ask *ask, const char *verb, size_t len)
+{
+	struct engine *engine = ask->fs->engine;
+	struct ino_parts p;
+	int r = ino_parse(ask->ino, &p);
+
+	if (r < 0) {
+		ask_answered(ask, r, 0);
+	} else if (p.scope == INO_JOB) {
+		engine_control(engine, p.id, verb, len, ask_answered, ask);
+	} else {
+		engine_control_host(engine,
+				    p.scope == INO_HOST ? (size_t)p.id
+							: (size_t)ENGINE_ALL_HOSTS,
+				    verb, len, ask_answered, ask);
+	}
+}
 
 /* Gives the next verb to the engine; the ask is taken over. */
 static void next_verb(struct ask *ask)
@@ -22,7 +41,7 @@ static void next_verb(struct ask *ask)
 		(void)ask_free(ask);
 		return;
 	}
-	engine_control(ask->fs->engine, ask->job, verb, n, ask_answered, ask);
+	control(ask, verb, n);
 }
 
 static void reply_verb(struct ask *ask, int result, int64_t id)
@@ -40,14 +59,14 @@ static void reply_verb(struct ask *ask, int result, int64_t id)
 		next->text = steal_ptr(&ask->text);
 		next->at = ask->at;
 		next->len = ask->len;
-		next->job = ask->job;
+		next->ino = ask->ino;
 		next_verb(next);
 	} else {
 		(void)fuse_reply_write(ask->req, ask->len);
 	}
 }
 
-int ctl_write(fuse_req_t req, int64_t job, const char *data, size_t size)
+int ctl_write(fuse_req_t req, uint64_t ino, const char *data, size_t size)
 {
 	struct ask *ask;
 
@@ -64,7 +83,7 @@ int ctl_write(fuse_req_t req, int64_t job, const char *data, size_t size)
 		return -ENOMEM;
 	}
 	ask->len = size;
-	ask->job = job;
+	ask->ino = ino;
 	next_verb(ask);
 	return 0;
 }

@@ -4,5 +4,6 @@
 
 #include "fs/internal.h"
 
-/* Replies, or returns a negative errno: -EINVAL when it is longer than any command. */
-int ctl_write(fuse_req_t req, int64_t job, const char *data, size_t size);
+/* ino: of the ctl of a job, of a host, or of all hosts. Replies, or returns a negative
+ * errno: -EINVAL when it is longer than any command. */
+int ctl_write(fuse_req_t req, uint64_t ino, const char *data, size_t size);

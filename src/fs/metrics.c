@@ -124,7 +124,12 @@ static void add_jobs(struct engine *engine, struct buf *out)
 
 static int64_t host_is_up(const struct engine_host *host)
 {
-	return streq(host->status, "up");
+	return host->is_up;
+}
+
+static int64_t host_is_drained(const struct engine_host *host)
+{
+	return host->is_drained;
 }
 
 static int64_t host_slots(const struct engine_host *host)
@@ -169,6 +174,8 @@ static const struct {
 	/* clang-format off */
 	{ { "jobfs_host_up", "gauge",
 	    "1 if the host answered when it was last asked, else 0." }, host_is_up },
+	{ { "jobfs_host_drained", "gauge", "1 if the host takes no new jobs, else 0." },
+	  host_is_drained },
 	{ { "jobfs_host_slots", "gauge", "Jobs that the host may have at once." },
 	  host_slots },
 	{ { "jobfs_host_slots_used", "gauge", "Jobs that the host has." },

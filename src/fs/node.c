@@ -124,6 +124,8 @@ static const struct node nodes[] = {
 	/* another text each time that it is read, of which nobody is told */
 	ROW(NODE_METRICS, OF_DOT, .name = "metrics", TEXT(content_metrics)),
 	ROW(NODE_SCHEMA, OF_DOT, .name = "schema.json", TEXT(content_schema)),
+	ROW(NODE_DOT_CTL, OF_DOT, .name = "ctl", FILE_MODE(0200),
+	    .content = CONTENT_CTL),
 	ROW(NODE_BY_STATE, OF_DOT, .name = "by-state", DIR_MODE(0555)),
 
 	STATE(NEW), STATE(QUEUED), STATE(HELD), STATE(PREPARING), STATE(DOWNLOADING),
@@ -134,6 +136,8 @@ static const struct node nodes[] = {
 	ROW(NODE_HOST_STATUS, OF_HOST, .name = "status", TEXT(content_host_status)),
 	ROW(NODE_HOST_STATUS_JSON, OF_HOST, .name = "status.json",
 	    TEXT(content_host_status_json)),
+	ROW(NODE_HOST_CTL, OF_HOST, .name = "ctl", FILE_MODE(0200),
+	    .content = CONTENT_CTL),
 
 	ROW(NODE_JOB, .parent = NODE_ROOT, .scope = INO_JOB, DIR_MODE(0777),
 	    .more = MORE_FILES, .is_told = true),

@@ -28,12 +28,14 @@ enum node_id {
 	NODE_BY_STATE = 9,
 	NODE_METRICS = 10,
 	NODE_SCHEMA = 11,
+	NODE_DOT_CTL = 12,
 
 	NODE_STATE = 16, /* .jobfs/by-state/<STATE>: + enum job_state */
 
 	NODE_HOST = 32, /* .jobfs/hosts/<host> */
 	NODE_HOST_STATUS = 33,
 	NODE_HOST_STATUS_JSON = 34,
+	NODE_HOST_CTL = 35,
 
 	NODE_JOB = 64, /* <job> */
 	NODE_FILES = 66,

@@ -226,7 +226,7 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size,
 	if (h->kind == HANDLE_SPEC) {
 		r = spec_write(req, h, data, size, offset, fi->flags);
 	} else if (h->kind == HANDLE_CTL) {
-		r = ctl_write(req, h->job, data, size);
+		r = ctl_write(req, h->ino, data, size);
 	} else if (h->kind == HANDLE_FILE) {
 		r = write_file(req, h, data, size, offset);
 	}

@@ -108,7 +108,11 @@ const char readme_text[] =
 "\n"
 "This directory\n"
 "--------------\n"
-"    version  config  queue  events.jsonl  hosts/<host>/{status,status.json}\n"
+"    version  config  queue  events.jsonl\n"
+"    hosts/<host>/status       up, down, idle (not asked yet), draining, drained\n"
+"    hosts/<host>/status.json  slots, GPUs, what is wrong with it\n"
+"    hosts/<host>/ctl          drain: it gets no new jobs; resume: it does again\n"
+"    ctl                       the same of all hosts\n"
 "    by-state/<STATE>/<job>    a link to each job in that state\n"
 "    schema.json               JSON Schema (2020-12) of spec.json, for editors\n"
 "    metrics                   counts and times, as Prometheus reads them\n";

@@ -327,6 +327,7 @@ int render_host_status_json(const struct engine_host *host, struct buf *out)
 	json_open(&j, NULL, '{');
 	json_str(&j, "name", host->conf->name);
 	json_str(&j, "status", host->status);
+	json_bool(&j, "drained", host->is_drained);
 	json_str(&j, "message", host->text);
 	json_str(&j, "address", host->conf->address);
 	json_int(&j, "port", host->conf->port);

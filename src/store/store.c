@@ -86,6 +86,8 @@ static const char *const migrations[] = {
 	" kill INTEGER NOT NULL) WITHOUT ROWID;",
 	/* 3: what was in S3 before the attempt */
 	"ALTER TABLE attempt ADD COLUMN outputs_since INTEGER NOT NULL DEFAULT 0;",
+	/* 4 */
+	"CREATE TABLE drained(host TEXT PRIMARY KEY) WITHOUT ROWID;",
 };
 
 static const struct {
@@ -128,6 +130,9 @@ static const struct {
 	{ SQL_ADD_LEFTOVER,
 	  "INSERT OR REPLACE INTO leftover(attempt, host, kill) VALUES(?1, ?2, ?3)" },
 	{ SQL_DELETE_LEFTOVER, "DELETE FROM leftover WHERE attempt = ?1" },
+	{ SQL_ADD_DRAINED, "INSERT OR IGNORE INTO drained(host) VALUES(?1)" },
+	{ SQL_DELETE_DRAINED, "DELETE FROM drained WHERE host = ?1" },
+	{ SQL_GET_DRAINED, "SELECT 1 FROM drained WHERE host = ?1" },
 	{ SQL_LIST_LEFTOVERS, "SELECT attempt, host, kill FROM leftover" },
 	{ SQL_LIST_FILES,
 	  "SELECT id, job, parent, name, is_dir, mode, uid, gid FROM file"

@@ -54,6 +54,10 @@ int store_add_leftover(struct store *s, const struct store_leftover *leftover,
 		       struct err *e);
 int store_delete_leftover(struct store *s, const char *attempt, struct err *e);
 
+/* A host that takes no new jobs, by its name. */
+int store_set_drained(struct store *s, const char *host, bool is_drained,
+		      struct err *e);
+
 /* The stream goes on at offset, beyond its size: what is between was never had. */
 int store_skip(struct store *s, int64_t job, enum job_stream stream, int64_t offset,
 	       struct err *e);
@@ -88,6 +92,7 @@ int store_load_jobs(struct store *s, int (*each)(void *arg, struct job_record *r
 int store_list_leftovers(struct store *s,
 			 int (*each)(void *arg, const struct store_leftover *leftover),
 			 void *arg);
+int store_is_drained(struct store *s, const char *host); /* 0, 1, or negative errno */
 /* Only id, attempt and transfers are set. -ENOENT: there was none with that number. */
 int store_get_attempt(struct store *s, int64_t job, int n,
 		      struct job_record **ret_record);

@@ -147,3 +147,25 @@ def test_a_container_is_stopped_by_name_at_a_cancel(bed, start, docker):
     (daemon.job("stopped") / "ctl").write_text("cancel")
     daemon.wait("stopped", ("CANCELLED",))
     assert "stop" in docker()
+
+
+def test_a_drained_host_ends_the_job_that_it_has_and_gets_no_other(daemon):
+    host = daemon.mount / ".jobfs/hosts/gpu1"
+    on_gpu1 = {"resources": {"host": "gpu1"}}
+    daemon.submit("has", {"run": "until [ -e go ]; do sleep 0.1; done", **on_gpu1})
+    daemon.wait("has", ("RUNNING",))
+    (host / "ctl").write_text("drain\n")
+    assert (host / "status").read_text() == "draining\n"
+    daemon.submit("no", {"run": "true", **on_gpu1})
+    daemon.submit("other", {"run": "true"})
+    daemon.wait("other", ("SUCCEEDED",))
+    assert daemon.json("other")["host"] == "gpu2"
+    daemon.stop()
+    daemon.start()
+    assert daemon.json("has")["state"] == "RUNNING" and daemon.json("no")["state"] == "QUEUED"
+    daemon.bed.on("gpu1", "sh", "-c", f"touch ~/.jobfs/jobs/{daemon.json('has')['id']}-1/work/go")
+    daemon.wait("has", ("SUCCEEDED",))
+    wait_for("the host to be empty", lambda: (host / "status").read_text() == "drained\n")
+    assert daemon.json("no")["state"] == "QUEUED"
+    (host / "ctl").write_text("resume\n")
+    daemon.wait("no", ("SUCCEEDED",))

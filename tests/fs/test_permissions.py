@@ -35,7 +35,7 @@ MODES = {
 # {M}: the mount, {J}: the job
 OBJECTS = {"root": "{M}", ".jobfs": "{M}/.jobfs", "job": "{J}", "files": "{J}/files", "files/d": "{J}/files/d",
            "spec.json": "{J}/spec.json", "files/f": "{J}/files/f", "status": "{J}/status", "log": "{J}/log",
-           "error": "{J}/error", "outputs.s3": "{J}/outputs.s3", "ctl": "{J}/ctl"}
+           ".jobfs/ctl": "{M}/.jobfs/ctl", "error": "{J}/error", "outputs.s3": "{J}/outputs.s3", "ctl": "{J}/ctl"}
 
 
 def with_fd(path, flags, call):

@@ -108,7 +108,7 @@ def mtime(m):
 def dot(m):
     d = f"{m.path}/.jobfs"
     same(set(os.listdir(d)), {"README", "version", "config", "queue", "events.jsonl", "hosts", "by-state",
-                              "metrics", "schema.json"})
+                              "metrics", "schema.json", "ctl"})
     matches(read(f"{d}/version"), r"^\d+\.\d+\.\d+\n$")
     matches(read(f"{d}/README"), "spec.json")
     json.loads(read(f"{d}/config"))

@@ -44,6 +44,19 @@ static void check_bytes(int64_t bytes, const char *want)
 	CHECK_STR(rendered(&b, render_bytes(bytes, &b)), want);
 }
 
+TEST("a host that is drained says so")
+{
+	char name[] = "gpu-a";
+	struct conf_host conf = { .name = name, .address = name, .user = name };
+	struct engine_host host = { .conf = &conf,
+				    .status = "draining",
+				    .is_drained = true };
+	cleanup_buf struct buf out = BUF_INIT;
+
+	CHECK_INT(render_host_status_json(&host, &out), 0);
+	CHECK(strstr(buf_text(&out), "\"status\":\"draining\",\"drained\":true,"));
+}
+
 TEST("a link of by-state leads to the job from there")
 {
 	cleanup_buf struct buf out = BUF_INIT;
@@ -225,7 +238,8 @@ TEST("a host's status is one word, its status.json one object")
 	CHECK_STR(rendered(&b, render_host_status(&host, &b)), "down\n");
 	buf_truncate(&b, 0);
 	CHECK_STR(rendered(&b, render_host_status_json(&host, &b)),
-		  "{\"name\":\"gpu1\",\"status\":\"down\",\"message\":\"no "
+		  "{\"name\":\"gpu1\",\"status\":\"down\",\"drained\":false,"
+		  "\"message\":\"no "
 		  "\\\"route\\\"\","
 		  "\"address\":\"10.0.0.5\",\"port\":22,\"user\":\"u\",\"slots\":4,"
 		  "\"slots_used\":2,\"gpus\":8,\"gpus_used\":0,\"labels\":{\"gpu\":"

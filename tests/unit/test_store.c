@@ -397,4 +397,26 @@ TEST("a byte that was changed anywhere is noticed, or changes no job")
 	end_store();
 }
 
+TEST("which hosts are drained is kept")
+{
+	struct err e = ERR_INIT;
+
+	new_store();
+	CHECK_INT(store_is_drained(store, "gpu-a"), 0);
+	CHECK_INT(store_begin(store, &e), 0);
+	CHECK_INT(store_set_drained(store, "gpu-a", true, &e), 0);
+	CHECK_INT(store_set_drained(store, "gpu-a", true, &e), 0);
+	CHECK_INT(store_set_drained(store, "gpu-b", false, &e), 0);
+	CHECK_INT(store_commit(store, &e), 0);
+	CHECK_INT(store_is_drained(store, "gpu-a"), 1);
+	CHECK_INT(store_is_drained(store, "gpu-b"), 0);
+	reopen();
+	CHECK_INT(store_is_drained(store, "gpu-a"), 1);
+	CHECK_INT(store_begin(store, &e), 0);
+	CHECK_INT(store_set_drained(store, "gpu-a", false, &e), 0);
+	CHECK_INT(store_commit(store, &e), 0);
+	CHECK_INT(store_is_drained(store, "gpu-a"), 0);
+	end_store();
+}
+
 TEST_MAIN
