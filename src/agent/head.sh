@@ -36,10 +36,11 @@ export LC_ALL
 unset CDPATH ENV BASH_ENV
 # Names that a plan assigns; one that came exported would reach the program changed.
 unset JOB ID ATTEMPT ENGINE AWS ENDPOINT REGION DOWNLOAD_LIMIT RUN_LIMIT UPLOAD_LIMIT GRACE GPUS
-unset IMAGE OUTPUT DEST LOG_HEAD LOG_TAIL
+unset IMAGE OUTPUT DEST LOG_HEAD LOG_TAIL VERIFY
 SH=${JOBFS_SH:-/bin/sh}
 base=$HOME/.jobfs
 case $0 in /*) ME=$0 ;; *) ME=$PWD/$0 ;; esac
 nl='
 '
+tab='	'
 

@@ -44,6 +44,7 @@ transfer_in() { # I NAME KIND URI PATH
 	umask 022
 	printf '== %s: %s -> %s\n' "$2" "$4" "$5"
 	x_to=$a/work/$5 x_rc=0
+	[ "$VERIFY" != all ] || list_input "$1" "$4" &
 	if [ -f "$a/cancel" ]; then
 		x_rc=143
 	elif [ "$3" = prefix ]; then
@@ -55,6 +56,10 @@ transfer_in() { # I NAME KIND URI PATH
 		s3 cp "$4" "$x_to" || x_rc=$?
 		[ -f "$x_to" ] || x_rc=${x_rc#0}
 	fi
+	wait $!
+	case $VERIFY:$x_rc in
+	all:[01]) ! is_stopped download && verify_input "$1" "$4" "$x_to" && x_rc=0 || x_rc=1 ;;
+	esac
 	x_word="fail $x_rc"
 	case $x_rc in
 	0) x_word=ok ;;
@@ -89,7 +94,7 @@ transfer_out() {
 
 # With credentials of ours nothing else of the host may answer for them. Without, the tool
 # runs as the host has set it up. UTF-8 for the names of files, which are keys.
-s3() { # ARG…
+cli() { # ARG…
 	(
 		export LC_ALL=C.UTF-8 AWS_PAGER='' JOBFS_XFER="$att"
 		export AWS_REQUEST_CHECKSUM_CALCULATION=when_required
@@ -103,7 +108,9 @@ s3() { # ARG…
 			[ -z "$s_st" ] || export AWS_SESSION_TOKEN="$s_st"
 		fi
 		[ -z "$ENDPOINT" ] || set -- "$@" --endpoint-url "$ENDPOINT"
-		exec "${AWS:-aws}" s3 "$@" --no-progress </dev/null
+		exec "${AWS:-aws}" "$@" </dev/null
 	)
 }
+
+s3() { cli s3 "$@" --no-progress; }
 

@@ -32,7 +32,7 @@ U_WORDS='get range big move put part name begun'
 await() { # download | upload: until it is done; fails when it cannot be
 	w_n=0 w_from=0 w_bad=0 w_rc=1
 	[ ! -f "$a/want" ] || read -r _ w_n _ <"$a/want"
-	rm -f "$a/poke"
+	rm -f "$a/poke" "$a/wrong"
 	mkfifo "$a/poke" && exec 5<>"$a/poke" || return 1
 	while [ $w_bad -lt 3 ]; do
 		w_n=$((w_n + 1))
@@ -46,6 +46,7 @@ await() { # download | upload: until it is done; fails when it cannot be
 		all) w_rc=0 && break ;;
 		more) w_from=$w_next w_bad=0 ;;
 		some) w_bad=0 ;;
+		wrong) break ;;
 		*) w_bad=$((w_bad + 1)) ;;
 		esac
 	done
@@ -125,7 +126,7 @@ fetch_rounds() { # KIND
 	while :; do
 		u_left=$("check_$1" | count)
 		: "${u_first:=$u_left}"
-		[ "$u_left" -gt 0 ] && [ $u_try -lt 5 ] && ! is_stopped "$1" || break
+		[ "$u_left" -gt 0 ] && [ $u_try -lt 5 ] && ! is_stopped "$1" && ! is_hopeless || break
 		[ $u_try -lt 2 ] || nap $((u_try - 1))
 		u_try=$((u_try + 1))
 		"round_$1" 2>&1 | quiet
@@ -133,6 +134,7 @@ fetch_rounds() { # KIND
 	if [ "$u_left" -gt 0 ]; then
 		u_took='none'
 		[ "$u_left" = "$u_first" ] || u_took='some'
+		! is_hopeless || u_took='wrong'
 		echo "jobfs: $u_left objects are missing after $u_try tries"
 	elif [ -n "$U_NEXT" ]; then
 		u_took='more'
@@ -185,7 +187,7 @@ fetch_download() {
 	all)
 		place_inputs || u_took='none'
 		;;
-	none | some)
+	none | some | wrong)
 		d_i=0 d_missing=$nl$(check_download)
 		input() {
 			case $d_missing in
@@ -201,7 +203,7 @@ fetch_download() {
 # Prints what is missing. What is there but not right is removed, so that in the rounds a
 # file that exists is a good one.
 check_download() {
-	d_join
+	lanes lane_join
 	words
 	get() { echo "$2 $4"; }
 	big() { echo "$2 $3"; }
@@ -214,35 +216,44 @@ check_download() {
 	[ ! -s t.bad ] || cat t.bad
 }
 
-# Objects all of whose ranges have come are whole.
-d_join() {
+# Objects all of whose ranges have come are whole, unless their bytes are not right: then
+# all of them are fetched again.
+lane_join() { # LANE
+	d_lane=$1 u_piece=-1
 	words
 	big() {
-		[ -f "$3.part" ] || return 0
-		d_big=$3 d_n=$5
-		set -- "$3.$4".*-*
+		is_ours "$d_lane" && [ -f "$3.part" ] || return 0
+		d_stage=$3 d_size=$2 d_tag=$4 d_n=$5
+		set -- "$d_stage.$d_tag".*-*
 		[ $# -eq "$d_n" ] && [ -f "$1" ] || return 0
-		mv -f "$d_big.part" "$d_big" && rm -f "$@"
+		if big_is_right; then mv -f "$d_stage.part" "$d_stage"; else rm -f "$d_stage.part"; fi
+		rm -f "$@"
 	}
 	urls_list
 }
 
-# Files whose MD5 is not their ETag are bad. But some ETags are no MD5 (of an object that S3
-# encrypts with a key of the user's): then the same bytes come twice, and are taken.
+big_is_right() { # d_stage d_size d_tag
+	[ "$VERIFY" = all ] && ! is_kms "$d_stage.head" || return 0
+	is_right "$d_stage.part" "$d_size" "$d_tag"
+	case $? in 0) return ;; 2) ! came_twice "$d_stage.part" "$d_stage.seen" || return 0 ;; esac
+	note_wrong "$d_stage" >&2
+	return 1
+}
+
+# Prints into t.bad what is wrong among the small ones, and removes it.
 d_sums() {
 	: >t.bad
+	[ "$VERIFY" != none ] || return 0
 	words
 	get() {
-		case $3 in -) ;; *) [ ! -f "$4" ] || echo "$3  $4" ;; esac
+		[ "$3" != - ] && [ -f "$4" ] && ! is_kms "head/$4" || return 0
+		echo "$3  $4"
 	}
 	urls_list >t.md5
 	[ -s t.md5 ] || return 0
 	md5sum -c t.md5 2>/dev/null | grep -v ': OK$' | while IFS= read -r d_line; do
 		d_name=${d_line%: *}
-		d_sum=$(md5sum "$d_name")
-		! grep -qxF -- "$d_sum" t.seen 2>/dev/null || continue
-		echo "$d_sum" >>t.seen
-		echo "jobfs: $d_name: its bytes are not those of its ETag" >&2
+		note_wrong "$d_name" >&2
 		rm -f "$d_name"
 		echo "$d_name" >>t.bad
 	done
@@ -250,11 +261,24 @@ d_sums() {
 
 round_download() {
 	words
-	get() { [ -f "$4" ] || echo "url = \"$5\"${nl}output = \"$4\""; }
+	get() { [ -f "$4" ] || was_wrong "$4" || echo "url = \"$5\"${nl}output = \"$4\""; }
 	if urls_list | grep -q .; then
 		urls_list | curl_many --create-dirs &
 	fi
+	[ ! -f "$a/wrong" ] || fetch_wrong &
 	lanes lane_download
+}
+
+was_wrong() { [ -f "$a/wrong" ] && grep -qxF -- "$1" "$a/wrong"; }
+
+# One by one, with what S3 says of them.
+fetch_wrong() {
+	words
+	get() {
+		[ ! -f "$4" ] && was_wrong "$4" && mkdir -p "head/${4%/*}" || return 0
+		echo "url = \"$5\"" | curl_says -D "head/$4" -o "$4"
+	}
+	urls_list
 }
 
 lane_download() { # LANE
@@ -273,7 +297,7 @@ fetch_range() { # I STAGE TAG FIRST-LAST URL
 	dd bs=1 count=0 seek="${4%-*}" conv=notrunc if=/dev/null >&9 2>/dev/null
 	d_if=''
 	[ "$3" = - ] || d_if="If-Match: \"$3\""
-	d_said=$(echo "url = \"$5\"" | curl_says -r "$4" -H "$d_if" \
+	d_said=$(echo "url = \"$5\"" | curl_says -r "$4" -H "$d_if" -D "$2.head" \
 		-w '%{stderr}%{http_code}' 2>&1 >&9)
 	d_rc=$?
 	exec 9>&-
@@ -323,7 +347,7 @@ fetched_kb() { # I: of an input that is on its way
 	echo $x_sum
 }
 
-# ---- upload: a file up/N says that put or part N has arrived ---------------------------
+# ---- upload: a file up/N says that put or part N has arrived, up/r.N what S3 said of it -
 
 fetch_upload() {
 	put_over xfer.out run
@@ -340,7 +364,7 @@ fetch_upload() {
 	fetch_rounds upload
 	case $u_took in
 	all) put_over xfer.out "ok 0" ;;
-	none | some) put_over xfer.out "fail 22 0" ;;
+	none | some | wrong) put_over xfer.out "fail 22 0" ;;
 	esac
 }
 
@@ -361,12 +385,55 @@ round_upload() {
 	put() {
 		[ ! -f "$1" ] || return 0
 		file_of "$1" "$3"
-		echo "upload-file = \"$u_file\"${nl}url = \"$4\"${nl}output = \"$1\""
+		echo "upload-file = \"$u_file\"${nl}url = \"$4\"${nl}output = \"r.$1\""
 	}
 	if urls_list | grep -q .; then
-		urls_list | curl_many -H Expect: &
+		{ urls_list | curl_many -i -H Expect:; judge_puts; } &
 	fi
 	lanes lane_upload
+}
+
+# S3 has a file when the status is 200 and the ETag its MD5, if it is one.
+judge_puts() {
+	words
+	put() { [ -f "$1" ] || [ ! -f "r.$1" ] || echo "r.$1"; }
+	urls_list | tr '\n' '\0' | xargs -0 grep -EHi \
+		'^(HTTP/[0-9.]+ |etag:|x-amz-server-side-encryption: *aws:kms)' | tr -d '\r"' >t.said
+	: >t.n
+	exec 8<t.said
+	read -r j_line <&8
+	put() {
+		[ ! -f "$1" ] || return 0
+		read_said "$1"
+		[ -n "$j_ok" ] || return 0
+		if [ "$VERIFY" = none ] || [ -n "$j_kms" ] || ! is_md5 "$j_tag"; then
+			: >"$1"
+		else
+			file_of "$1" "$3"
+			echo "$j_tag  $u_file"
+			echo "$1" >>t.n
+		fi
+	}
+	urls_list >t.md5
+	exec 8<&-
+	[ ! -s t.md5 ] || md5sum -c t.md5 2>/dev/null | while IFS= read -r j_line; do
+		read -r j_n <&8
+		case $j_line in *': OK') : >"$j_n" ;; *) note_wrong "${j_line%: *}" ;; esac
+	done 8<t.n
+}
+
+read_said() { # N: j_ok j_tag j_kms; from fd 8, j_line being the next line
+	j_ok='' j_tag='' j_kms=''
+	while :; do
+		case $j_line in
+		"r.$1:HTTP/"*' 200'*) j_ok=1 ;;
+		"r.$1:HTTP/"*) j_ok='' ;;
+		"r.$1:"[Ee]*) j_tag=${j_line##* } ;;
+		"r.$1:"*) j_kms=1 ;;
+		*) return ;;
+		esac
+		read -r j_line <&8 || j_line=''
+	done
 }
 
 lane_upload() { # LANE
@@ -382,9 +449,24 @@ lane_upload() { # LANE
 # curl would send a stream in chunks, which S3 does not take: its length is known.
 upload_part() { # N LEN FIRST PATH URL
 	file_of "$1" "$4"
-	dd if="$u_file" bs=1M iflag=skip_bytes,count_bytes,fullblock skip="$3" count="$2" \
-		2>/dev/null | (
+	[ "$VERIFY" != all ] || piece "$2" "$3" | md5sum >"t.sum.$1" &
+	piece "$2" "$3" | (
 		echo "url = \"$5\"" | curl_says -T /proc/self/fd/3 -H Expect: \
-			-H Transfer-Encoding: -H "Content-Length: $2" -o "$1" 3<&3
-	) 3<&0
+			-H Transfer-Encoding: -H "Content-Length: $2" -D "r.$1" -o /dev/null 3<&3
+	) 3<&0 || return 0
+	wait $!
+	if part_is_right "$1"; then : >"$1"; else note_wrong "part $1 of $4"; fi
+}
+
+piece() { # LEN FIRST
+	dd if="$u_file" bs=1M iflag=skip_bytes,count_bytes,fullblock skip="$2" count="$1" 2>/dev/null
+}
+
+part_is_right() { # N
+	[ "$VERIFY" = all ] && ! is_kms "r.$1" || return 0
+	o_tag=$(grep -i '^etag:' "r.$1" | tr -d '\r"')
+	o_tag=${o_tag##* }
+	is_md5 "$o_tag" || return 0
+	read -r o_sum _ <"t.sum.$1"
+	[ "$o_sum" = "$o_tag" ]
 }

@@ -23,6 +23,7 @@ struct conf_host {
 
 enum conf_host_key { CONF_HOST_KEY_STRICT, CONF_HOST_KEY_ACCEPT_NEW };
 enum conf_engine { CONF_ENGINE_AUTO, CONF_ENGINE_AWS, CONF_ENGINE_PRESIGNED };
+enum conf_verify { CONF_VERIFY_AUTO, CONF_VERIFY_ALWAYS, CONF_VERIFY_NEVER };
 enum conf_log_level { CONF_LOG_ERROR, CONF_LOG_WARNING, CONF_LOG_INFO, CONF_LOG_DEBUG };
 
 /* Secrets live in pages that are locked, not dumped, and wiped by conf_free(). */
@@ -56,6 +57,7 @@ struct conf {
 		char *endpoint_url;	/* NULL: AWS */
 		char *credentials;	/* "env", "presigned" */
 		int engine;		/* enum conf_engine */
+		int verify;		/* enum conf_verify */
 		char *environment_file; /* of KEY=VALUE lines; NULL: none */
 	} s3;
 	struct {

@@ -86,6 +86,12 @@ static const char *const engine_words[] = {
 	[CONF_ENGINE_PRESIGNED] = "presigned",
 	NULL,
 };
+static const char *const verify_words[] = {
+	[CONF_VERIFY_AUTO] = "auto",
+	[CONF_VERIFY_ALWAYS] = "always",
+	[CONF_VERIFY_NEVER] = "never",
+	NULL,
+};
 static const char *const log_level_words[] = {
 	[CONF_LOG_ERROR] = "error",
 	[CONF_LOG_WARNING] = "warning",
@@ -183,6 +189,13 @@ static const struct option options[] = {
 	          "the host, but outputs wait for the daemon. auto: aws, and "
 	          "presigned where the CLI can neither be found nor installed "
 	          "but curl is there." },
+	{ "s3.verify", OPTION_WORD, IN_CONF(s3.verify), "auto",
+	  .words = verify_words,
+	  .help = "When the GPU hosts compare the bytes that they got or sent with "
+	          "the ETag that S3 has for them, which costs some 1.5 s of one core "
+	          "a GiB. auto: always, but for large objects and for what the AWS "
+	          "CLI moves where s3.endpoint_url is https, since TLS lets no byte "
+	          "change on its way. never: sizes only." },
 	{ "s3.environment_file", OPTION_PATH, IN_CONF(s3.environment_file),
 	  .help = "A file of KEY=VALUE lines for the variables named here that the "
 	          "environment lacks. Only its owner, who is root or the user jobfs "

@@ -51,7 +51,7 @@ static int set_transfers(struct job *job, struct job_record *r)
 		(void)buf_printf(&uri, "s3://%s/%s", spec->inputs[i].bucket,
 				 spec->inputs[i].key);
 		error = set_transfer(&r->transfers[i], spec->inputs[i].name,
-				     buf_text(&uri), job->run->input_bytes[i]);
+				     buf_text(&uri), job->run->listed[i].bytes);
 	}
 	if (spec->has_outputs && error == 0) {
 		error = set_transfer(&r->transfers[n - 1], "outputs",

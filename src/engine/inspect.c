@@ -26,7 +26,7 @@ struct inspect_task {
 	enum job_reason reason;
 	struct err error; /* code < 0: it did not go well */
 	/* inputs */
-	int64_t *bytes;
+	struct input_listed *listed;
 	int64_t outputs_since_s; /* see struct job_attempt */
 	/* outputs */
 	const char *destination;    /* borrowed from the run */
@@ -59,7 +59,7 @@ static enum job_reason fault_reason(enum s3_fault fault, enum job_reason otherwi
 
 static void task_free(struct inspect_task *t)
 {
-	free(t->bytes);
+	free(t->listed);
 	buf_fini(&t->lines);
 	task_fini(&t->task);
 	free(t);
@@ -94,7 +94,8 @@ static struct inspect_task *task_new(struct engine *e, struct job *job)
 
 struct input_scan {
 	const struct spec_input *input;
-	int64_t count, bytes;
+	int64_t count;
+	struct input_listed listed;
 	char bad_key[256]; /* one that cannot be a file there, "" for none */
 	char why[512];
 	/* see key_is_bad() */
@@ -136,6 +137,14 @@ static bool key_is_bad(struct input_scan *scan, const char *below)
 	return false;
 }
 
+static void note_etag(struct input_scan *scan, const char *etag)
+{
+	if (etag[strspn(etag, "0123456789abcdef-")] == '\0') {
+		(void)snprintf(scan->listed.etag, sizeof(scan->listed.etag), "%s",
+			       etag);
+	}
+}
+
 static int scan_object(void *arg, const struct s3_object *object)
 {
 	struct input_scan *scan = arg;
@@ -145,7 +154,8 @@ static int scan_object(void *arg, const struct s3_object *object)
 		/* the listing begins with the key itself, if it is there */
 		if (streq(object->key, scan->input->key)) {
 			scan->count = 1;
-			scan->bytes = object->size;
+			scan->listed.bytes = object->size;
+			note_etag(scan, object->etag);
 		}
 		return 1;
 	}
@@ -155,7 +165,7 @@ static int scan_object(void *arg, const struct s3_object *object)
 	}
 	if (*below && !has_suffix(below, "/")) { /* else it marks a directory */
 		scan->count++;
-		scan->bytes += object->size;
+		scan->listed.bytes += object->size;
 	}
 	return 0;
 }
@@ -205,7 +215,7 @@ static int check_input(struct inspect_task *t, struct s3_client *s3, size_t i)
 				: "input \"%s\": there is no object s3://%s/%s",
 			in->name, in->bucket, in->key);
 	}
-	t->bytes[i] = scan.bytes;
+	t->listed[i] = scan.listed;
 	return err_set(&t->error, 0, "%s", "");
 }
 
@@ -250,8 +260,8 @@ static void run_inputs(struct task *task, struct s3_client *s3)
 	struct inspect_task *t = (struct inspect_task *)task;
 	int r = 0;
 
-	t->bytes = calloc(t->spec->n_inputs + 1, sizeof(*t->bytes));
-	if (!t->bytes || !s3) {
+	t->listed = calloc(t->spec->n_inputs + 1, sizeof(*t->listed));
+	if (!t->listed || !s3) {
 		(void)err_set(&t->error, -ENOMEM, "no memory");
 		return;
 	}
@@ -277,8 +287,8 @@ static void handle_inputs(struct engine *e, struct event *event)
 				      t->error.text);
 	} else if (job) {
 		job_step_done(job);
-		free(job->run->input_bytes);
-		job->run->input_bytes = steal_ptr(&t->bytes);
+		free(job->run->listed);
+		job->run->listed = steal_ptr(&t->listed);
 		job->run->inputs_checked = true;
 		job->run->outputs_since_s = t->outputs_since_s;
 	}

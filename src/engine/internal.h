@@ -16,6 +16,7 @@
 #include "job/decide.h"
 #include "job/frame.h"
 #include "s3/client.h"
+#include "s3/multipart.h"
 #include "ssh/remote.h"
 
 struct job;
@@ -89,6 +90,13 @@ struct log_source {
 };
 
 struct payload; /* what is sent to the host, engine/payload.c */
+
+/* What S3 said of an input. */
+struct input_listed {
+	int64_t bytes;
+	char etag[S3_ETAG_MAX]; /* hex and a hyphen; "": of a prefix, or another one */
+};
+
 /* What is known of an active job and need not survive: it is learned again. */
 struct run {
 	int refs;   /* the job's, and one of each task; engine's thread only */
@@ -101,8 +109,8 @@ struct run {
 	int64_t trouble_at; /* since when the present step fails; 0: it does not */
 	int tries;	    /* of the present step, since trouble_at */
 	bool inputs_checked;
-	int64_t *input_bytes;	 /* of each input, by the listing */
-	int64_t outputs_since_s; /* see struct job_attempt */
+	struct input_listed *listed; /* of each input; NULL: not inputs_checked */
+	int64_t outputs_since_s;     /* see struct job_attempt */
 	struct payload *payload;
 	bool payload_sent;
 	bool is_polled;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "engine/internal.h"
@@ -337,6 +338,36 @@ static void plan_seconds(struct buf *plan, const char *name, int64_t ms)
 	plan_number(plan, name, (ms + 999) / 1000);
 }
 
+/* What the host compares with ETags; by TLS no byte changes on its way. */
+static const char *verify_word(const struct engine *e, const struct s3_place *place)
+{
+	switch ((enum conf_verify)e->conf->s3.verify) {
+	case CONF_VERIFY_ALWAYS:
+		return "all";
+	case CONF_VERIFY_NEVER:
+		return "none";
+	case CONF_VERIFY_AUTO:
+		break;
+	}
+	return place->endpoint && strncasecmp(place->endpoint, "http://", 7) == 0
+		       ? "all"
+		       : "small";
+}
+
+/* What S3 said of the inputs that are one object. */
+static void plan_sums(const struct run *run, struct buf *plan)
+{
+	(void)buf_add_str(plan, "plan_sums() {\n:\n");
+	for (size_t i = 0; run->listed && i < run->spec->n_inputs; i++) {
+		if (run->listed[i].etag[0] != '\0') {
+			(void)buf_printf(plan, "sum %zu %lld %s\n", i,
+					 (long long)run->listed[i].bytes,
+					 run->listed[i].etag);
+		}
+	}
+	(void)buf_add_str(plan, "}\n");
+}
+
 static int plan_vars(struct engine *e, struct job *job, struct buf *plan)
 {
 	const struct job_record *r = job_get(job);
@@ -353,6 +384,7 @@ static int plan_vars(struct engine *e, struct job *job, struct buf *plan)
 	plan_var(plan, "AWS", job->host->cli_path);
 	plan_var(plan, "ENDPOINT", place.endpoint);
 	plan_var(plan, "REGION", place.region);
+	plan_var(plan, "VERIFY", verify_word(e, &place));
 	plan_seconds(plan, "DOWNLOAD_LIMIT", spec->timeouts.download_ms);
 	plan_seconds(plan, "RUN_LIMIT", spec->timeouts.run_ms);
 	plan_seconds(plan, "UPLOAD_LIMIT", spec->timeouts.upload_ms);
@@ -363,7 +395,9 @@ static int plan_vars(struct engine *e, struct job *job, struct buf *plan)
 	plan_var(plan, "IMAGE", spec->image);
 	plan_var(plan, "OUTPUT", spec->output_path ? spec->output_path : "output");
 	plan_var(plan, "DEST", job->run->destination);
-	return buf_add_str(plan, "}\n");
+	(void)buf_add_str(plan, "}\n");
+	plan_sums(job->run, plan);
+	return plan->error;
 }
 
 void payload_prepare(struct engine *e, struct job *job)

@@ -24,7 +24,7 @@ struct run *run_unref(struct run *run)
 	(void)spec_free(run->spec);
 	(void)payload_free(run->payload);
 	free(run->destination);
-	free(run->input_bytes);
+	free(run->listed);
 	buf_fini(&run->manifest);
 	buf_fini(&run->begun);
 	urls_forget(run);

@@ -86,7 +86,7 @@ static const char *const migrations[] = {
 	" kill INTEGER NOT NULL) WITHOUT ROWID;",
 	/* 3: what was in S3 before the attempt */
 	"ALTER TABLE attempt ADD COLUMN outputs_since INTEGER NOT NULL DEFAULT 0;",
-	/* 4 */
+	/* 4: hosts that take no new jobs */
 	"CREATE TABLE drained(host TEXT PRIMARY KEY) WITHOUT ROWID;",
 };
 

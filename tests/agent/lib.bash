@@ -96,7 +96,7 @@ declare -A V
 reset_plan() {
 	V=([JOB]=exp1 [ID]=9f3a [ATTEMPT]=1 [AWS]='' [ENDPOINT]='' [REGION]='' [RUN_LIMIT]=0
 		[GRACE]=5 [GPUS]='' [IMAGE]='' [OUTPUT]=output [DEST]='')
-	DIRS=() FILES=() INPUTS=() EXCLUDES=() ENVS=() SETUP='' PROGRAM=(shell 'exit 0')
+	DIRS=() FILES=() INPUTS=() EXCLUDES=() ENVS=() SUMS=: SETUP='' PROGRAM=(shell 'exit 0')
 	SECRETS=''
 }
 
@@ -109,7 +109,7 @@ plan_text() { # BASE: offset of the first byte after the plan
 	local key i at=$1 size
 	printf 'plan_vars() {'
 	for key in "${!V[@]}"; do printf " %s='%s';" "$key" "${V[$key]//\'/\'\\\'\'}"; done
-	printf ' }\nplan_files() { :'
+	printf ' }\nplan_sums() { %s; }\nplan_files() { :' "$SUMS"
 	for ((i = 0; i < ${#DIRS[@]}; i += 2)); do
 		printf '; dir%s %s' "$(quote "${DIRS[i]}")" "${DIRS[i + 1]}"
 	done

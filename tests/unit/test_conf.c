@@ -397,6 +397,19 @@ TEST("an engine is one of three words, and auto unless it is said")
 		      "\"aws\" or \"presigned\"");
 }
 
+TEST("what is verified is one of three words, and auto unless it is said")
+{
+	cleanup_conf struct conf *c = load_good("{}");
+
+	CHECK_INT(c->s3.verify, CONF_VERIFY_AUTO);
+	c = conf_free(c);
+	c = load_good("{ \"s3\": { \"verify\": \"never\" } }");
+	CHECK_INT(c->s3.verify, CONF_VERIFY_NEVER);
+	check_refused("{\"s3\": {\"verify\": \"size\"}}",
+		      "c.json:1:19: $.s3.verify: found \"size\"; expected \"auto\", "
+		      "\"always\" or \"never\"");
+}
+
 TEST("an address with a password in it is refused and not shown")
 {
 	check_refused(

@@ -57,7 +57,7 @@ case_inputs_arrive_in_parallel() {
 	aws_says AWS_REQUEST_CHECKSUM_CALCULATION=when_required
 	aws_says PWD="$J/${X}01/work"
 	printf '%s\n' s3 cp "s3://b/k y's" "$J/${X}01/work/inputs/one/k y's" \
-		--endpoint-url http://127.0.0.1:9 --no-progress >"$T/want"
+		--no-progress --endpoint-url http://127.0.0.1:9 >"$T/want"
 	tr '\0' '\n' <"$T/argv" | cmp - "$T/want" || fail "arguments: $(tr '\0' ' ' <"$T/argv")"
 }
 
@@ -384,4 +384,44 @@ case_a_failed_upload_is_done_again() {
 	expect OK
 	ag_secrets upload ${X}02
 	expect ENOCLAIM
+}
+
+case_bytes_that_are_not_those_of_the_etag_are_fetched_again() {
+	mkdir -p "$HOME/s3/b/p/d"
+	printf 'one' >"$HOME/s3/b/flip1"
+	printf 'two' >"$HOME/s3/b/p/flip2"
+	printf 'three' >"$HOME/s3/b/p/d/good\\ one"
+	printf 'none of it' >"$HOME/s3/b/flip1-and-more"
+	INPUTS=(A object s3://b/flip1 inputs/a/flip1 B prefix s3://b/p/ 'inputs/b b')
+	PROGRAM=(shell 'cat "$JOB_INPUT_A" "$JOB_INPUT_B"/flip2 "$JOB_INPUT_B"/d/*')
+	V[VERIFY]=all
+	launch ${X}01
+	must_soon test -f "$J/${X}01/end"
+	poll ${X}01
+	is end ok
+	[ "$(<"$J/${X}01/log")" = onetwothree ] || fail "$(<"$J/${X}01/log")"
+	[ "$(grep -c 'not those of its ETag' "$J/${X}01/tlog")" = 2 ] || fail "$(<"$J/${X}01/tlog")"
+}
+
+case_bytes_that_stay_wrong_are_no_download() {
+	mkdir -p "$HOME/s3/b"
+	printf 'one' >"$HOME/s3/b/other"
+	INPUTS=(A object s3://b/other inputs/a)
+	V[VERIFY]=all
+	launch ${X}01
+	must_soon test -f "$J/${X}01/end"
+	poll ${X}01
+	is end download-failed
+	is 'xfer 0' 'fail 1 4'
+}
+
+case_an_object_that_changed_since_it_was_listed_is_right() {
+	mkdir -p "$HOME/s3/b"
+	printf 'one' >"$HOME/s3/b/k"
+	INPUTS=(A object s3://b/k inputs/a)
+	V[VERIFY]=all SUMS='sum 0 5 00000000000000000000000000000000'
+	launch ${X}01
+	must_soon test -f "$J/${X}01/end"
+	poll ${X}01
+	is end ok
 }

@@ -1,0 +1,184 @@
+# ---- are the bytes those that S3 has? --------------------------------------------------
+#
+# An ETag is the MD5 of an object; of one that came in N parts, "HEX-N", it is the MD5 of
+# the MD5s of its parts, and does not tell how long they were. Of what S3 encrypts with a
+# key of KMS it is neither. VERIFY of the plan: `all`, `small` (only objects of less than
+# 64 MiB: the others came by TLS, which lets no byte change on its way) or `none`.
+
+# MiB that clients make parts of. Others are not guessed.
+V_USUAL='5 8 10 15 16 20 25 32 50 64 100 128 256 512 1024'
+
+is_kms() { # FILE of headers
+	[ -f "$1" ] && grep -qi '^x-amz-server-side-encryption: *aws:kms' "$1"
+}
+
+is_md5() { # TAG
+	case $1 in
+	*[!0-9a-f]*) return 1 ;;
+	????????????????????????????????) ;;
+	*) return 1 ;;
+	esac
+}
+
+sum_of() { # FILE: v_sum
+	v_sum=$(md5sum <"$1")
+	v_sum=${v_sum%% *}
+}
+
+# 0: the bytes are those of the ETag; 1: they are not; 2: it does not tell.
+is_right() { # FILE SIZE TAG
+	if is_md5 "$3"; then
+		sum_of "$1"
+		[ "$v_sum" = "$3" ]
+		return
+	fi
+	v_parts=${3##*-}
+	is_md5 "${3%-*}" && number "$v_parts" && [ "$v_parts" -gt 0 ] || return 2
+	# shellcheck disable=SC2003  # mksh counts in 32 bits
+	v_mib=$(expr \( "$2" + 1048575 \) / 1048576)
+	v_least=$(((v_mib + v_parts - 1) / v_parts)) v_most=$v_mib
+	[ "$v_parts" = 1 ] || v_most=$(((v_mib - 1) / (v_parts - 1)))
+	for v_k in $V_USUAL; do
+		if [ "$v_parts" = 1 ]; then v_k=$v_mib; fi
+		[ "$v_k" -ge $v_least ] && [ "$v_k" -le "$v_most" ] || continue
+		tag_of_parts "$1" "$v_parts" "$v_k"
+		[ "$v_tag" != "$3" ] || return 0
+		[ "$v_least" != "$v_most" ] || return 1 # no other length gives so many parts
+	done
+	return 2
+}
+
+tag_of_parts() { # FILE N MIB: v_tag
+	v_tag=$(
+		v_n=0
+		while [ $v_n -lt "$2" ]; do
+			v_sum=$(dd if="$1" bs=1M skip=$((v_n * $3)) count="$3" 2>/dev/null | md5sum)
+			binary "${v_sum%% *}"
+			v_n=$((v_n + 1))
+		done | md5sum
+	)
+	v_tag=${v_tag%% *}-$2
+}
+
+binary() { # HEX
+	v_hex=$1 v_out=''
+	while [ -n "$v_hex" ]; do
+		v_byte=$((0x${v_hex%"${v_hex#??}"}))
+		v_out="$v_out\\$((v_byte / 64))$((v_byte / 8 % 8))$((v_byte % 8))"
+		v_hex=${v_hex#??}
+	done
+	# shellcheck disable=SC2059  # it is made of octal numbers
+	printf "$v_out"
+}
+
+# Where the ETag does not tell, the same bytes twice are taken to be right.
+came_twice() { # FILE SEEN
+	sum_of "$1"
+	v_seen=''
+	[ ! -f "$2" ] || read -r v_seen <"$2"
+	echo "$v_sum" >"$2"
+	[ "$v_seen" = "$v_sum" ]
+}
+
+# What is wrong for the third time will be so for ever. NAME is in $a/wrong for each time.
+note_wrong() { # NAME
+	echo "jobfs: $1: its bytes are not those of its ETag"
+	echo "$1" >>"$a/wrong"
+}
+
+is_hopeless() { [ -f "$a/wrong" ] && sort "$a/wrong" | uniq -c | grep -q '^ *[3-9] '; }
+
+# ---- of what the AWS CLI brought, which compares it with nothing -----------------------
+
+# Beside the transfer: "ETAG SIZE KEY", apart by tabs. A key that holds a tab or a newline
+# is left out: it is not verified. What the plan knows is not asked for, at first.
+list_input() { # I URI [again]
+	v_i=$1 v_bucket=${2#s3://}
+	sum() {
+		[ "$1" != "$v_i" ] || printf '%s\t%s\t%s\n' "$3" "$2" "${v_bucket#*/}"
+	}
+	plan_sums >"$a/t.list.$1"
+	[ -n "$3" ] || [ ! -s "$a/t.list.$1" ] || return 0
+	cli s3api list-objects-v2 --bucket "${v_bucket%%/*}" --prefix "${v_bucket#*/}" --query \
+		"Contents[?!contains(Key,'$tab') && !contains(Key,'$nl')].[ETag,Size,Key]" \
+		--output text >"$a/t.list.$1"
+}
+
+# What is wrong or missing is fetched again, one by one; not if that is much.
+verify_input() { # I URI PATH
+	v_i=$1 v_uri=$2 v_path=$3
+	for v_try in 1 2 3; do
+		[ $v_try = 1 ] || list_input "$1" "$2" again # it may have changed meanwhile
+		split_list <"$a/t.list.$1"
+		{ wrong_sizes && wrong_sums && wrong_parts; } >"$a/t.wrong.$1"
+		[ -s "$a/t.wrong.$1" ] && [ "$(count <"$a/t.wrong.$1")" -le 20 ] || break
+		while IFS= read -r v_one; do
+			printf 'jobfs: %s is missing, or its bytes are not those of its ETag\n' "$v_one"
+			case $v_uri in */) v_key=$v_uri${v_one#"$v_path/"} ;; *) v_key=$v_uri ;; esac
+			[ $v_try = 3 ] || s3 cp "$v_key" "$v_one"
+		done <"$a/t.wrong.$1"
+	done
+	[ ! -s "$a/t.wrong.$1" ]
+	v_rc=$?
+	rm -f "$a"/t.list."$1" "$a"/t.size."$1" "$a"/t.md5."$1" "$a"/t.part."$1" "$a"/t.seen."$1".* \
+		"$a/t.wrong.$1"
+	return $v_rc
+}
+
+# fd 0: the list. "SIZE FILE" of all, "MD5  FILE" and "TAG SIZE FILE" of those with parts.
+split_list() {
+	exec 4>"$a/t.size.$v_i" 5>"$a/t.md5.$v_i" 6>"$a/t.part.$v_i"
+	while IFS=$tab read -r v_tag v_size v_key; do
+		v_tag=${v_tag#\"}
+		v_tag=${v_tag%\"}
+		case $v_uri in
+		*/)
+			case $v_key in '' | */) continue ;; esac
+			v_bucket=${v_uri#s3://}
+			v_file=$v_path/${v_key#"${v_bucket#*/}"}
+			;;
+		*"/$v_key") v_file=$v_path ;;
+		*) continue ;; # an object whose key begins so
+		esac
+		echo "$v_size $v_file" >&4
+		if is_md5 "$v_tag"; then
+			echo "$v_tag  $v_file" >&5
+		elif is_md5 "${v_tag%-*}"; then
+			echo "$v_tag $v_size $v_file" >&6
+		fi
+	done
+	exec 4>&- 5>&- 6>&-
+}
+
+wrong_sizes() {
+	cut -d ' ' -f 2- "$a/t.size.$v_i" | tr '\n' '\0' | xargs -0 stat -c '%s %n' 2>/dev/null |
+		sort >"$a/t.have.$v_i"
+	sort "$a/t.size.$v_i" | comm -23 - "$a/t.have.$v_i" | cut -d ' ' -f 2-
+	rm -f "$a/t.have.$v_i"
+}
+
+wrong_sums() {
+	[ -s "$a/t.md5.$v_i" ] || return 0
+	md5sum -c "$a/t.md5.$v_i" 2>/dev/null | grep -v ': OK$' | while IFS= read -r v_one; do
+		[ ! -f "${v_one%: *}" ] || is_kms_input "${v_one%: *}" || printf '%s\n' "${v_one%: *}"
+	done
+}
+
+wrong_parts() {
+	v_n=0
+	while read -r v_tag v_size v_one; do
+		v_n=$((v_n + 1))
+		[ "$(stat -c %s "$v_one" 2>/dev/null)" = "$v_size" ] || continue
+		is_right "$v_one" "$v_size" "$v_tag"
+		case $? in 0) continue ;; 2) ! came_twice "$v_one" "$a/t.seen.$v_i.$v_n" || continue ;; esac
+		is_kms_input "$v_one" || printf '%s\n' "$v_one"
+	done <"$a/t.part.$v_i"
+}
+
+is_kms_input() { # FILE
+	v_key=${v_uri#s3://}
+	v_bucket=${v_key%%/*} v_key=${v_key#*/}
+	case $v_uri in */) v_key=$v_key${1#"$v_path/"} ;; esac
+	case $(cli s3api head-object --bucket "$v_bucket" --key "$v_key" \
+		--query ServerSideEncryption --output text) in aws:kms*) ;; *) return 1 ;; esac
+}
