@@ -29,6 +29,9 @@ struct event {
 	/* Frees it without an effect: the engine ends, and the next one asks again.
 	 * NULL: it must be handled (somebody waits for an answer). */
 	void (*drop)(struct event *event);
+	/* It only makes what has no effect anywhere yet: its commit does not wait for
+	 * the disk. */
+	bool is_light;
 	STAILQ_ENTRY(event) link;
 };
 STAILQ_HEAD(event_list, event);
@@ -261,6 +264,7 @@ struct engine {
 	struct buf dead_files; /* ids whose contents go after the commit */
 	bool is_draining;      /* answers only: nothing new is started */
 	bool in_transaction;
+	bool is_light;	   /* this turn's commit does not wait for the disk */
 	int64_t locked_at; /* since when another program has the database; 0: none */
 	int turn_error;	   /* the first failure of the database in this turn */
 	struct err turn_err;

@@ -186,6 +186,7 @@ void engine_make_job(struct engine *engine, const char *name,
 		reply(arg, r, 0);
 		return;
 	}
+	request.request.event.is_light = true;
 	request.text = strdup(name);
 	request.text_missing = !request.text;
 	job_request_post(engine, handle_make, &request);

@@ -1,4 +1,11 @@
-/* One turn: events in, one transaction, records and answers and calls out. */
+/* One turn: events in, one transaction, records and answers and calls out.
+ *
+ * What asks for new directories of jobs gets a turn of its own before, a light one. The
+ * kernel lets one mkdir(2) at a time into a directory, so each writer waits for those
+ * of all others; were each to wait for the disk too, many writers would be no faster
+ * than one. As in any file system, a power cut may take a directory that was just
+ * made; the death of the daemon may not, nor a power cut once something waited for the
+ * disk: the submit, a file in it, fsync(2) of it. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,6 +66,10 @@ static int begin(struct engine *e, struct err *err)
 	int r;
 
 	FAILPOINT("turn.begin");
+	r = store_set_synced(e->store, !e->is_light, err);
+	if (r < 0) {
+		return r;
+	}
 	while ((r = store_begin(e->store, err)) == -EAGAIN) {
 		if (e->locked_at == 0) {
 			e->locked_at = clock_ms();
@@ -375,16 +386,10 @@ static void decide(struct engine *e)
 	poll_hosts(e);
 }
 
-void engine_turn(struct engine *e, struct event_list *events)
+static void handle_events(struct engine *e, struct event_list *events)
 {
 	struct event *event;
-	bool has_mended = !e->is_mended && !e->is_draining;
-	int64_t begun_us = meter_clock_us();
 
-	e->turn_error = 0;
-	if (has_mended) {
-		engine_mend_jobs(e);
-	}
 	while ((event = STAILQ_FIRST(events))) {
 		STAILQ_REMOVE_HEAD(events, link);
 		if (e->is_draining && event->drop) {
@@ -393,9 +398,11 @@ void engine_turn(struct engine *e, struct event_list *events)
 			event->handle(e, event);
 		}
 	}
-	if (!e->is_draining) {
-		decide(e);
-	}
+}
+
+/* Commits, and lets out what was thought of. */
+static void end_turn(struct engine *e)
+{
 	commit(e);
 	leftovers_keep(e, e->turn_error == 0);
 	drain_keep(e, e->turn_error == 0);
@@ -403,7 +410,6 @@ void engine_turn(struct engine *e, struct event_list *events)
 		e->stats.failed_turns++;
 		drop_turn(e);
 	} else {
-		e->is_mended |= has_mended;
 		publish_jobs(e);
 		FAILPOINT("turn.published");
 		unlink_dead_files(e);
@@ -412,5 +418,59 @@ void engine_turn(struct engine *e, struct event_list *events)
 	answer_requests(e);
 	FAILPOINT("turn.answered");
 	send_calls(e);
+}
+
+static void take_light(struct event_list *events, struct event_list *ret_light)
+{
+	struct event_list rest = STAILQ_HEAD_INITIALIZER(rest);
+	struct event *event;
+
+	while ((event = STAILQ_FIRST(events))) {
+		STAILQ_REMOVE_HEAD(events, link);
+		if (event->is_light) {
+			STAILQ_INSERT_TAIL(ret_light, event, link);
+		} else {
+			STAILQ_INSERT_TAIL(&rest, event, link);
+		}
+	}
+	STAILQ_CONCAT(events, &rest);
+}
+
+/* true: it was all that there was to do. */
+static bool turn_lightly(struct engine *e, struct event_list *events)
+{
+	struct event_list light = STAILQ_HEAD_INITIALIZER(light);
+
+	take_light(events, &light);
+	if (STAILQ_EMPTY(&light)) {
+		return false;
+	}
+	e->turn_error = 0;
+	e->is_light = true;
+	handle_events(e, &light);
+	end_turn(e);
+	e->is_light = false;
+	return STAILQ_EMPTY(events);
+}
+
+void engine_turn(struct engine *e, struct event_list *events)
+{
+	bool has_mended = !e->is_mended && !e->is_draining;
+	int64_t begun_us = meter_clock_us();
+
+	if (turn_lightly(e, events)) {
+		meter_add(&e->stats.turns, meter_clock_us() - begun_us);
+		return; /* what is due will be in the next turn, at once */
+	}
+	e->turn_error = 0;
+	if (has_mended) {
+		engine_mend_jobs(e);
+	}
+	handle_events(e, events);
+	if (!e->is_draining) {
+		decide(e);
+	}
+	end_turn(e);
+	e->is_mended |= has_mended && e->turn_error == 0;
 	meter_add(&e->stats.turns, meter_clock_us() - begun_us);
 }

@@ -2,8 +2,9 @@
  *
  * The writer is one connection in the engine's thread: SQLite never has two writers of
  * ours, and many changes go into one transaction. Durability: WAL with
- * synchronous=FULL, so a commit that returned survives a power cut. Readers see the
- * last commit and are never blocked by the writer. */
+ * synchronous=FULL, so a commit that returned survives a power cut, and all before it
+ * with it; store_set_synced() makes exceptions. Readers see the last commit and are
+ * never blocked by the writer. */
 #include "store/internal.h"
 
 #include <errno.h>
@@ -379,6 +380,7 @@ static int open_database(struct store *s, struct err *e)
 		return err_prefix(e, r, "cannot open %s", s->path);
 	}
 	r = run_text(&s->writer, setup, e);
+	s->is_synced = true;
 	if (r == 0) {
 		r = migrate(s, e);
 	}
@@ -471,6 +473,18 @@ static int run_transaction_verb(struct store *s, enum store_sql which, struct er
 	sqlite3_stmt *statement = store_prepare(s, &s->writer, which, e);
 
 	return statement ? store_run(&s->writer, statement, e) : -EIO;
+}
+
+int store_set_synced(struct store *s, bool is_synced, struct err *e)
+{
+	const char *level =
+		is_synced ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL";
+	int r = is_synced == s->is_synced ? 0 : run_text(&s->writer, level, e);
+
+	if (r == 0) {
+		s->is_synced = is_synced;
+	}
+	return r;
 }
 
 int store_begin(struct store *s, struct err *e)

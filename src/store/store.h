@@ -23,6 +23,10 @@ struct store *store_close(struct store *s);
 /* --- the writer's side: the engine's thread only ------------------------------------
  */
 
+/* Between transactions: is the next commit to wait for the disk (as it does at first)?
+ * One that does not survives the death of the daemon, but a power cut only once a later
+ * commit or store_sync() has waited. */
+int store_set_synced(struct store *s, bool is_synced, struct err *e);
 /* -EAGAIN after a quarter of a second: another program has the database locked. */
 int store_begin(struct store *s, struct err *e);
 int store_commit(struct store *s, struct err *e); /* durable when it returns 0 */
@@ -82,6 +86,9 @@ int store_add_file(struct store *s, struct store_file *file,
 		   struct err *e); /* -EEXIST */
 int store_put_file(struct store *s, const struct store_file *file, struct err *e);
 int store_delete_file(struct store *s, int64_t id, struct err *e);
+
+/* Any thread: what was committed is on disk when it returns 0. */
+int store_sync(struct store *s);
 
 /* --- the readers' side: any thread ---------------------------------------------------
  */

@@ -77,6 +77,18 @@ def kills(m):
         same(state(job), "QUEUED")
 
 
+@case("a directory of a job outlives the daemon that is killed right after it was made")
+def made(m):
+    job = m.job()
+    m.kill()
+    m.start()
+    same(os.listdir(f"{job}/files"), [])
+    for path in (job, m.path):
+        fd = os.open(path, os.O_RDONLY)
+        same(result(os.fsync, fd), "ok")
+        os.close(fd)
+
+
 @case("a storm of kills, each of a start under way, does no harm")
 def storm(m):
     before = sorted(os.listdir(m.path))

@@ -55,6 +55,39 @@ static void unload(void)
 	}
 }
 
+/* As a daemon that is killed after its commit. */
+static void add_and_die(const char *name, const char *key)
+{
+	struct err e = ERR_INIT;
+	pid_t child;
+	int status = -1;
+
+	store = store_close(store);
+	child = fork();
+	if (child == 0) {
+		open_store();
+		if (store_set_synced(store, false, &e) == 0) {
+			(void)job_record_unref(make_job(name, key));
+		}
+		_exit(0);
+	}
+	CHECK_INT(waitpid(child, &status, 0), child);
+	CHECK_INT(status, 0);
+	open_store();
+}
+
+TEST("a commit that does not wait for the disk outlives its daemon")
+{
+	new_store();
+	add_and_die("light", "0011223344556677");
+	load();
+	CHECK_INT(n_loaded, 1);
+	CHECK_STR(loaded[0]->name, "light");
+	unload();
+	CHECK_INT(store_sync(store), 0);
+	end_store();
+}
+
 TEST("a job is read back as it was written, after a restart too")
 {
 	struct job_record *r;
