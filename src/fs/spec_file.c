@@ -13,6 +13,14 @@
 
 /* --- who opened it --------------------------------------------------------------- */
 
+/* The process that asks; mostly it is the one that opened it, which is known. */
+static pid_t process_of(fuse_req_t req, const struct handle *h)
+{
+	pid_t thread = fuse_req_ctx(req)->pid;
+
+	return thread == h->opener_tid ? h->opener_pid : caller_process(thread);
+}
+
 static bool is_by_opener(fuse_req_t req, const struct handle *h)
 {
 	pid_t thread = fuse_req_ctx(req)->pid;
@@ -20,7 +28,7 @@ static bool is_by_opener(fuse_req_t req, const struct handle *h)
 	if (thread == 0 || h->opener_pid == 0) {
 		return false;
 	}
-	return thread == h->opener_tid || caller_process(thread) == h->opener_pid;
+	return process_of(req, h) == h->opener_pid;
 }
 
 /* --- what it counts --------------------------------------------------------------- */
@@ -117,8 +125,11 @@ static void reply_make(struct ask *ask, int result, int64_t id)
 /* cp -r of a whole job directory may bring spec.json before the rest. */
 static void note_copier(const struct ask *ask)
 {
-	pid_t process = ask->req ? caller_process(fuse_req_ctx(ask->req)->pid) : 0;
+	pid_t process = ask->process;
 
+	if (process == 0 && ask->req) {
+		process = caller_process(fuse_req_ctx(ask->req)->pid);
+	}
 	if (process_is_copying(process)) {
 		engine_note_copier(ask->fs->engine, ask->job, process);
 	}
@@ -153,6 +164,7 @@ static int save_handle(struct fs *fs, fuse_req_t req, const struct handle *h,
 	if (ask) {
 		ask->job = h->job;
 		ask->len = len;
+		ask->process = req ? process_of(req, h) : 0;
 	}
 	return save(h->draft, ask);
 }
