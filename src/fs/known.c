@@ -12,6 +12,7 @@ enum { BUCKETS_FIRST = 16 };
 struct family {
 	uint64_t key;
 	uint64_t lookups; /* > 0 */
+	uint64_t rows;	  /* bits of row_bit(), of all that were looked up */
 	SLIST_ENTRY(family) link;
 };
 SLIST_HEAD(family_list, family);
@@ -68,6 +69,12 @@ static bool get_key(uint64_t ino, uint64_t *ret_key)
 	*ret_key = node && node->more == MORE_LINKS ? UINT64_MAX - p.row
 						    : ino / (INO_ROW_MAX + 1);
 	return true;
+}
+
+/* Some rows share one. */
+static uint64_t row_bit(uint64_t ino)
+{
+	return UINT64_C(1) << ino % 64;
 }
 
 /* The shard that counts the inode, locked, and its key there; NULL: none does. */
@@ -159,6 +166,7 @@ void known_add(struct known *known, uint64_t ino)
 	f = f ? f : add(shard, key);
 	if (f) {
 		f->lookups++;
+		f->rows |= row_bit(ino);
 	}
 	(void)pthread_mutex_unlock(&shard->lock);
 }
@@ -183,16 +191,29 @@ void known_forget(struct known *known, uint64_t ino, uint64_t n)
 	(void)pthread_mutex_unlock(&shard->lock);
 }
 
-bool known_has(struct known *known, uint64_t ino)
+/* rows: any of these. */
+static bool has_any(struct known *known, uint64_t ino, uint64_t rows)
 {
 	uint64_t key;
 	struct known_shard *shard = shard_enter(known, ino, &key);
+	const struct family *f;
 	bool has;
 
 	if (!shard) {
 		return !known->shards; /* nothing is counted: it may be */
 	}
-	has = shard->is_lost || find(shard, key);
+	f = find(shard, key);
+	has = shard->is_lost || (f && f->rows & rows);
 	(void)pthread_mutex_unlock(&shard->lock);
 	return has;
+}
+
+bool known_has(struct known *known, uint64_t ino)
+{
+	return has_any(known, ino, ~UINT64_C(0));
+}
+
+bool known_has_row(struct known *known, uint64_t ino)
+{
+	return has_any(known, ino, row_bit(ino));
 }

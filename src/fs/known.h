@@ -24,3 +24,5 @@ void known_add(struct known *known, uint64_t ino); /* before the kernel is told 
 void known_forget(struct known *known, uint64_t ino, uint64_t n);
 /* Of the inode or another one of its family. */
 bool known_has(struct known *known, uint64_t ino);
+/* Of the inode itself; may be true of one that was forgotten before its family was. */
+bool known_has_row(struct known *known, uint64_t ino);

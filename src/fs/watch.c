@@ -18,7 +18,7 @@ static void tell(struct fs *fs, uint64_t ino, unsigned what)
 	if (!known_has(&fs->known, ino)) {
 		return;
 	}
-	if (what & NODE_ATTR) {
+	if ((what & NODE_ATTR) && known_has_row(&fs->known, ino)) {
 		(void)fuse_lowlevel_notify_inval_inode(fs->session, ino, -1, 0);
 	}
 	events |= what & NODE_TEXT ? TELL_MODIFY : 0;

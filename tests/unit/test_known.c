@@ -23,6 +23,20 @@ TEST("a family is known from its first lookup until all are forgotten")
 	known_fini(&known);
 }
 
+TEST("of a family those are known that were looked up")
+{
+	struct known known;
+
+	known_init(&known);
+	CHECK(!known_has_row(&known, ino_job(7, 67)));
+	known_add(&known, ino_job(7, 67));
+	CHECK(known_has_row(&known, ino_job(7, 67)));
+	CHECK(!known_has_row(&known, ino_job(7, 70)));
+	known_forget(&known, ino_job(7, 67), 1);
+	CHECK(!known_has_row(&known, ino_job(7, 67)));
+	known_fini(&known);
+}
+
 TEST("what is forgotten more often than it was looked up is not known")
 {
 	struct known known;
