@@ -216,7 +216,7 @@ bool attempt_retry(struct engine *e, struct job *job, struct job_verdict verdict
 	struct job_record *r = job_edit(e, job);
 	struct job_facts facts;
 	int64_t wait_ms;
-	char why[ERR_TEXT_MAX];
+	char why[ERR_TEXT_MAX], when[CLOCK_TEXT_MAX];
 
 	if (!r || verdict.state != JOB_FAILED || r->cancel ||
 	    r->retries + 1 >= retry->max_attempts || r->n_attempts >= ATTEMPTS_MAX) {
@@ -229,9 +229,11 @@ bool attempt_retry(struct engine *e, struct job *job, struct job_verdict verdict
 	}
 	r->retries++;
 	wait_ms = backoff_ms(retry, r->retries);
+	clock_format(clock_wall_ms() + wait_ms, when);
 	(void)snprintf(why, sizeof(why),
-		       "attempt %d of %d failed (%s): %.400s; the next one in %lld s",
+		       "attempt %d of %d failed (%s): %.400s; the next one waits until "
+		       "%s",
 		       r->retries, retry->max_attempts, job_reason_name(verdict.reason),
-		       text, (long long)(wait_ms + 999) / 1000);
+		       text, when);
 	return attempt_again(e, job, wait_ms > 0 ? wait_ms : 1, why) == 0;
 }

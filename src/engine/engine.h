@@ -149,7 +149,8 @@ size_t engine_count_state(struct engine *engine, enum job_state state);
 size_t engine_count_queue(struct engine *engine);
 /* 1-based place in the queue, 0: not queued. */
 size_t engine_queue_position(struct engine *engine, int64_t id);
-/* Appends the file `.jobfs/queue`. */
+/* Appends the file `.jobfs/queue`: "PLACE\tNAME\tREASON\tMESSAGE\n" for each job that
+ * is queued, then with "-" for those that are held. */
 int engine_render_queue(struct engine *engine, struct buf *out);
 
 struct engine_host {

@@ -121,7 +121,8 @@ struct run {
 	bool cancel_sent, cancel_now_asked, cancel_now_sent;
 	bool cancel_noted; /* the host has the cancel, whoever sent it */
 	int64_t host_since,
-		cli_since; /* since when it waits for them; 0: it does not */
+		cli_since;   /* since when it waits for them; 0: it does not */
+	uint64_t told_facts; /* QUEUED: of engine.waiting, by which its reason is */
 	int64_t retry_at; /* QUEUED: clock_ms() before which it is not tried; 0: none */
 	int64_t limit_at; /* when timeouts.queue or .prepare is over; 0: never */
 	int64_t silent_at; /* since when its host does not answer; 0: it does */
@@ -273,6 +274,12 @@ struct engine {
 	bool schedule_is_stale; /* the whole queue is to be looked at */
 	uint64_t blocked;	/* bits of hosts that some queued job waits for */
 	int64_t queue_due_at;	/* when something is due for a queued job */
+	struct { /* engine/waiting.c: what the reasons of queued jobs depend on */
+		uint64_t hash;	  /* of the facts */
+		uint64_t facts;	  /* their number; 0: they were never looked at */
+		bool is_behind;	  /* not every job was told */
+		int64_t again_at; /* when the next are */
+	} waiting;
 	bool is_mended;	 /* what the last daemon left half done; once that is on disk */
 	int64_t mend_at; /* else: of the next try */
 	int64_t daemon_events_size, daemon_event_seq;
@@ -354,6 +361,17 @@ void schedule_release(struct engine *e, struct job *job);
 /* Could the job run on another host, which is in no trouble that is known? */
 bool schedule_has_other(const struct engine *e, const struct job *job);
 void schedule_release_gpus(struct job *job);
+/* Could it run on the host, by its spec? */
+bool schedule_is_candidate(const struct host *host, const struct spec *spec);
+/* Does the host not answer, or can it not do what the job needs? */
+bool schedule_is_in_trouble(const struct host *host, const struct run *run);
+
+/* engine/waiting.c: why a queued job is not on a host */
+void waiting_look(struct engine *e);		      /* at the hosts */
+void waiting_show(struct engine *e, struct job *job); /* if it says nothing yet */
+void waiting_tell(struct engine *e);		      /* the others, some a turn */
+void waiting_renew(struct engine *e);		      /* a turn did not happen */
+int64_t waiting_deadline(const struct engine *e, int64_t at);
 
 /* engine/run.c */
 /* Gives the job a `run` with its spec, which it takes over. */

@@ -139,7 +139,7 @@ static bool has_room(const struct host *host, const struct spec *spec)
 	return host->slots_used < host->conf->slots && free_gpus(host) >= spec->gpus;
 }
 
-static bool is_candidate(const struct host *host, const struct spec *spec)
+bool schedule_is_candidate(const struct host *host, const struct spec *spec)
 {
 	if (spec->host && !streq(spec->host, host->conf->name)) {
 		return false;
@@ -149,7 +149,7 @@ static bool is_candidate(const struct host *host, const struct spec *spec)
 
 static bool takes_job(const struct host *host, const struct spec *spec)
 {
-	return !host->is_drained && is_candidate(host, spec);
+	return !host->is_drained && schedule_is_candidate(host, spec);
 }
 
 /* Ready before untried before in trouble; among equals the one with most free slots. */
@@ -160,8 +160,7 @@ static int rank(const struct host *host)
 	return readiness * 1000000 + host->conf->slots - host->slots_used;
 }
 
-/* Does it not answer, or can it not do what the job needs? */
-static bool is_in_trouble(const struct host *host, const struct run *run)
+bool schedule_is_in_trouble(const struct host *host, const struct run *run)
 {
 	return host->trouble_ms || urls_are_hindered(host, run);
 }
@@ -172,8 +171,8 @@ bool schedule_has_other(const struct engine *e, const struct job *job)
 		const struct host *host = &e->hosts[i];
 
 		if (host != job->host && !host->is_drained &&
-		    is_candidate(host, job->run->spec) &&
-		    !is_in_trouble(host, job->run)) {
+		    schedule_is_candidate(host, job->run->spec) &&
+		    !schedule_is_in_trouble(host, job->run)) {
 			return true;
 		}
 	}
@@ -190,7 +189,7 @@ static struct host *choose_host(struct engine *e, const struct run *run,
 
 	for (size_t i = 0; i < e->n_hosts; i++) {
 		if (takes_job(&e->hosts[i], spec) &&
-		    !is_in_trouble(&e->hosts[i], run)) {
+		    !schedule_is_in_trouble(&e->hosts[i], run)) {
 			any_answers = true;
 		}
 	}
@@ -201,7 +200,7 @@ static struct host *choose_host(struct engine *e, const struct run *run,
 		    !has_room(host, spec)) {
 			continue;
 		}
-		if (any_answers && is_in_trouble(host, run)) {
+		if (any_answers && schedule_is_in_trouble(host, run)) {
 			continue;
 		}
 		if (!best || rank(host) > rank(best)) {
@@ -212,7 +211,7 @@ static struct host *choose_host(struct engine *e, const struct run *run,
 		return best;
 	}
 	for (size_t i = 0; i < e->n_hosts; i++) {
-		if (is_candidate(&e->hosts[i], spec)) {
+		if (schedule_is_candidate(&e->hosts[i], spec)) {
 			*blocked |= UINT64_C(1) << (i % 64);
 		}
 	}
@@ -252,30 +251,6 @@ static void start_job(struct engine *e, struct job *job, struct host *host)
 	schedule_take(job, host);
 	(void)job_transition(e, job, JOB_PREPARING, REASON_NONE, "%s", "");
 	job_wake(e, job);
-}
-
-/* Once: a job that waits says so, and for what. */
-static void show_waiting(struct engine *e, struct job *job)
-{
-	const struct spec *spec = job->run->spec;
-	cleanup_buf struct buf text = BUF_INIT;
-	struct job_record *r;
-
-	if (job_get(job)->reason != REASON_NONE || !(r = job_edit(e, job))) {
-		return;
-	}
-	(void)buf_add_str(&text, "waits for a slot");
-	if (spec->host) {
-		(void)buf_printf(&text, " on %s", spec->host);
-	}
-	if (spec->gpus > 0) {
-		(void)buf_printf(&text, " with %d free GPU%s", spec->gpus,
-				 spec->gpus == 1 ? "" : "s");
-	}
-	r->reason = REASON_WAITING_FOR_SLOT;
-	if (job_set_text(&r->message, buf_text(&text)) < 0) {
-		engine_fail_turn(e, -ENOMEM, NULL);
-	}
 }
 
 static bool waits_for_retry(struct engine *e, struct job *job)
@@ -383,7 +358,7 @@ static void look_at(struct engine *e, struct job *job)
 	if (host) {
 		start_job(e, job, host);
 	} else {
-		show_waiting(e, job);
+		waiting_show(e, job);
 	}
 }
 
@@ -395,6 +370,7 @@ void schedule(struct engine *e)
 		return;
 	}
 	ask_hosts(e);
+	waiting_look(e);
 	if (rooms_changed(e) || e->schedule_is_stale || clock_ms() >= e->queue_due_at) {
 		e->blocked = 0;
 		e->queue_due_at = INT64_MAX;
@@ -409,6 +385,7 @@ void schedule(struct engine *e)
 		next = TAILQ_NEXT(job, fresh_link);
 		look_at(e, job);
 	}
+	waiting_tell(e);
 }
 
 void schedule_wake_due(struct engine *e)
@@ -441,7 +418,10 @@ int64_t schedule_deadline(const struct engine *e, int64_t at)
 			at = s3_due_at(host);
 		}
 	}
-	return TAILQ_EMPTY(&e->queue) ? at : clock_earlier(at, e->queue_due_at);
+	if (TAILQ_EMPTY(&e->queue)) {
+		return at;
+	}
+	return waiting_deadline(e, clock_earlier(at, e->queue_due_at));
 }
 
 static int compare_submitted(const void *a, const void *b)

@@ -348,19 +348,28 @@ size_t engine_queue_position(struct engine *engine, int64_t id)
 	return position;
 }
 
+static void add_waiting(const struct job_record *r, struct buf *out)
+{
+	(void)buf_printf(out, "\t%s\t%s\t%s\n", r->name, job_reason_name(r->reason),
+			 r->message ? r->message : "");
+}
+
 int engine_render_queue(struct engine *engine, struct buf *out)
 {
+	const struct state_index *held = &engine->states[JOB_HELD];
+
 	(void)pthread_rwlock_rdlock(&engine->table_lock);
 	for (size_t i = 0; i < engine->n_queue_ids; i++) {
 		const struct job *job = table_get(engine, engine->queue_ids[i]);
 
 		if (job) {
-			const struct job_record *r = job->published;
-
-			(void)buf_printf(out, "%zu\t%s\t%s\t%s\n", i + 1, r->name,
-					 job_reason_name(r->reason),
-					 r->message ? r->message : "");
+			(void)buf_printf(out, "%zu", i + 1);
+			add_waiting(job->published, out);
 		}
+	}
+	for (size_t i = 0; i < held->n; i++) {
+		(void)buf_add_char(out, '-');
+		add_waiting(held->jobs[i]->published, out);
 	}
 	(void)pthread_rwlock_unlock(&engine->table_lock);
 	return out->error;

@@ -30,9 +30,9 @@ static void tell(struct fs *fs, uint64_t ino, unsigned what)
 	}
 }
 
-static bool is_queued(const struct job_record *record)
+static bool is_in_queue(const struct job_record *record)
 {
-	return record && record->state == JOB_QUEUED;
+	return record && (record->state == JOB_QUEUED || record->state == JOB_HELD);
 }
 
 static void tell_rows(struct fs *fs, const struct job_record *before,
@@ -106,7 +106,7 @@ static void job_changed(void *arg, const struct job_record *before,
 		poll_wake(fs, ino_job(before->id, NODE_WAIT));
 		wait_check(fs, before->id);
 	}
-	if (is_queued(before) || is_queued(after)) {
+	if (is_in_queue(before) || is_in_queue(after)) {
 		tell(fs, ino_top(NODE_QUEUE), NODE_TEXT | NODE_CLOSED);
 	}
 }

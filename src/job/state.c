@@ -58,6 +58,7 @@ static const struct {
 	[REASON_WAITING_FOR_FILES] = { "WaitingForFiles", "spec", NEVER },
 	[REASON_WAITING_FOR_SLOT]  = { "WaitingForSlot", "host", NEVER },
 	[REASON_WAITING_FOR_RETRY] = { "WaitingForRetry", "host", NEVER },
+	[REASON_HOST_DRAINED]      = { "HostDrained", "host", NEVER },
 	[REASON_HOST_UNREACHABLE]  = { "HostUnreachable", "host", MAY_PASS },
 	[REASON_HOST_REFUSED]      = { "HostRefused", "host", MAY_PASS },
 	[REASON_HOST_UNKNOWN]      = { "HostUnknown", "host", ON_DEMAND },

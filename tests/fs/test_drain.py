@@ -1,39 +1,15 @@
 """The ctl of hosts: which of them take new jobs. Nobody answers at either address here."""
 
-import atexit
-import json
 import os
-import shutil
-import subprocess
-import tempfile
 
+from hosts import config, ctl, drained, host, resume
 from inotify import Inotify
 from mount import RIGHT, case, read, result, same, state, status, wait, write
 from people import OTHER, as_user
 
-KEYS = tempfile.mkdtemp(prefix="jobfs-fs-")
-atexit.register(shutil.rmtree, KEYS)
-subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{KEYS}/id"], check=True)
-CONFIG = {"ssh": {"identity": [f"{KEYS}/id"]},
-          "hosts": {name: {"address": "127.0.0.1", "port": 1, "gpus": 2, "slots": 1} for name in ("gpu-a", "gpu-b")}}
+NAMES = ("gpu-a", "gpu-b")
+CONFIG = config(*NAMES)
 ON_A = '{ "run": "true", "resources": { "host": "gpu-a" } }'
-
-
-def host(m, name, file="status"):
-    return f"{m.path}/.jobfs/hosts/{name}/{file}"
-
-
-def ctl(m, verb, name=None):
-    return result(write, host(m, name, "ctl") if name else f"{m.path}/.jobfs/ctl", f"{verb}\n")
-
-
-def drained(m):
-    return [n for n in sorted(CONFIG["hosts"]) if json.loads(read(host(m, n, "status.json")))["drained"]]
-
-
-def resumed(m):
-    same(ctl(m, "resume"), "ok")
-    same(drained(m), [])
 
 
 @case("each host has a ctl, and all of them have one together; both are the daemon's")
@@ -48,20 +24,20 @@ def files(m):
         same(as_user(OTHER, f"result(os.truncate, {path!r}, 0)"), "EACCES")
         same(result(os.unlink, path), "EPERM")
         same(result(os.chmod, path, 0o666), "EPERM")
-    same(drained(m), [])
+    same(drained(m, *NAMES), [])
 
 
 @case("drain and resume are for one host or for all, and may be said twice")
 def verbs(m):
     same(ctl(m, "drain", "gpu-a"), "ok")
-    same(drained(m), ["gpu-a"])
+    same(drained(m, *NAMES), ["gpu-a"])
     same(ctl(m, "drain", "gpu-a"), "ok")
     same(ctl(m, "drain"), "ok")
-    same(drained(m), ["gpu-a", "gpu-b"])
+    same(drained(m, *NAMES), ["gpu-a", "gpu-b"])
     same(ctl(m, "resume", "gpu-a"), "ok")
-    same(drained(m), ["gpu-b"])
+    same(drained(m, *NAMES), ["gpu-b"])
     same(ctl(m, "resume\ndrain\nresume"), "ok")
-    same(drained(m), [])
+    same(drained(m, *NAMES), [])
 
 
 @case("what is no verb is EINVAL, what no version can do yet ENOTSUP")
@@ -71,8 +47,8 @@ def errnos(m):
     for verb in ("reload", "gc", "backup", "backup /tmp/x"):
         same((verb, ctl(m, verb), ctl(m, verb, "gpu-a")), (verb, "ENOTSUP", "EINVAL"))
     same(ctl(m, "drain\nnothing", "gpu-a"), "EINVAL")  # up to the first that fails
-    same(drained(m), ["gpu-a"])
-    resumed(m)
+    same(drained(m, *NAMES), ["gpu-a"])
+    resume(m, *NAMES)
 
 
 @case("status says it, as long as the host is in no trouble, and so do the metrics")
@@ -81,7 +57,7 @@ def shown(m):
     assert read(host(m, "gpu-a")) in ("drained\n", "down\n"), read(host(m, "gpu-a"))
     assert 'jobfs_host_drained{host="gpu-a"} 1\n' in read(f"{m.path}/.jobfs/metrics")
     assert 'jobfs_host_drained{host="gpu-b"} 0\n' in read(f"{m.path}/.jobfs/metrics")
-    resumed(m)
+    resume(m, *NAMES)
 
 
 @case("who watches the host's directory hears of it")
@@ -90,22 +66,22 @@ def watched(m):
     same(ctl(m, "drain", "gpu-b"), "ok")
     w.wait(host(m, "gpu-b", "status.json"), "MODIFY")
     w.close()
-    resumed(m)
+    resume(m, *NAMES)
 
 
 @case("it is the same after a restart, and after the daemon was killed")
 def kept(m):
     same(ctl(m, "drain", "gpu-b"), "ok")
     m.restart()
-    same(drained(m), ["gpu-b"])
+    same(drained(m, *NAMES), ["gpu-b"])
     same(ctl(m, "drain", "gpu-a"), "ok")
     m.kill()
     m.start()
-    same(drained(m), ["gpu-a", "gpu-b"])
+    same(drained(m, *NAMES), ["gpu-a", "gpu-b"])
     same(ctl(m, "resume"), "ok")
     m.kill()
     m.start()
-    same(drained(m), [])
+    same(drained(m, *NAMES), [])
 
 
 @case("a host that is drained gets no job, and gets it when it takes jobs again")
@@ -133,4 +109,4 @@ def leaves(m):
     same(status(job)["attempt"], 0)
     write(f"{job}/ctl", "cancel now\n")
     wait(lambda: state(job) == "CANCELLED")
-    resumed(m)
+    resume(m, *NAMES)

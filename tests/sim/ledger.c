@@ -248,6 +248,7 @@ static void check_failure(struct sim *sim, const struct user_job *j,
 	case REASON_WAITING_FOR_FILES:
 	case REASON_WAITING_FOR_SLOT:
 	case REASON_WAITING_FOR_RETRY:
+	case REASON_HOST_DRAINED:
 	case REASON_HELD:
 	case REASON_TIMEOUT_QUEUE:
 	case REASON_TIMEOUT_PREPARE:
