@@ -4,10 +4,11 @@ import json
 import os
 import time
 
-from mount import RIGHT, WRONG, case, read, result, same, write
+from hosts import config
+from mount import RIGHT, WRONG, case, read, result, same, state, wait, write
 from prometheus import lint, parse, promtool
 
-CONFIG = {"hosts": {"gpu-a": {"address": "127.0.0.1", "port": 1, "gpus": 2, "slots": 3}}}
+CONFIG = config("gpu-a")
 
 
 def metrics(m):
@@ -25,7 +26,8 @@ def by(m, family, label):
 @case("it is what Prometheus reads, with names as it wants them")
 def format_(m):
     m.expected.append("host gpu-a")  # nobody answers there
-    m.job(RIGHT)
+    job = m.job(RIGHT)  # the only one that goes to the host; it waits there
+    wait(lambda: state(job) == "PREPARING")
     text = read(f"{m.path}/.jobfs/metrics")
     lint(parse(text))
     said = promtool(text)
@@ -77,7 +79,7 @@ def times(m):
 
 @case("calls to a host that does not answer are counted as such")
 def calls(m):
-    assert get(m, "jobfs_failed_ssh_calls_total") >= 1
+    wait(lambda: get(m, "jobfs_failed_ssh_calls_total") >= 1)
     assert get(m, "jobfs_ssh_call_duration_seconds", part="_count") >= get(m, "jobfs_failed_ssh_calls_total")
 
 
