@@ -41,6 +41,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -359,15 +360,20 @@ bool notifier_is_asking(struct notifier *n, pid_t thread, struct act *ret_act)
 
 	(void)pthread_mutex_lock(&n->lock);
 	is = thread != 0 && thread == n->tid && n->act.kind != ACT_NONE;
-	*ret_act = n->act;
+	if (is) {
+		*ret_act = n->act; /* a copy: the thread may have given up meanwhile */
+	}
 	(void)pthread_mutex_unlock(&n->lock);
 	return is;
 }
 
-void notifier_announce(struct notifier *n, const struct act *act)
+void notifier_announce(struct notifier *n, enum act_kind kind, uint64_t ino,
+		       const char *name)
 {
 	(void)pthread_mutex_lock(&n->lock);
-	n->act = *act;
+	n->act.kind = kind;
+	n->act.ino = ino;
+	(void)snprintf(n->act.name, sizeof(n->act.name), "%s", name);
 	(void)pthread_mutex_unlock(&n->lock);
 }
 

@@ -1,6 +1,7 @@
 /* The thread that makes the kernel tell inotify what the daemon changed. */
 #pragma once
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -26,8 +27,8 @@ enum act_kind {
 };
 struct act {
 	enum act_kind kind;
-	uint64_t ino;	  /* of what it is done to */
-	const char *name; /* of that in its directory; valid until it is done */
+	uint64_t ino;		 /* of what it is done to */
+	char name[NAME_MAX + 1]; /* of that in its directory */
 };
 
 int notifier_new(struct fs *fs, struct notifier **ret_notifier);
@@ -46,5 +47,6 @@ void notifier_tell_name(struct notifier *notifier, uint64_t dir, const char *nam
 
 /* Does the request come from the thread? Then it is of this act. */
 bool notifier_is_asking(struct notifier *notifier, pid_t thread, struct act *ret_act);
-/* The thread itself: what it does next. */
-void notifier_announce(struct notifier *notifier, const struct act *act);
+/* The thread itself: what it does next; name: the last part of its path. */
+void notifier_announce(struct notifier *notifier, enum act_kind kind, uint64_t ino,
+		       const char *name);

@@ -137,16 +137,13 @@ static void run_steps(struct fs *fs, int root, const char *path, uint64_t ino,
 		    (steps[i].type && steps[i].type != type)) {
 			continue;
 		}
-		notifier_announce(fs->notifier,
-				  &(struct act){ .kind = steps[i].kind,
-						 .ino = ino,
-						 .name = last_part(path) });
+		notifier_announce(fs->notifier, steps[i].kind, ino, last_part(path));
 		if (steps[i].run(root, path) < 0) {
 			log_debug("%s: cannot be told: %s: %s", path, steps[i].name,
 				  strerror(errno));
 		}
 	}
-	notifier_announce(fs->notifier, &(struct act){ .kind = ACT_NONE });
+	notifier_announce(fs->notifier, ACT_NONE, 0, "");
 }
 
 void touch(struct fs *fs, const struct tree *tree, uint64_t ino, const char *name,
