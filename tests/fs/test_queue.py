@@ -84,14 +84,14 @@ def files(m):
     resume(m, "gpu-a")
 
 
-@case("a thousand jobs hear of it, in their order, without keeping others waiting")
+@case("six hundred jobs hear of it, in their order, without keeping others waiting")
 def many(m):
-    jobs = [m.job(RIGHT) for _ in range(1200)]
+    jobs = [m.job(RIGHT) for _ in range(600)]
     same(ctl(m, "drain"), "ok")
     wait(lambda: reason(jobs[-1]) == "HostDrained")
     same({reason(j) for j in jobs}, {"HostDrained"})
     same([queue(m)[os.path.basename(j)][0] for j in (jobs[0], jobs[-1])],
-         [str(len(queue(m)) - 1199), str(len(queue(m)))])
+         [str(len(queue(m)) - 599), str(len(queue(m)))])
     for j in os.listdir(m.path):
         if j != ".jobfs":
             same(result(write, f"{m.path}/{j}/ctl", "cancel now\n"), "ok")
