@@ -130,7 +130,7 @@ def is_queued(i):
 
 
 def ended(row, i):
-    row.update(id=row["id"] + 1 + i, key=f"{i:016x}", name=name_of(i))
+    row.update(id=row["id"] + 1 + i, key=f"{i:016x}", name=name_of(i), events_size=0)  # those are not copied
     if not is_queued(i):
         row.update(state="SUCCEEDED", reason=None, message="", accepted=1, attempt=1, attempts=1,
                    exit_code=0, outputs_count=12, outputs_bytes=1 << 30,
