@@ -409,6 +409,9 @@ int notifier_start(struct notifier *n)
 	int r = pthread_create(&n->thread, NULL, notifier_run, n);
 
 	n->is_started = r == 0;
+	if (n->is_started) {
+		(void)pthread_setname_np(n->thread, "notifier");
+	}
 	return -r;
 }
 
