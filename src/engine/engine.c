@@ -11,7 +11,7 @@
 #include "util/failpoint.h"
 #include "util/log.h"
 
-enum { IDLE_MS = 60000 };
+enum { IDLE_MS = 60000, GATHER_US = 150, GATHER_MAX_MS = 2 };
 
 /* --- the mailbox ----------------------------------------------------------------- */
 
@@ -53,41 +53,71 @@ static int64_t next_deadline(const struct engine *e)
 	return at;
 }
 
-/* Waits for events or the deadline. false: the engine is to stop. */
-static bool take_events(struct engine *e, struct event_list *ret_events)
+static struct timespec after_us(int64_t us)
 {
-	int64_t wait_ms = next_deadline(e) - clock_ms();
-	struct timespec until;
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += us / 1000000;
+	t.tv_nsec += us % 1000000 * 1000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_sec++;
+		t.tv_nsec -= 1000000000;
+	}
+	return t;
+}
+
+/* Adds what was posted, and waits for it so long. false: the engine is to stop. */
+static bool take_events(struct engine *e, int64_t wait_us, struct event_list *events)
+{
+	struct timespec until = after_us(wait_us > 0 ? wait_us : 0);
 	bool go_on;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	wait_ms = wait_ms < 0 ? 0 : wait_ms;
-	until.tv_sec += wait_ms / 1000;
-	until.tv_nsec += wait_ms % 1000 * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	(void)pthread_mutex_lock(&e->mailbox_lock);
-	while (STAILQ_EMPTY(&e->mailbox) && !e->is_stopping && wait_ms > 0) {
+	while (STAILQ_EMPTY(&e->mailbox) && !e->is_stopping && wait_us > 0) {
 		if (pthread_cond_timedwait(&e->mailbox_filled, &e->mailbox_lock,
 					   &until)) {
 			break;
 		}
 	}
-	STAILQ_CONCAT(ret_events, &e->mailbox);
+	STAILQ_CONCAT(events, &e->mailbox);
 	go_on = !e->is_stopping;
 	(void)pthread_mutex_unlock(&e->mailbox_lock);
 	return go_on;
+}
+
+/* While directories are made, each by a light turn, what else is asked gathers, but not
+ * for long: many submits share one wait for the disk then, instead of having each the
+ * next mkdir(2) wait for it. So long it may wait now, in microseconds; 0: it is over.
+ */
+static int64_t gather(struct engine *e, struct event_list *events, int64_t *until)
+{
+	if (clock_ms() >= e->due_at || !engine_turn_lightly(e, events) ||
+	    e->turn_error < 0) {
+		return 0;
+	}
+	if (STAILQ_EMPTY(events)) {
+		*until = 0;
+		return (e->due_at - clock_ms()) * 1000;
+	}
+	*until = *until > 0 ? *until : clock_ms() + GATHER_MAX_MS;
+	return clock_ms() < *until ? GATHER_US : 0;
 }
 
 static void *engine_run(void *arg)
 {
 	struct engine *e = arg;
 	struct event_list events = STAILQ_HEAD_INITIALIZER(events);
+	int64_t wait_us = 0, until = 0;
 
-	while (take_events(e, &events)) {
-		engine_turn(e, &events);
+	while (take_events(e, wait_us, &events)) {
+		wait_us = gather(e, &events, &until);
+		if (wait_us <= 0) {
+			engine_turn(e, &events);
+			e->due_at = next_deadline(e);
+			wait_us = (e->due_at - clock_ms()) * 1000;
+			until = 0;
+		}
 	}
 	engine_turn(e, &events); /* what was asked before the stop is answered */
 	return NULL;

@@ -247,6 +247,7 @@ struct engine {
 	atomic_bool is_stopping; /* changed under mailbox_lock */
 
 	/* engine's thread only */
+	int64_t due_at; /* clock_ms() of the next turn without an event */
 	int64_t last_run;
 	struct job_list queue; /* QUEUED jobs, in the order in which they get slots */
 	struct job_list dirty;
@@ -308,6 +309,8 @@ struct job_record *job_edit(struct engine *e, struct job *job); /* NULL: no memo
 const struct job_record *job_get(const struct job *job);
 void job_wake(struct engine *e, struct job *job);
 void engine_turn(struct engine *e, struct event_list *events);
+/* A turn of the light ones among the events, which are taken; false: there is none. */
+bool engine_turn_lightly(struct engine *e, struct event_list *events);
 /* Frees a job and takes it out of every list and table. */
 void job_discard(struct engine *e, struct job *job);
 

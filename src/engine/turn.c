@@ -437,10 +437,10 @@ static void take_light(struct event_list *events, struct event_list *ret_light)
 	STAILQ_CONCAT(events, &rest);
 }
 
-/* true: it was all that there was to do. */
-static bool turn_lightly(struct engine *e, struct event_list *events)
+bool engine_turn_lightly(struct engine *e, struct event_list *events)
 {
 	struct event_list light = STAILQ_HEAD_INITIALIZER(light);
+	int64_t begun_us = meter_clock_us();
 
 	take_light(events, &light);
 	if (STAILQ_EMPTY(&light)) {
@@ -451,18 +451,19 @@ static bool turn_lightly(struct engine *e, struct event_list *events)
 	handle_events(e, &light);
 	end_turn(e);
 	e->is_light = false;
-	return STAILQ_EMPTY(events);
+	meter_add(&e->stats.turns, meter_clock_us() - begun_us);
+	return true;
 }
 
 void engine_turn(struct engine *e, struct event_list *events)
 {
 	bool has_mended = !e->is_mended && !e->is_draining;
-	int64_t begun_us = meter_clock_us();
+	int64_t begun_us;
 
-	if (turn_lightly(e, events)) {
-		meter_add(&e->stats.turns, meter_clock_us() - begun_us);
+	if (engine_turn_lightly(e, events) && STAILQ_EMPTY(events)) {
 		return; /* what is due will be in the next turn, at once */
 	}
+	begun_us = meter_clock_us();
 	e->turn_error = 0;
 	if (has_mended) {
 		engine_mend_jobs(e);
