@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "fs/ask.h"
+#include "fs/cache.h"
 #include "fs/object.h"
 #include "fs/ops.h"
 
@@ -43,6 +44,13 @@ static size_t add_name(struct reading *r, const struct object_entry *entry)
 				 entry->name, &st, (off_t)entry->cookie);
 }
 
+/* What the kernel would not keep to the next moment is not worth the making: whoever
+ * wants it asks. */
+static bool is_worth_it(const struct object *o)
+{
+	return cache_entry_timeout(o) > 0 && cache_attr_timeout(o) > 0;
+}
+
 /* An entry without a node id is a name only: the kernel takes no attributes from it. */
 static size_t add_entry(struct reading *r, const struct object_entry *entry)
 {
@@ -50,7 +58,8 @@ static size_t add_entry(struct reading *r, const struct object_entry *entry)
 	bool is_dots = streq(entry->name, ".") || streq(entry->name, "..");
 	size_t n;
 
-	if (is_dots || r->names_only || entry_fill(entry->object, &e) < 0) {
+	if (is_dots || r->names_only || !is_worth_it(entry->object) ||
+	    entry_fill(entry->object, &e) < 0) {
 		e = (struct fuse_entry_param){ .ino = 0 };
 		e.attr.st_ino = entry->object->ino;
 		e.attr.st_mode = entry->object->node->mode;
