@@ -23,10 +23,8 @@ upload() {
 # The tool must upload exactly what is in the manifest. When something was left out, it
 # gets a tree of links to what was not, instead of patterns that it reads otherwise.
 list_outputs() {
-	rm -rf "$a/stage"
+	rm -rf "$a/stage" "$a/t.left"
 	: >"$a/t.skipped"
-	exclude() { mkdir -p "$a/stage"; }
-	plan_excludes
 	o_dir=$(cd -P "$a/work/$OUTPUT" 2>/dev/null && pwd -P)
 	o_want=$(cd -P "$a/work" && pwd -P)
 	case $OUTPUT in . | ./) ;; *) o_want=$o_want/${OUTPUT%/} ;; esac
@@ -38,7 +36,7 @@ list_outputs() {
 		printf 'symlink .\0' >"$a/t.skipped"
 	else
 		list_walk || return 1
-		if [ -s "$a/t.skipped" ] && [ ! -d "$a/stage" ]; then
+		if [ "$ENGINE" != presigned ] && { [ -s "$a/t.skipped" ] || [ -f "$a/t.left" ]; }; then
 			mkdir -p "$a/stage"
 			list_walk || return 1
 		fi
@@ -72,7 +70,7 @@ cmd__list() { # PATH…: one batch of find's; manifest to fd 1, skipped to fd 3
 			plan_excludes
 			[ -n "$l_skip" ] || file_kind
 			case $l_skip in
-			excluded) ;;
+			excluded) [ -f "$a/t.left" ] || : >"$a/t.left" ;;
 			'')
 				printf '%s %s\0' "$l_size" "$l_path"
 				[ ! -d "$a/stage" ] || stage "$l_path"

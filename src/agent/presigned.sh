@@ -32,7 +32,7 @@ U_WORDS='get range big move put part name begun'
 await() { # download | upload: until it is done; fails when it cannot be
 	w_n=0 w_from=0 w_bad=0 w_rc=1
 	[ ! -f "$a/want" ] || read -r _ w_n _ <"$a/want"
-	rm -f "$a/poke" "$a/wrong"
+	rm -rf "$a/poke" "$a/wrong" "$a/sent" "$a/up"
 	mkfifo "$a/poke" && exec 5<>"$a/poke" || return 1
 	while [ $w_bad -lt 3 ]; do
 		w_n=$((w_n + 1))
@@ -347,13 +347,15 @@ fetched_kb() { # I: of an input that is on its way
 	echo $x_sum
 }
 
-# ---- upload: a file up/N says that put or part N has arrived, up/r.N what S3 said of it -
+# ---- upload: up/N, the size, says that put or part N has arrived, up/r.N what S3 said -
 
 fetch_upload() {
 	put_over xfer.out run
 	rm -rf "$a/out" "$a/names"
 	[ "$w_from" != 0 ] || [ -f "$a/up/of.$w_n" ] || printf '== output: %s -> %s\n' "$OUTPUT" "$DEST"
 	mkdir -p "$a/up" "$a/names" && ln -s "$a/work/${OUTPUT%/}" "$a/out" && cd "$a/up" || exit
+	u_sent=$(sent_kb)
+	echo "$u_sent" >../sent
 	rm -f ./*
 	words
 	# shellcheck disable=SC2317
@@ -407,18 +409,18 @@ judge_puts() {
 		read_said "$1"
 		[ -n "$j_ok" ] || return 0
 		if [ "$VERIFY" = none ] || [ -n "$j_kms" ] || ! is_md5 "$j_tag"; then
-			: >"$1"
+			echo "$2" >"$1"
 		else
 			file_of "$1" "$3"
 			echo "$j_tag  $u_file"
-			echo "$1" >>t.n
+			echo "$1 $2" >>t.n
 		fi
 	}
 	urls_list >t.md5
 	exec 8<&-
 	[ ! -s t.md5 ] || md5sum -c t.md5 2>/dev/null | while IFS= read -r j_line; do
-		read -r j_n <&8
-		case $j_line in *': OK') : >"$j_n" ;; *) note_wrong "${j_line%: *}" ;; esac
+		read -r j_n j_size <&8
+		case $j_line in *': OK') echo "$j_size" >"$j_n" ;; *) note_wrong "${j_line%: *}" ;; esac
 	done 8<t.n
 }
 
@@ -455,7 +457,7 @@ upload_part() { # N LEN FIRST PATH URL
 			-H Transfer-Encoding: -H "Content-Length: $2" -D "r.$1" -o /dev/null 3<&3
 	) 3<&0 || return 0
 	wait $!
-	if part_is_right "$1"; then : >"$1"; else note_wrong "part $1 of $4"; fi
+	if part_is_right "$1"; then echo "$2" >"$1"; else note_wrong "part $1 of $4"; fi
 }
 
 piece() { # LEN FIRST
@@ -469,4 +471,25 @@ part_is_right() { # N
 	is_md5 "$o_tag" || return 0
 	read -r o_sum _ <"t.sum.$1"
 	[ "$o_sum" = "$o_tag" ]
+}
+
+# What earlier batches sent, what has arrived of this one, and what curl has read so far.
+# As long as it is about small files, it counts them when they are judged.
+sent_kb() {
+	x_sum=0
+	[ ! -f "$a/sent" ] || read -r x_sum <"$a/sent"
+	m=''
+	marked "JOBFS_XFER=$att"
+	for x_n in $(cat "$a"/up/[0-9]* 2>/dev/null); do
+		x_sum=$((x_sum + (x_n + 1023) / 1024))
+	done
+	for x_n in $m; do
+		x_word=''
+		read -r x_word <"/proc/${x_n%:*}/comm"
+		[ "$x_word" = curl ] || continue
+		while read -r x_word x_n; do
+			[ "$x_word" != rchar: ] || x_sum=$((x_sum + x_n / 1024))
+		done <"/proc/${x_n%:*}/io"
+	done 2>/dev/null
+	echo "$x_sum"
 }

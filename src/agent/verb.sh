@@ -96,7 +96,7 @@ attempt_state() {
 	first_line timeout "$a/timeout"
 }
 
-# How much of input I is there. The tool writes to PATH.<random> and renames it.
+# How much of input I is there, of the outputs is sent. The tool writes to PATH.<random> and renames it.
 arrived_kb() { # I, or out
 	x_want=$1 x_kb=0 x_i=0
 	input() {
@@ -104,7 +104,10 @@ arrived_kb() { # I, or out
 		[ "$x_i" != "$x_want" ] || [ ! -d "$a/in" ] || x_kb=$(fetched_kb "$x_i")
 		x_i=$((x_i + 1))
 	}
-	[ "$x_want" = out ] || { load_plan && plan_inputs; }
+	case $x_want in
+	out) x_kb=$(sent_kb) ;;
+	*) ! load_plan || plan_inputs ;;
+	esac
 	echo "$x_kb"
 }
 

@@ -7,9 +7,11 @@
 
 #include "engine/batch.h"
 #include "engine/internal.h"
+#include "engine/news.h"
 #include "job/address.h"
 #include "job/manifest.h"
 #include "job/path.h"
+#include "util/clock.h"
 #include "util/failpoint.h"
 #include "util/log.h"
 
@@ -433,8 +435,14 @@ static void note_outputs(struct engine *e, struct job *job,
 	if (r->n_transfers > 0) {
 		struct job_transfer *transfer = &r->transfers[r->n_transfers - 1];
 
+		transfer->total = t->total;
+		if (transfer->ended_ms == 0) { /* no poll has seen its end */
+			job_transfer_note(transfer, TRANSFER_DONE, t->total,
+					  clock_wall_ms());
+		}
 		transfer->state = TRANSFER_DONE;
-		transfer->bytes = transfer->total = t->total;
+		transfer->bytes = t->total;
+		news_tell_transfer(e, job, transfer);
 	}
 	(void)job_event(e, job, "verified", "%lld outputs, %lld bytes, are in %s",
 			(long long)t->count, (long long)t->total, t->destination);

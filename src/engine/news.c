@@ -10,9 +10,10 @@
 #include "util/log.h"
 
 enum {
-	INTERVAL_FIRST_MS = 20, /* after a launch and after a change of phase */
-	INTERVAL_LOG_MS = 400,	/* while a log grows */
-	INTERVAL_CUT_MS = 100,	/* while it is too long to be kept whole */
+	INTERVAL_FIRST_MS = 20,	    /* after a launch and after a change of phase */
+	INTERVAL_LOG_MS = 400,	    /* while a log grows */
+	INTERVAL_TRANSFER_MS = 500, /* at most, for a progress that is true */
+	INTERVAL_CUT_MS = 100,	    /* while it is too long to be kept whole */
 };
 
 /* --- transitions ----------------------------------------------------------------- */
@@ -152,6 +153,14 @@ static enum job_transfer_state parse_transfer_state(const char *word)
 	return has_prefix(word, "fail") ? TRANSFER_FAILED : TRANSFER_WAITING;
 }
 
+void news_tell_transfer(struct engine *e, struct job *job, const struct job_transfer *t)
+{
+	(void)job_event(e, job, "transfer", "%s %s: %lld bytes in %.3f s, %.1f MB/s",
+			t->name, t->state == TRANSFER_DONE ? "done" : "failed",
+			(long long)t->bytes, (double)(t->ended_ms - t->began_ms) / 1000,
+			(double)job_transfer_rate(t) / 1e6);
+}
+
 /* "I STATE [RC] KB" */
 static void note_transfer(struct engine *e, struct job *job,
 			  const struct frame_item *item)
@@ -159,8 +168,10 @@ static void note_transfer(struct engine *e, struct job *job,
 	const struct job_record *now = job_get(job);
 	char text[128], index_text[16] = "", word[16] = "";
 	enum job_transfer_state state;
+	struct job_transfer *transfer;
 	struct job_record *r;
 	const char *kb;
+	int64_t bytes;
 	size_t index;
 
 	frame_item_text(item, text, sizeof(text));
@@ -181,15 +192,15 @@ static void note_transfer(struct engine *e, struct job *job,
 	if (!r) {
 		return;
 	}
-	r->transfers[index].state = state;
-	if (state == TRANSFER_DONE && r->transfers[index].total >= 0) {
-		r->transfers[index].bytes = r->transfers[index].total;
-	} else if (kb && !streq(index_text, "out")) {
-		int64_t bytes = strtoll(kb + 1, NULL, 10) *
-				1024, /* by du: whole blocks */
-			total = r->transfers[index].total;
-
-		r->transfers[index].bytes = total >= 0 && bytes > total ? total : bytes;
+	transfer = &r->transfers[index];
+	bytes = kb ? strtoll(kb + 1, NULL, 10) * 1024 : 0; /* by du: whole blocks */
+	if (state == TRANSFER_DONE && transfer->total >= 0) {
+		bytes = transfer->total;
+	}
+	job_transfer_note(transfer, state, bytes, clock_wall_ms());
+	/* of outputs it is said when S3 has them */
+	if (state != TRANSFER_RUNNING && index < job->run->spec->n_inputs) {
+		news_tell_transfer(e, job, transfer);
 	}
 }
 
@@ -216,6 +227,8 @@ static enum job_alive parse_alive(const char *word)
 
 static void plan_next_poll(struct engine *e, struct job *job, bool changed, bool grew)
 {
+	enum job_state state = job_get(job)->state;
+	bool moves = state == JOB_DOWNLOADING || state == JOB_UPLOADING;
 	int64_t longest = e->conf->limits.poll_interval_ms;
 	struct run *run = job->run;
 	int64_t wait = run->poll_interval_ms;
@@ -226,6 +239,9 @@ static void plan_next_poll(struct engine *e, struct job *job, bool changed, bool
 		wait = INTERVAL_LOG_MS;
 	} else {
 		wait = wait * 3 / 2 + 1;
+	}
+	if (moves && longest > INTERVAL_TRANSFER_MS) {
+		longest = INTERVAL_TRANSFER_MS;
 	}
 	run->poll_interval_ms = wait < longest ? wait : longest;
 	/* a log that grows faster than anybody reads is fetched without haste */

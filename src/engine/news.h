@@ -22,5 +22,8 @@ struct news {
 /* One line or data block of the attempt's part of the frame. */
 void news_read(struct engine *e, struct job *job, struct news *n,
 	       const struct frame_item *item);
+/* An event with what a transfer that is over achieved. */
+void news_tell_transfer(struct engine *e, struct job *job,
+			const struct job_transfer *transfer);
 /* All of them were read: the job follows. */
 void news_apply(struct engine *e, struct job *job, const struct news *n);

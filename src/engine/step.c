@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/internal.h"
+#include "job/manifest.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -338,6 +339,19 @@ static void note_skipped(struct engine *e, struct job *job,
 	}
 }
 
+/* For `progress`: how much there is to upload. */
+static void note_total(struct engine *e, struct job *job)
+{
+	const struct buf *records = &job->run->manifest;
+	cleanup_manifest struct manifest_list list = { .n = 0 };
+	struct job_record *r = job_edit(e, job);
+
+	if (r && r->n_transfers > 0 &&
+	    manifest_parse(buf_text(records), records->len, &list) == 0) {
+		r->transfers[r->n_transfers - 1].total = list.bytes;
+	}
+}
+
 static void handle_manifest(struct engine *e, struct host *host, struct job *job,
 			    struct call_reply *reply)
 {
@@ -372,6 +386,7 @@ static void handle_manifest(struct engine *e, struct host *host, struct job *job
 	}
 	job_step_done(job);
 	job->run->has_manifest = true;
+	note_total(e, job);
 }
 
 void step_manifest(struct engine *e, struct job *job)

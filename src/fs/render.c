@@ -86,6 +86,28 @@ static void add_bytes(struct json_out *j, const struct job_record *r)
 	json_close(j, '}');
 }
 
+/* Seconds until it is done; -1: not known. */
+static int64_t eta_of(const struct job_transfer *t)
+{
+	int64_t rate = job_transfer_rate(t);
+
+	return t->state == TRANSFER_RUNNING && rate > 0 && t->total >= 0
+		       ? (t->total - t->bytes + rate - 1) / rate
+		       : -1;
+}
+
+static void add_speed(struct json_out *j, const struct job_transfer *t)
+{
+	int64_t eta = eta_of(t);
+
+	json_int(j, "bytes_per_s", job_transfer_rate(t));
+	if (eta >= 0) {
+		json_int(j, "eta_s", eta);
+	} else {
+		json_null(j, "eta_s");
+	}
+}
+
 static void add_transfers(struct json_out *j, const struct job_record *r)
 {
 	json_open(j, "transfers", '[');
@@ -102,6 +124,7 @@ static void add_transfers(struct json_out *j, const struct job_record *r)
 		} else {
 			json_null(j, "total");
 		}
+		add_speed(j, t);
 		json_close(j, '}');
 	}
 	json_close(j, ']');
@@ -243,6 +266,14 @@ static void add_transfer(const struct job_transfer *t, int name_width, struct bu
 	if (t->total >= 0) {
 		(void)buf_add_str(out, " of ");
 		(void)render_bytes(t->total, out);
+	}
+	if (job_transfer_rate(t) > 0) {
+		(void)buf_add_str(out, "  ");
+		(void)render_bytes(job_transfer_rate(t), out);
+		(void)buf_add_str(out, "/s");
+	}
+	if (eta_of(t) >= 0) {
+		(void)buf_printf(out, "  %" PRId64 " s left", eta_of(t));
 	}
 	(void)buf_printf(out, "  %s\n", transfer_words[t->state]);
 }

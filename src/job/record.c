@@ -180,3 +180,52 @@ int job_set_text(char **member, const char *text)
 	*member = copy;
 	return 0;
 }
+
+/* ---- transfers ---- */
+
+enum { RATE_INTERVAL_MS = 400 }; /* shorter ones say little */
+
+int64_t job_transfer_rate(const struct job_transfer *t)
+{
+	int64_t took = t->ended_ms - t->began_ms;
+
+	if (t->ended_ms == 0) {
+		return t->rate;
+	}
+	return took > 0 && t->began_ms > 0 ? t->bytes * 1000 / took : 0;
+}
+
+static void note_rate(struct job_transfer *t, int64_t now_ms)
+{
+	int64_t took = now_ms - t->seen_ms, rate;
+
+	if (took < RATE_INTERVAL_MS) {
+		return;
+	}
+	rate = (t->bytes - t->seen_bytes) * 1000 / took;
+	t->rate = t->rate > 0 ? (t->rate + rate) / 2 : rate;
+	t->seen_ms = now_ms;
+	t->seen_bytes = t->bytes;
+}
+
+void job_transfer_note(struct job_transfer *t, enum job_transfer_state state,
+		       int64_t bytes, int64_t now_ms)
+{
+	bool begins = state != TRANSFER_WAITING &&
+		      (t->began_ms == 0 || t->ended_ms > 0); /* once more */
+
+	if (begins) {
+		t->began_ms = t->seen_ms = now_ms;
+		t->ended_ms = t->rate = t->seen_bytes = t->bytes = 0;
+	}
+	if (t->total >= 0 && bytes > t->total) {
+		bytes = t->total;
+	}
+	t->state = state;
+	t->bytes = bytes > t->bytes ? bytes : t->bytes;
+	if (state == TRANSFER_RUNNING) {
+		note_rate(t, now_ms);
+	} else if (state != TRANSFER_WAITING) {
+		t->ended_ms = now_ms;
+	}
+}

@@ -35,9 +35,17 @@ struct job_transfer { /* a line of `progress` */
 	char *name;   /* of the input, or "outputs" */
 	char *uri;    /* s3://... */
 	enum job_transfer_state state;
-	int64_t bytes; /* arrived so far */
-	int64_t total; /* -1: not known */
+	int64_t bytes;		    /* arrived so far */
+	int64_t total;		    /* -1: not known */
+	int64_t began_ms, ended_ms; /* wall clock, as far as polls tell; 0: not yet */
+	/* while it runs: bytes per second of late, and when that was looked at */
+	int64_t rate, seen_ms, seen_bytes;
 };
+/* Bytes per second: of late while it runs, of all when it is over; 0: not known. */
+int64_t job_transfer_rate(const struct job_transfer *transfer);
+/* Notes how far it has come, which is never less than before while it runs. */
+void job_transfer_note(struct job_transfer *transfer, enum job_transfer_state state,
+		       int64_t bytes, int64_t now_ms);
 
 /* One attempt on a host, as its row keeps it after the job went on. */
 struct job_attempt {

@@ -114,9 +114,10 @@ static int bind_transfers(sqlite3_stmt *statement, int index,
 	for (size_t i = 0; i < r->n_transfers; i++) {
 		const struct job_transfer *t = &r->transfers[i];
 
-		(void)buf_printf(&text, "%d\t%lld\t%lld\t%s\t%s\n", (int)t->state,
-				 (long long)t->bytes, (long long)t->total, t->name,
-				 t->uri);
+		(void)buf_printf(&text, "%d\t%lld\t%lld\t%s\t%s\t%lld\t%lld\n",
+				 (int)t->state, (long long)t->bytes,
+				 (long long)t->total, t->name, t->uri,
+				 (long long)t->began_ms, (long long)t->ended_ms);
 	}
 	if (text.error) {
 		return text.error;
@@ -183,9 +184,9 @@ static int bind_columns(sqlite3_stmt *statement, const struct column *columns, s
 
 static int parse_transfer(char *line, struct job_transfer *ret)
 {
-	long long bytes, total;
+	long long bytes, total, began = 0, ended = 0;
 	int state, used = 0;
-	char *uri;
+	char *uri, *times;
 
 	if (sscanf(line, "%d\t%lld\t%lld\t%n", &state, &bytes, &total, &used) != 3 ||
 	    used == 0) {
@@ -196,6 +197,15 @@ static int parse_transfer(char *line, struct job_transfer *ret)
 		return -EUCLEAN;
 	}
 	*uri++ = '\0';
+	times = strchr(uri, '\t'); /* older ones have none */
+	if (times) {
+		*times++ = '\0';
+		if (sscanf(times, "%lld\t%lld", &began, &ended) != 2) {
+			return -EUCLEAN;
+		}
+	}
+	ret->began_ms = began;
+	ret->ended_ms = ended;
 	ret->state = (enum job_transfer_state)state;
 	ret->bytes = bytes;
 	ret->total = total;

@@ -199,6 +199,30 @@ TEST("a bar is full only when nothing is missing")
 		     "[###################.]  99%"));
 }
 
+TEST("progress tells how fast it goes, and when it is over")
+{
+	cleanup_record struct job_record *r = new_record();
+	cleanup_buf struct buf b = BUF_INIT;
+
+	add_transfer(r, "train", 1 << 20, 5 << 20, TRANSFER_RUNNING);
+	r->transfers[0].rate = 2 << 20;
+	r->transfers[0].began_ms = 1000;
+	CHECK(strstr(rendered(&b, render_progress(r, 0, &b)),
+		     "1.0 MiB of 5.0 MiB  2.0 MiB/s  2 s left  running\n"));
+	buf_truncate(&b, 0);
+	CHECK(strstr(rendered(&b, render_status_json(r, 0, &b)),
+		     "\"bytes_per_s\":2097152,\"eta_s\":2}"));
+	r->transfers[0].state = TRANSFER_DONE;
+	r->transfers[0].bytes = 5 << 20;
+	r->transfers[0].ended_ms = 6000;
+	buf_truncate(&b, 0);
+	CHECK(strstr(rendered(&b, render_progress(r, 0, &b)),
+		     "5.0 MiB of 5.0 MiB  1.0 MiB/s  done\n"));
+	buf_truncate(&b, 0);
+	CHECK(strstr(rendered(&b, render_status_json(r, 0, &b)),
+		     "\"bytes_per_s\":1048576,\"eta_s\":null}"));
+}
+
 TEST("progress tells the place in the queue, and a host that is silent")
 {
 	cleanup_record struct job_record *r = new_record();
