@@ -249,10 +249,28 @@ static int run_verb(struct engine *e, struct job *job, char *text)
 	return -EINVAL;
 }
 
+static int run_line(struct engine *e, struct job *job, char *line)
+{
+	size_t len = strlen(line);
+
+	while (len > 0 && line[len - 1] == ' ') {
+		line[--len] = '\0';
+	}
+	return run_verb(e, job, line);
+}
+
+/* A line each. What the first ones did stays when a later one fails. */
 static void handle_control(struct engine *e, struct job_request *request,
 			   struct job *job)
 {
-	request_answer(e, &request->request, run_verb(e, job, request->text), 0);
+	char *save = NULL;
+	int r = 0;
+
+	for (char *line = strtok_r(request->text, "\n", &save); line && r == 0;
+	     line = strtok_r(NULL, "\n", &save)) {
+		r = run_line(e, job, line);
+	}
+	request_answer(e, &request->request, r, 0);
 }
 
 void engine_control(struct engine *engine, int64_t job, const char *text, size_t len,
@@ -261,9 +279,6 @@ void engine_control(struct engine *engine, int64_t job, const char *text, size_t
 	struct job_request request = { .request = { .reply = reply, .arg = arg },
 				       .job = job };
 
-	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' ')) {
-		len--;
-	}
 	request.text = strndup(text, len);
 	request.text_missing = !request.text;
 	job_request_post(engine, handle_control, &request);

@@ -75,7 +75,8 @@ void engine_chown_job(struct engine *engine, int64_t job,
  * refused, `error` says why; -EPERM: one was accepted before; -EFBIG, -ENOSPC, -EIO. */
 void engine_save_spec(struct engine *engine, int64_t job, const char *text, size_t len,
 		      engine_reply_fn *reply, void *arg);
-/* The same with the content of a file beside spec.json, which it replaces (rename). */
+/* The same with the content of a file beside spec.json, which it replaces (rename); the
+ * reply's id is the file's. */
 void engine_save_spec_file(struct engine *engine, int64_t job, int64_t file,
 			   engine_reply_fn *reply, void *arg);
 /* spec.json goes, and `error` with it, as if it was never written. 0; -EPERM: it was
@@ -87,7 +88,8 @@ void engine_remove_spec(struct engine *engine, int64_t job, engine_reply_fn *rep
  * job waits with REASON_WAITING_FOR_FILES until the process has ended. Before
  * engine_save_spec(). */
 void engine_note_copier(struct engine *engine, int64_t job, pid_t process);
-/* One verb of `ctl`. -EINVAL: no such verb; -EBUSY: not in this state; -EOPNOTSUPP. */
+/* Verbs of `ctl`, a line each, in their order up to the first that fails: -EINVAL: no
+ * such verb; -EBUSY: not in this state; -EOPNOTSUPP. */
 void engine_control(struct engine *engine, int64_t job, const char *text, size_t len,
 		    engine_reply_fn *reply, void *arg);
 
@@ -128,6 +130,11 @@ struct engine_listener {
 	void (*queue_changed)(void *arg);
 	void (*events_grew)(void *arg); /* the daemon's own timeline */
 	void (*host_changed)(void *arg, size_t host);
+	/* By which asker and number a request is known whose answer reply gets: what is
+	 * answered is then kept with the change itself (store_put_answers()). NULL or
+	 * false: it need not be. */
+	bool (*get_number)(void *arg, engine_reply_fn *reply, const void *reply_arg,
+			   uint64_t *ret_asker, uint64_t *ret_number);
 };
 /* Before engine_start(). The listener is borrowed until engine_stop(). */
 void engine_set_listener(struct engine *engine, const struct engine_listener *listener,

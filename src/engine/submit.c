@@ -290,7 +290,7 @@ static void handle_save(struct engine *e, struct job_request *request, struct jo
 			engine_fail_turn(e, r, &err);
 		}
 	}
-	request_answer(e, &request->request, r, 0);
+	request_answer(e, &request->request, r, request->file);
 }
 
 void engine_save_spec(struct engine *engine, int64_t job, const char *text, size_t len,

@@ -128,6 +128,45 @@ static void put_dirty_jobs(struct engine *e)
 	}
 }
 
+static bool get_number(struct engine *e, const struct request *request,
+		       struct store_answer *ret)
+{
+	return request->reply &&
+	       e->listener->get_number(e->listener_arg, request->reply, request->arg,
+				       &ret->asker, &ret->number);
+}
+
+/* With the turn's changes, what is answered to those who asked for them. */
+static void put_answers(struct engine *e)
+{
+	cleanup_buf struct buf list = BUF_INIT;
+	struct err err = ERR_INIT;
+	struct request *request;
+	int r;
+
+	if (!e->listener || !e->listener->get_number) {
+		return;
+	}
+	STAILQ_FOREACH(request, &e->answers, link)
+	{
+		struct store_answer answer = { .result = request->result,
+					       .id = request->id };
+
+		if (get_number(e, request, &answer)) {
+			(void)buf_add(&list, &answer, sizeof(answer));
+		}
+	}
+	r = list.error;
+	if (r == 0 && list.len > 0) {
+		r = store_put_answers(e->store,
+				      (const struct store_answer *)(void *)list.data,
+				      list.len / sizeof(struct store_answer), &err);
+	}
+	if (r < 0) {
+		engine_fail_turn(e, r, err.code < 0 ? &err : NULL);
+	}
+}
+
 static void commit(struct engine *e)
 {
 	struct err err = ERR_INIT;
@@ -137,6 +176,7 @@ static void commit(struct engine *e)
 	if (!e->in_transaction) {
 		return;
 	}
+	put_answers(e);
 	if (e->turn_error == 0) {
 		int64_t begun_us = meter_clock_us();
 

@@ -89,6 +89,8 @@ static const char *const migrations[] = {
 	"ALTER TABLE attempt ADD COLUMN outputs_since INTEGER NOT NULL DEFAULT 0;",
 	/* 4: hosts that take no new jobs */
 	"CREATE TABLE drained(host TEXT PRIMARY KEY) WITHOUT ROWID;",
+	/* 5: answers that may not have been heard */
+	"CREATE TABLE answer(id INTEGER PRIMARY KEY, list BLOB NOT NULL);",
 };
 
 static const struct {
@@ -135,6 +137,8 @@ static const struct {
 	{ SQL_DELETE_DRAINED, "DELETE FROM drained WHERE host = ?1" },
 	{ SQL_GET_DRAINED, "SELECT 1 FROM drained WHERE host = ?1" },
 	{ SQL_LIST_LEFTOVERS, "SELECT attempt, host, kill FROM leftover" },
+	{ SQL_PUT_ANSWERS, "INSERT OR REPLACE INTO answer(id, list) VALUES(1, ?1)" },
+	{ SQL_GET_ANSWERS, "SELECT list FROM answer WHERE id = 1" },
 	{ SQL_LIST_FILES,
 	  "SELECT id, job, parent, name, is_dir, mode, uid, gid FROM file"
 	  " WHERE job = ?1 AND parent = ?2 AND id > ?3 ORDER BY id" },

@@ -69,6 +69,19 @@ int store_skip(struct store *s, int64_t job, enum job_stream stream, int64_t off
 int store_trim(struct store *s, int64_t job, enum job_stream stream,
 	       const struct job_gap *gap, struct err *e);
 
+/* What the last turn answered, for a daemon that takes over a mount whose requests may
+ * not have heard of it. */
+struct store_answer {
+	uint64_t asker;	 /* whose numbers these are */
+	uint64_t number; /* of the request; never 0 */
+	int64_t id;	 /* of what was made, else 0 */
+	int32_t result;	 /* 0 or negative errno */
+	int32_t unused;	 /* 0 */
+};
+/* In place of those of the turn before. */
+int store_put_answers(struct store *s, const struct store_answer *answers, size_t n,
+		      struct err *e);
+
 /* A user's own file or directory. */
 enum { FILE_PARENT_JOB = 0, FILE_PARENT_FILES = 1, FILE_ID_FIRST = 16 };
 struct store_file {
@@ -103,6 +116,9 @@ int store_is_drained(struct store *s, const char *host); /* 0, 1, or negative er
 /* Only id, attempt and transfers are set. -ENOENT: there was none with that number. */
 int store_get_attempt(struct store *s, int64_t job, int n,
 		      struct job_record **ret_record);
+/* Up to max of the last turn that had any; how many, or negative errno. */
+ssize_t store_get_answers(struct store *s, struct store_answer *ret_answers,
+			  size_t max);
 int store_read_spec(struct store *s, int64_t job, struct buf *out);
 /* Up to len bytes from offset; fewer at the end. Bytes read or negative errno. */
 ssize_t store_read_stream(struct store *s, int64_t job, enum job_stream stream,

@@ -1,6 +1,8 @@
 #include "util/notify.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "util/fdpass.h"
 #include "util/mem.h"
 
 /* A path, or "@name" for a socket of the abstract namespace, whose name begins with
@@ -33,10 +36,10 @@ static int notify_address(const char *name, struct sockaddr_un *ret, socklen_t *
 	return 0;
 }
 
-int notify_send(const char *lines)
+static int send_lines(const char *lines, const int *fds, size_t n)
 {
 	const char *name = getenv("NOTIFY_SOCKET");
-	cleanup_close int fd = -1;
+	cleanup_close int socket_fd = -1;
 	struct sockaddr_un address;
 	socklen_t len;
 	int r;
@@ -48,16 +51,54 @@ int notify_send(const char *lines)
 	if (r < 0) {
 		return r;
 	}
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
+	socket_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (socket_fd < 0) {
+		return -errno;
+	}
+	if (connect(socket_fd, (const struct sockaddr *)&address, len) < 0) {
 		return -errno;
 	}
 	/* Not waiting: a manager that does not read must not stop the daemon. */
-	if (sendto(fd, lines, strlen(lines), MSG_NOSIGNAL | MSG_DONTWAIT,
-		   (const struct sockaddr *)&address, len) < 0) {
-		return -errno;
+	r = fdpass_send(socket_fd, lines, strlen(lines), fds, n);
+	return r < 0 ? r : 1;
+}
+
+int notify_send(const char *lines)
+{
+	return send_lines(lines, NULL, 0);
+}
+
+int notify_send_fd(const char *lines, int fd)
+{
+	return send_lines(lines, &fd, 1);
+}
+
+/* Of the process itself: else it is a number of somebody else's. */
+static bool is_of_us(const char *pid)
+{
+	return pid && strtoll(pid, NULL, 10) == getpid();
+}
+
+enum { LISTEN_FDS_START = 3 };
+
+int notify_take_fd(const char *name)
+{
+	const char *names = getenv("LISTEN_FDNAMES"), *n = getenv("LISTEN_FDS");
+	int fd = LISTEN_FDS_START;
+	int end = fd + (n ? (int)strtol(n, NULL, 10) : 0);
+
+	if (!names || !is_of_us(getenv("LISTEN_PID"))) {
+		return -1;
 	}
-	return 1;
+	for (; fd < end && *names; fd++) {
+		size_t len = strcspn(names, ":");
+
+		if (len == strlen(name) && strncmp(names, name, len) == 0) {
+			return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -1 : fd;
+		}
+		names += len + (names[len] == ':');
+	}
+	return -1;
 }
 
 int64_t notify_watchdog_ms(void)
@@ -66,7 +107,7 @@ int64_t notify_watchdog_ms(void)
 	char *end;
 	long long n;
 
-	if (!usec || (pid && strtoll(pid, NULL, 10) != getpid())) {
+	if (!usec || (pid && !is_of_us(pid))) {
 		return 0;
 	}
 	errno = 0;
