@@ -116,17 +116,25 @@ static int print_conf(const struct conf *conf)
 	return print(&text);
 }
 
-/* A mount whose daemon is dead is fine: fs_mount() takes it away. */
+static int check_directory(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		return -errno;
+	}
+	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
+/* A mount whose daemon is dead is fine: fs_mount() takes it over, or away. It is not
+ * looked at: that would wait for the daemon which is to serve it. */
 static int find_mountpoint(const char *path, char **ret_mountpoint)
 {
 	cleanup_free char *real = NULL;
 	int r = fspath_resolve(path, &real);
-	struct stat st;
 
-	if (r == 0 && stat(real, &st) < 0) {
-		r = errno == ENOTCONN ? 0 : -errno;
-	} else if (r == 0 && !S_ISDIR(st.st_mode)) {
-		r = -ENOTDIR;
+	if (r == 0 && !fs_is_mounted_at(real)) {
+		r = check_directory(real);
 	}
 	if (r < 0) {
 		(void)fprintf(stderr, "jobfs: mount point %s: %s\n", path,
@@ -142,8 +150,12 @@ static int check_outside(const char *name, const char *path, const char *mountpo
 {
 	cleanup_free char *real = NULL;
 
-	if (!path || fspath_resolve(path, &real) < 0 ||
-	    !fspath_is_below(real, mountpoint)) {
+	if (!path) {
+		return EXIT_OK;
+	}
+	/* a name that says so by itself is not looked up: it would wait as well */
+	if (!fspath_is_below(path, mountpoint) &&
+	    (fspath_resolve(path, &real) < 0 || !fspath_is_below(real, mountpoint))) {
 		return EXIT_OK;
 	}
 	(void)fprintf(
@@ -392,6 +404,15 @@ static void lock_secrets(const struct conf *conf)
 	}
 }
 
+/* All that was promised is on disk, and whoever was not answered asks the next daemon:
+ * there is nothing to do but to be gone. */
+static _Noreturn void leave(const struct daemon *d)
+{
+	log_info("the mount at %s waits for the next jobfs", d->mountpoint);
+	(void)notify_send("STOPPING=1\nSTATUS=Left the mount to the next jobfs");
+	_exit(EXIT_OK);
+}
+
 static int serve(struct daemon *d, const char *mount_options)
 {
 	struct err e = ERR_INIT;
@@ -407,6 +428,9 @@ static int serve(struct daemon *d, const char *mount_options)
 	signals_serve(d->fs);
 	r = fs_serve(d->fs, on_ready, d);
 	signals_end();
+	if (r == 0 && signals_say_leave()) {
+		leave(d);
+	}
 	(void)notify_send("STOPPING=1\nSTATUS=Stopping");
 	if (r < 0) {
 		(void)err_set(&e, r, "the mount ended: %s", strerror(-r));

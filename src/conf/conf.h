@@ -75,8 +75,9 @@ struct conf {
 		int64_t poll_interval_ms; /* how old news from a host may be */
 		/* how long a job that has not started waits for its host ... */
 		int64_t connect_patience_ms;
-		int64_t s3_patience_ms; /* ... and for S3 to answer */
-		int64_t stop_grace_ms;	/* between TERM and KILL at a cancel */
+		int64_t s3_patience_ms;	     /* ... and for S3 to answer */
+		int64_t stop_grace_ms;	     /* between TERM and KILL at a cancel */
+		int64_t restart_patience_ms; /* of the mount, for the next daemon */
 	} limits;
 	struct {
 		int level; /* enum conf_log_level */

@@ -242,6 +242,13 @@ static const struct option options[] = {
 	  .min = 0, .max = DAY,
 	  .help = "Between SIGTERM and SIGKILL when a job is cancelled." },
 
+	{ "limits.restart_patience", OPTION_DURATION,
+	  IN_CONF(limits.restart_patience_ms), "60s", .min = SECOND, .max = DAY,
+	  .help = "How long the mount waits for the next daemon when this one was "
+	          "killed or left it (SIGUSR1). Programs that use it wait meanwhile; "
+	          "after that they get an error. A service manager waits as long as it "
+	          "likes." },
+
 	{ "log.level", OPTION_WORD, IN_CONF(log.level), "info",
 	  .words = log_level_words,
 	  .help = "What the daemon logs." },

@@ -210,6 +210,24 @@ static int verb_later(struct engine *e, struct job *job, const char *word)
 	return -EOPNOTSUPP;
 }
 
+int control_each_line(struct engine *e, char *text,
+		      int (*run)(struct engine *e, void *arg, char *line), void *arg)
+{
+	char *save = NULL;
+	int r = 0;
+
+	for (char *line = strtok_r(text, "\n", &save); line && r == 0;
+	     line = strtok_r(NULL, "\n", &save)) {
+		size_t len = strlen(line);
+
+		while (len > 0 && line[len - 1] == ' ') {
+			line[--len] = '\0';
+		}
+		r = run(e, arg, line);
+	}
+	return r;
+}
+
 /* --- the table -------------------------------------------------------------------- */
 
 static const struct {
@@ -249,28 +267,16 @@ static int run_verb(struct engine *e, struct job *job, char *text)
 	return -EINVAL;
 }
 
-static int run_line(struct engine *e, struct job *job, char *line)
+static int run_line(struct engine *e, void *job, char *line)
 {
-	size_t len = strlen(line);
-
-	while (len > 0 && line[len - 1] == ' ') {
-		line[--len] = '\0';
-	}
 	return run_verb(e, job, line);
 }
 
-/* A line each. What the first ones did stays when a later one fails. */
 static void handle_control(struct engine *e, struct job_request *request,
 			   struct job *job)
 {
-	char *save = NULL;
-	int r = 0;
-
-	for (char *line = strtok_r(request->text, "\n", &save); line && r == 0;
-	     line = strtok_r(NULL, "\n", &save)) {
-		r = run_line(e, job, line);
-	}
-	request_answer(e, &request->request, r, 0);
+	request_answer(e, &request->request,
+		       control_each_line(e, request->text, run_line, job), 0);
 }
 
 void engine_control(struct engine *engine, int64_t job, const char *text, size_t len,

@@ -103,8 +103,9 @@ static const struct {
 	{ "backup", true, LATER },
 };
 
-static int run_verb(struct engine *e, struct host *one, const char *text)
+static int run_verb(struct engine *e, void *asked, char *text)
 {
+	const struct host *one = asked;
 	size_t n = strcspn(text, " "), i = 0;
 
 	while (i < ARRAY_SIZE(verbs) &&
@@ -140,7 +141,8 @@ static void handle_control(struct engine *e, struct job_request *request,
 		request->host < e->n_hosts ? &e->hosts[request->host] : NULL;
 
 	(void)none;
-	request_answer(e, &request->request, run_verb(e, host, request->text), 0);
+	request_answer(e, &request->request,
+		       control_each_line(e, request->text, run_verb, host), 0);
 }
 
 void engine_control_host(struct engine *engine, size_t host, const char *text,
@@ -149,9 +151,6 @@ void engine_control_host(struct engine *engine, size_t host, const char *text,
 	struct job_request request = { .request = { .reply = reply, .arg = arg },
 				       .host = host };
 
-	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' ')) {
-		len--;
-	}
 	request.text = strndup(text, len);
 	request.text_missing = !request.text;
 	job_request_post(engine, handle_control, &request);

@@ -93,7 +93,7 @@ void engine_note_copier(struct engine *engine, int64_t job, pid_t process);
 void engine_control(struct engine *engine, int64_t job, const char *text, size_t len,
 		    engine_reply_fn *reply, void *arg);
 
-/* One verb of the `ctl` of a host, by its index, or of all of them. -EINVAL: no such
+/* The same for the `ctl` of a host, by its index, or of all of them. -EINVAL: no such
  * verb; -EOPNOTSUPP; -ENOSPC, -EIO. */
 enum { ENGINE_ALL_HOSTS = -1 };
 void engine_control_host(struct engine *engine, size_t host, const char *text,

@@ -4,6 +4,7 @@
 
 #include "fs/cache.h"
 #include "fs/object.h"
+#include "fs/request.h"
 #include "fs/userfile.h"
 #include "util/failpoint.h"
 
@@ -14,6 +15,7 @@ struct ask *ask_new(struct fs *fs, fuse_req_t req, ask_reply_fn *reply)
 	if (ask) {
 		ask->fs = fs;
 		ask->req = req;
+		ask->number = req ? request_number() : 0;
 		ask->reply = reply;
 	}
 	return ask;

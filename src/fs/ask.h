@@ -23,6 +23,7 @@ struct ask {
 	struct draft *draft;
 	char *text;
 	/* and plain values */
+	uint64_t number; /* of the request; 0: it has none */
 	uint64_t ino;
 	uint64_t version;
 	size_t len, at;

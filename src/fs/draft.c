@@ -16,6 +16,8 @@ struct draft {
 	int64_t job;
 	unsigned refs; /* guarded by table->lock */
 	LIST_ENTRY(draft) link;
+	uint32_t cell;		   /* of its record, 0: it has none; as the next */
+	struct memory_draft *kept; /* guarded by lock, NULL: none */
 
 	pthread_mutex_t lock; /* guards what follows; held over memory only */
 	unsigned writers;     /* handles */
@@ -33,8 +35,88 @@ void draft_table_init(struct draft_table *table)
 	table->drops = 0;
 }
 
+/* --- what a successor must know -------------------------------------------------- */
+
+/* From here to the next such line the draft's lock is held, or nobody else has it. */
+
+static void drop_record(struct draft *d)
+{
+	uint32_t text = d->kept ? d->kept->cell : 0;
+
+	if (d->kept) {
+		d->kept = NULL;
+		memory_drop(d->table->memory, d->cell);
+		memory_free_text(d->table->memory, text);
+	}
+}
+
+/* The text changed from offset on. Without room for it the record goes: better none
+ * than one that is wrong. */
+static void keep_text(struct draft *d, size_t offset)
+{
+	uint32_t cell;
+
+	if (!d->kept) {
+		return;
+	}
+	cell = d->kept->cell;
+	if (offset < d->text.len &&
+	    memory_write(d->table->memory, &cell, offset, d->text.data + offset,
+			 d->text.len - offset) < 0) {
+		d->kept->cell = d->kept->cell ? d->kept->cell : cell;
+		drop_record(d);
+		return;
+	}
+	d->kept->cell = cell;
+	d->kept->size = d->text.len;
+}
+
+/* All of it. */
+static void make_record(struct draft *d)
+{
+	uint64_t unused;
+
+	d->cell = d->table->memory ? memory_take(d->table->memory, &unused) : 0;
+	if (!d->cell) {
+		return;
+	}
+	d->kept = memory_draft(d->table->memory, d->cell);
+	d->kept->job = d->job;
+	d->kept->version = d->version;
+	d->kept->saved = d->saved;
+	keep_text(d, 0);
+	if (d->kept) {
+		memory_set_kind(d->table->memory, d->cell, MEMORY_DRAFT);
+	}
+}
+
+/* Where it went when it came the first time, or the end: remembered before anything is
+ * written there. */
+static size_t place_append(struct draft *d, uint64_t request)
+{
+	struct memory_draft *kept = d->kept;
+	unsigned i;
+
+	if (!kept || request == 0) {
+		return d->text.len;
+	}
+	for (i = 0; i < MEMORY_APPENDS_MAX; i++) {
+		if (kept->appends[i].request == request) {
+			return kept->appends[i].at;
+		}
+	}
+	i = kept->n_appends++ % MEMORY_APPENDS_MAX;
+	kept->appends[i].request = 0;
+	kept->appends[i].at = d->text.len;
+	kept->appends[i].request = request;
+	return d->text.len;
+}
+
+/* --- life ------------------------------------------------------------------------ */
+
 static struct draft *draft_free(struct draft *d)
 {
+	drop_record(d);
 	buf_fini(&d->text);
 	(void)pthread_mutex_destroy(&d->lock);
 	free(d);
@@ -107,6 +189,7 @@ static struct draft *find_or_add(struct draft_table *table, uint64_t drops,
 	d = find_locked(table, (*fresh)->job);
 	if (!d && table->drops == drops) {
 		d = steal_ptr(fresh);
+		make_record(d);
 		LIST_INSERT_HEAD(&table->list, d, link);
 	}
 	(void)pthread_mutex_unlock(&table->lock);
@@ -149,6 +232,53 @@ int draft_get(struct draft_table *table, int64_t job,
 	}
 	*ret_draft = d;
 	return 0;
+}
+
+struct draft *draft_adopt(struct draft_table *table, uint32_t cell)
+{
+	struct memory_draft *kept = memory_draft(table->memory, cell);
+	cleanup_buf struct buf text = BUF_INIT;
+	struct draft *d;
+
+	if (memory_read(table->memory, kept->cell, kept->size, &text) < 0) {
+		return NULL;
+	}
+	d = draft_new(table, kept->job, &text);
+	if (d) {
+		d->cell = cell;
+		d->kept = kept;
+		d->version = kept->version;
+		d->saved = kept->saved;
+		(void)pthread_mutex_lock(&table->lock);
+		LIST_INSERT_HEAD(&table->list, d, link);
+		(void)pthread_mutex_unlock(&table->lock);
+	}
+	return d;
+}
+
+void draft_note_accepted(struct draft *d, const struct buf *text)
+{
+	(void)pthread_mutex_lock(&d->lock);
+	if (d->text.len == text->len &&
+	    memcmp(buf_text(&d->text), buf_text(text), text->len) == 0) {
+		d->accepted = d->saved = d->version;
+	}
+	(void)pthread_mutex_unlock(&d->lock);
+}
+
+bool draft_is_left_unsaved(struct draft *d)
+{
+	bool is;
+
+	(void)pthread_mutex_lock(&d->lock);
+	is = d->writers == 0 && d->saved != d->version;
+	(void)pthread_mutex_unlock(&d->lock);
+	return is;
+}
+
+int64_t draft_job(const struct draft *d)
+{
+	return d->job;
 }
 
 struct draft *draft_ref(struct draft *d)
@@ -206,6 +336,9 @@ static void note_change(struct draft *d)
 {
 	d->version++;
 	d->changed_ms = clock_wall_ms();
+	if (d->kept) {
+		d->kept->version = d->version;
+	}
 }
 
 static int extend(struct draft *d, size_t size)
@@ -248,9 +381,10 @@ static bool is_whole(const struct buf *text)
 }
 
 static int write_locked(struct draft *d, const char *data, size_t len, int64_t offset,
-			struct buf *out)
+			uint64_t request, struct buf *out)
 {
-	size_t at = offset < 0 ? d->text.len : (size_t)offset;
+	size_t at = offset < 0 ? place_append(d, request) : (size_t)offset;
+	size_t old_len = d->text.len;
 	int r;
 
 	if (at > SPEC_SIZE_MAX || len > SPEC_SIZE_MAX - at) {
@@ -261,6 +395,7 @@ static int write_locked(struct draft *d, const char *data, size_t len, int64_t o
 		return r;
 	}
 	memcpy(d->text.data + at, data, len);
+	keep_text(d, at < old_len ? at : old_len);
 	note_change(d);
 	if (!is_whole(&d->text)) {
 		return 0;
@@ -271,6 +406,7 @@ static int write_locked(struct draft *d, const char *data, size_t len, int64_t o
 
 static int resize_locked(struct draft *d, int64_t size)
 {
+	size_t old_len = d->text.len;
 	int r;
 
 	if (size < 0 || size > SPEC_SIZE_MAX) {
@@ -281,6 +417,7 @@ static int resize_locked(struct draft *d, int64_t size)
 		return r;
 	}
 	buf_truncate(&d->text, (size_t)size);
+	keep_text(d, old_len);
 	note_change(d);
 	return 0;
 }
@@ -288,12 +425,12 @@ static int resize_locked(struct draft *d, int64_t size)
 /* Here it ends. */
 
 int draft_write(struct draft *d, const char *data, size_t len, int64_t offset,
-		struct buf *out)
+		uint64_t request, struct buf *out)
 {
 	int r;
 
 	(void)pthread_mutex_lock(&d->lock);
-	r = write_locked(d, data, len, offset, out);
+	r = write_locked(d, data, len, offset, request, out);
 	(void)pthread_mutex_unlock(&d->lock);
 	return r;
 }
@@ -375,6 +512,9 @@ int draft_end_save(struct draft *d, uint64_t version, int result)
 		d->accepted = version;
 	} else if (result == -EPERM && d->accepted == version) {
 		result = 0;
+	}
+	if (d->kept && (result == 0 || result == -EINVAL)) {
+		d->kept->saved = version;
 	}
 	(void)pthread_mutex_unlock(&d->lock);
 	return result;

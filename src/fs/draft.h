@@ -1,6 +1,7 @@
 /* Drafts: the text of a spec.json while somebody has it open for writing. All who have
  * it open share one text, as they would share a file. It is kept until the last of them
- * has closed it and the last save was answered; then the store has it. */
+ * has closed it and the last save was answered; then the store has it. A daemon that
+ * takes the mount over finds it in the mount's memory (memory.h). */
 #pragma once
 
 #include <pthread.h>
@@ -8,10 +9,12 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "fs/memory.h"
 #include "util/buf.h"
 
 struct draft;
 struct draft_table {
+	struct memory *memory;	 /* borrowed; NULL: drafts die with the process */
 	pthread_mutex_t lock;	 /* held over memory only */
 	LIST_HEAD(, draft) list; /* guarded by lock, as the next */
 	uint64_t drops;		 /* drafts that went since the start */
@@ -20,6 +23,14 @@ struct draft_table {
 void draft_table_init(struct draft_table *table);
 void draft_table_fini(struct draft_table *table);
 
+/* Of a predecessor: a reference to it, to be kept until those who have it open were
+ * adopted too. NULL: no memory. */
+struct draft *draft_adopt(struct draft_table *table, uint32_t cell);
+/* After the adoption: that text was accepted as the job, so if it is the draft's, it is
+ * saved. */
+void draft_note_accepted(struct draft *draft, const struct buf *text);
+/* Has nobody it open, and is there text not yet saved? */
+bool draft_is_left_unsaved(struct draft *draft);
 /* A reference to the job's draft, or NULL. */
 struct draft *draft_find(struct draft_table *table, int64_t job);
 /* A reference to the job's draft, made from what load() appends if there is none yet.
@@ -27,6 +38,7 @@ struct draft *draft_find(struct draft_table *table, int64_t job);
 int draft_get(struct draft_table *table, int64_t job,
 	      int (*load)(void *arg, int64_t job, struct buf *out), void *arg,
 	      struct draft **ret_draft);
+int64_t draft_job(const struct draft *draft);
 struct draft *draft_ref(struct draft *draft);
 struct draft *draft_unref(struct draft *draft); /* NULL is fine */
 void draft_unrefp(struct draft **draft);
@@ -38,10 +50,11 @@ void draft_attach(struct draft *draft);
 bool draft_detach(struct draft *draft);
 
 enum { DRAFT_IS_WHOLE = 1 };
-/* Writes at offset (-1: at the end). 0: more is needed; DRAFT_IS_WHOLE: the document is
- * closed, *out holds a copy of it, to be checked. -EFBIG, -ENOMEM. */
+/* Writes at offset (-1: at the end). request: its number; when it comes again what it
+ * appends goes where it went (0: it never does). 0: more is needed; DRAFT_IS_WHOLE: the
+ * document is closed, *out holds a copy of it, to be checked. -EFBIG, -ENOMEM. */
 int draft_write(struct draft *draft, const char *data, size_t len, int64_t offset,
-		struct buf *out);
+		uint64_t request, struct buf *out);
 int draft_resize(struct draft *draft, int64_t size); /* -EFBIG, -ENOMEM */
 /* It exists and is to be saved, even if nothing is ever written. */
 void draft_touch(struct draft *draft);

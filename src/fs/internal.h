@@ -11,22 +11,25 @@
 #include "fs/handle.h"
 #include "fs/known.h"
 #include "fs/makers.h"
+#include "fs/memory.h"
 #include "fs/usage.h"
 #include "fs/wait.h"
 #include "store/store.h"
-
-enum { CONSUMED_MAX = 64 };
 
 struct fs {
 	struct engine *engine;
 	struct store *store;
 	const struct conf *conf;
 	struct fuse_session *session;
+	struct memory *memory; /* what a successor gets */
+	struct park *park; /* with /dev/fuse; NULL: nowhere, the mount dies with us */
+	bool is_adopted;   /* the mount is a predecessor's */
 	char *mountpoint;
 	bool is_mounted;
 	bool is_shared;		    /* allow_other: other users may be let in */
 	int exit_fd;		    /* eventfd: written to end fs_serve() */
 	atomic_bool is_initialised; /* INIT was answered */
+	atomic_bool is_leaving;	    /* the mount is left to the next daemon */
 	uid_t uid;		    /* of the daemon: owner of what is nobody's */
 	gid_t gid;
 	int64_t started_ms;
@@ -38,9 +41,6 @@ struct fs {
 	struct known known;
 	struct notifier *notifier;
 	struct waiters waiters;
-	/* Files that became spec.json lately (object_consumed()), a ring. */
-	_Atomic int64_t consumed[CONSUMED_MAX];
-	_Atomic unsigned n_consumed;
 };
 
 static inline struct fs *fs_of(fuse_req_t req)

@@ -191,6 +191,15 @@ void known_forget(struct known *known, uint64_t ino, uint64_t n)
 	(void)pthread_mutex_unlock(&shard->lock);
 }
 
+void known_lose(struct known *known)
+{
+	for (int i = 0; known->shards && i < KNOWN_SHARDS; i++) {
+		(void)pthread_mutex_lock(&known->shards[i].lock);
+		known->shards[i].is_lost = true;
+		(void)pthread_mutex_unlock(&known->shards[i].lock);
+	}
+}
+
 /* rows: any of these. */
 static bool has_any(struct known *known, uint64_t ino, uint64_t rows)
 {

@@ -22,6 +22,8 @@ void known_fini(struct known *known);
 /* Any thread. Files of the user are not counted: only he changes them. */
 void known_add(struct known *known, uint64_t ino); /* before the kernel is told */
 void known_forget(struct known *known, uint64_t ino, uint64_t n);
+/* The kernel may know more than was counted: all are known from now on. */
+void known_lose(struct known *known);
 /* Of the inode or another one of its family. */
 bool known_has(struct known *known, uint64_t ino);
 /* Of the inode itself; may be true of one that was forgotten before its family was. */

@@ -6,9 +6,9 @@
 
 enum { PATIENCE_MS = 60 * 1000 };
 
-void makers_init(struct makers *makers)
+void makers_init(struct makers *makers, struct makers_list *list)
 {
-	*makers = (struct makers){ .next = 0 };
+	makers->list = list;
 	(void)pthread_mutex_init(&makers->lock, NULL);
 }
 
@@ -31,7 +31,7 @@ void makers_add(struct makers *makers, int64_t job, pid_t process)
 		return;
 	}
 	(void)pthread_mutex_lock(&makers->lock);
-	makers->list[makers->next++ % MAKERS_MAX] = (struct maker){
+	makers->list->all[makers->list->next++ % MAKERS_MAX] = (struct maker){
 		.job = job, .process = process, .until = clock_ms() + PATIENCE_MS
 	};
 	(void)pthread_mutex_unlock(&makers->lock);
@@ -41,8 +41,8 @@ void makers_add(struct makers *makers, int64_t job, pid_t process)
 static struct maker *find(struct makers *makers, int64_t job)
 {
 	for (int i = 0; i < MAKERS_MAX; i++) {
-		if (makers->list[i].job == job) {
-			return &makers->list[i];
+		if (makers->list->all[i].job == job) {
+			return &makers->list->all[i];
 		}
 	}
 	return NULL;
@@ -55,21 +55,33 @@ bool makers_expects(struct makers *makers, int64_t job, pid_t thread)
 
 	(void)pthread_mutex_lock(&makers->lock);
 	maker = find(makers, job);
-	if (maker && clock_ms() < maker->until) {
+	if (maker && maker->request == 0 && clock_ms() < maker->until) {
 		process = maker->process;
 	}
 	(void)pthread_mutex_unlock(&makers->lock);
 	return process != 0 && caller_process(thread) == process;
 }
 
-void makers_remove(struct makers *makers, int64_t job)
+void makers_note_made(struct makers *makers, int64_t job, uint64_t request)
 {
 	struct maker *maker;
 
 	(void)pthread_mutex_lock(&makers->lock);
 	maker = find(makers, job);
 	if (maker) {
-		maker->job = 0;
+		maker->request = request;
 	}
 	(void)pthread_mutex_unlock(&makers->lock);
+}
+
+bool makers_was_made_by(struct makers *makers, int64_t job, uint64_t request)
+{
+	const struct maker *maker;
+	bool was;
+
+	(void)pthread_mutex_lock(&makers->lock);
+	maker = find(makers, job);
+	was = maker && maker->request == request;
+	(void)pthread_mutex_unlock(&makers->lock);
+	return was;
 }

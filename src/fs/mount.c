@@ -139,6 +139,20 @@ static int check_directory(const char *path, struct err *e)
 	return 0;
 }
 
+bool mount_is_there(const char *path)
+{
+	char type[TYPE_MAX] = "";
+
+	return find_mount(path, type) == 0 && streq(type, our_type);
+}
+
+void mount_end(const char *path)
+{
+	if (mount_is_there(path)) {
+		(void)take_away(path);
+	}
+}
+
 int mount_clear(const char *path, struct err *e)
 {
 	char type[TYPE_MAX] = "";

@@ -1,8 +1,14 @@
 /* The mount point: is it free, and what a dead jobfs left there. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "util/err.h"
 
+/* Is a jobfs mounted at path, dead or alive? Asks nothing of it. */
+bool mount_is_there(const char *path);
+/* Takes the mount of a jobfs at path away, dead or alive, also while it is in use. */
+void mount_end(const char *path);
 /* Makes sure that nothing is mounted at path (as fspath_resolve() made it). The mount
  * of a jobfs whose daemon is dead is taken away. -EBUSY: something else is mounted
  * there, or a jobfs that lives; -ENOTDIR, -ENOENT. */

@@ -5,25 +5,26 @@
  * would tell it: the notifications of FUSE throw away what the kernel remembers, which
  * is no event. Programs that wait for `status` would have to poll.
  *
- * The way. One thread does through the mount what a writer would have done:
+ * The way. A process (helper/toucher.c) does through the mount, as one thread here
+ * tells it to, what a writer would have done:
  * utimensat(2) of the time of change alone is IN_MODIFY, open for writing and close is
  * IN_CLOSE_WRITE, mknod(2) and unlink(2) are IN_CREATE and IN_DELETE. These come to the
- * daemon as requests. They are known by their thread and by what the thread said that
- * it would do, and are answered without doing anything (touch.c): the change is there
- * already.
+ * daemon as requests. They are known by their process and by what the thread said that
+ * it would have done, and are answered without doing anything (touch.c): the change is
+ * there already.
  *
  * The dangers, and the rules against them.
  *
  * - A thread that serves requests and touches the mount waits for itself, for ever and
- *   in state D. So only this thread touches it, it serves nothing, holds no lock then,
- *   and nobody ever waits for it: whoever has news puts it into the queue and goes on.
- *   It is stopped before those who serve it.
- * - A daemon that is killed while its own request is being served could not end: the
- *   thread would wait for an answer until /dev/fuse is closed, and /dev/fuse would stay
- *   open until the thread has ended. So the thread has a table of descriptors of its
- *   own, in which /dev/fuse is not.
- * - What refers to the mount keeps it mounted. So it goes through a private mount of
- *   the same file system, and lets go of that when the public one is gone (tree.h).
+ *   in state D. So only this thread waits for the toucher, it serves nothing, holds no
+ *   lock then, and nobody ever waits for it: whoever has news puts it into the queue
+ *   and goes on. It is stopped before those who serve it.
+ * - A daemon that is killed while its own request is being served could not end: its
+ *   thread would wait for an answer of the next daemon, which is not started before
+ *   this one is gone. So it is another process that waits.
+ * - What refers to the mount keeps it mounted. So the toucher goes through a private
+ *   mount of the same file system, and lets go of that when the public one is gone
+ *   (helper/tree.h).
  * - News come faster than anybody can read them. So they are collected by inode: the
  *   first is told at once, then there is a rest of REST_MS, then what came meanwhile is
  *   told as one. The last change is never lost; and the queue is no longer than
@@ -39,18 +40,19 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "fs/helper.h"
 #include "fs/internal.h"
 #include "fs/touch.h"
-#include "fs/tree.h"
+#include "helper/toucher.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -86,7 +88,7 @@ struct notifier {
 	size_t n_notices;
 	bool is_deaf; /* there is no way to tell anybody, or no need any more */
 	bool is_stopping;
-	pid_t tid; /* 0: it does not run */
+	pid_t toucher; /* 0: it does not run */
 	struct act act;
 };
 
@@ -259,6 +261,19 @@ static void drop_all(struct notifier *n)
 
 /* --- the thread ------------------------------------------------------------------ */
 
+static bool has_news(const struct notice_list *list)
+{
+	const struct notice *notice;
+
+	TAILQ_FOREACH(notice, list, order)
+	{
+		if (notice->what) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void become_deaf(struct notifier *n)
 {
 	(void)pthread_mutex_lock(&n->lock);
@@ -266,6 +281,11 @@ static void become_deaf(struct notifier *n)
 	drop_all(n);
 	(void)pthread_mutex_unlock(&n->lock);
 }
+
+struct toucher {
+	pid_t pid; /* 0: there is none */
+	int socket;
+};
 
 static bool is_stopping(struct notifier *n)
 {
@@ -277,27 +297,12 @@ static bool is_stopping(struct notifier *n)
 	return is;
 }
 
-/* From here on the thread's descriptors are its own, and /dev/fuse is not among them.
- */
-static int leave_files(struct notifier *n)
-{
-	unsigned kept = (unsigned)n->wake_fd;
-
-	if (unshare(CLONE_FILES) < 0) {
-		return -errno;
-	}
-	if (kept > STDERR_FILENO + 1) {
-		(void)close_range(STDERR_FILENO + 1, kept - 1, 0);
-	}
-	return close_range(kept + 1, ~0U, 0) < 0 ? -errno : 0;
-}
-
-/* Waits until there may be something to do. false: the mount is gone. */
-static bool wait_for_news(struct notifier *n, const struct tree *tree, int timeout_ms)
+/* Waits until there may be something to do. false: the toucher has ended. */
+static bool wait_for_news(struct notifier *n, const struct toucher *t, int timeout_ms)
 {
 	struct pollfd fds[] = {
 		{ .fd = n->wake_fd, .events = POLLIN },
-		{ .fd = tree->mounts_fd, .events = POLLPRI },
+		{ .fd = t->socket, .events = POLLIN }, /* it only answers */
 	};
 	uint64_t count;
 
@@ -307,48 +312,101 @@ static bool wait_for_news(struct notifier *n, const struct tree *tree, int timeo
 	if (fds[0].revents) {
 		(void)!read(n->wake_fd, &count, sizeof(count));
 	}
-	return !fds[1].revents || tree_is_mounted(tree);
+	return !fds[1].revents;
 }
 
-static void tell_all(struct notifier *n, const struct tree *tree)
+/* For a successor, who tells the rest. */
+static void note_told(struct notifier *n)
 {
-	struct notice notice;
-	int timeout_ms;
-	bool go_on = tree_is_mounted(tree);
+	int64_t now = clock_wall_ms();
+	bool is_all;
 
-	while (go_on && !is_stopping(n)) {
-		if (take(n, &notice, &timeout_ms)) {
-			touch(n->fs, tree, notice.ino, notice.name, notice.what);
-		}
-		go_on = wait_for_news(n, tree, timeout_ms);
+	(void)pthread_mutex_lock(&n->lock);
+	is_all = TAILQ_EMPTY(&n->ready) && !has_news(&n->resting);
+	(void)pthread_mutex_unlock(&n->lock);
+	if (is_all) {
+		n->fs->memory->head->told_ms = now;
 	}
 }
 
-static void set_thread(struct notifier *n, pid_t tid)
+static void tell_all(struct notifier *n, const struct toucher *t)
+{
+	struct notice notice;
+	int timeout_ms;
+	bool go_on = true;
+
+	while (go_on && !is_stopping(n)) {
+		if (take(n, &notice, &timeout_ms)) {
+			go_on = touch(n->fs, t->socket, notice.ino, notice.name,
+				      notice.what) == 0;
+		} else {
+			note_told(n);
+		}
+		go_on = go_on && wait_for_news(n, t, timeout_ms);
+	}
+}
+
+static void set_toucher(struct notifier *n, pid_t pid)
 {
 	(void)pthread_mutex_lock(&n->lock);
-	n->tid = tid;
+	n->toucher = pid;
 	(void)pthread_mutex_unlock(&n->lock);
+}
+
+/* Until it has its way into the mount, which needs the mount to be served. */
+static int toucher_start(struct notifier *n, struct toucher *t)
+{
+	char *argv[] = { (char *)"jobfs-toucher", n->fs->mountpoint, NULL };
+	struct toucher_reply hello;
+	ssize_t size;
+	int sockets[2];
+	int r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0) {
+		return -errno;
+	}
+	t->socket = sockets[0];
+	r = helper_spawn(argv, &sockets[1], 1, &t->pid);
+	(void)close(sockets[1]);
+	if (r < 0) {
+		return r;
+	}
+	do {
+		size = recv(t->socket, &hello, sizeof(hello), 0);
+	} while (size < 0 && errno == EINTR);
+	if (size != sizeof(hello)) {
+		return -ENOTCONN;
+	}
+	if (hello.result == 0) {
+		log_debug("inotify is told through %s", hello.way);
+	}
+	return hello.result;
+}
+
+/* It ends with its socket. */
+static void toucher_end(struct toucher *t)
+{
+	closep(&t->socket);
+	if (t->pid > 0) {
+		(void)helper_wait(t->pid);
+	}
 }
 
 static void *notifier_run(void *arg)
 {
 	struct notifier *n = arg;
-	struct tree tree = TREE_INIT;
-	int r;
+	struct toucher t = { .socket = -1 };
+	int r = toucher_start(n, &t);
 
-	set_thread(n, gettid());
-	r = leave_files(n);
-	r = r < 0 ? r : tree_open(&tree, n->fs->mountpoint);
 	if (r < 0) {
 		log_warning("inotify will not see what changes: %s", strerror(-r));
 	} else {
-		log_debug("inotify is told through %s", tree_way_name(&tree));
-		tell_all(n, &tree);
+		set_toucher(n, t.pid);
+		tell_all(n, &t);
 	}
 	become_deaf(n);
-	tree_close(&tree);
-	set_thread(n, 0);
+	set_toucher(n, 0);
+	toucher_end(&t);
 	return NULL;
 }
 
@@ -359,7 +417,7 @@ bool notifier_is_asking(struct notifier *n, pid_t thread, struct act *ret_act)
 	bool is;
 
 	(void)pthread_mutex_lock(&n->lock);
-	is = thread != 0 && thread == n->tid && n->act.kind != ACT_NONE;
+	is = thread != 0 && thread == n->toucher && n->act.kind != ACT_NONE;
 	if (is) {
 		*ret_act = n->act; /* a copy: the thread may have given up meanwhile */
 	}

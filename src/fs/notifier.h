@@ -45,7 +45,7 @@ void notifier_tell(struct notifier *notifier, uint64_t ino, unsigned what);
 void notifier_tell_name(struct notifier *notifier, uint64_t dir, const char *name,
 			uint64_t ino, unsigned what);
 
-/* Does the request come from the thread? Then it is of this act. */
+/* Does the request come from the toucher? Then it is of this act. */
 bool notifier_is_asking(struct notifier *notifier, pid_t thread, struct act *ret_act);
 /* The thread itself: what it does next; name: the last part of its path. */
 void notifier_announce(struct notifier *notifier, enum act_kind kind, uint64_t ino,

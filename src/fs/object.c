@@ -71,13 +71,15 @@ static int adopt_file(struct object *o, const struct store_file *file)
 
 void object_consumed(struct fs *fs, int64_t file)
 {
-	fs->consumed[fs->n_consumed++ % CONSUMED_MAX] = file;
+	struct memory_head *head = fs->memory->head;
+
+	head->consumed[head->n_consumed++ % MEMORY_CONSUMED_MAX] = file;
 }
 
 static bool was_consumed(const struct fs *fs, int64_t file)
 {
-	for (int i = 0; i < CONSUMED_MAX; i++) {
-		if (fs->consumed[i] == file) {
+	for (int i = 0; i < MEMORY_CONSUMED_MAX; i++) {
+		if (fs->memory->head->consumed[i] == file) {
 			return true;
 		}
 	}

@@ -363,7 +363,7 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 			     .o = &o,
 			     .attr = attr,
 			     .what = to_set & SET_ALL,
-			     .handle = handle_of(fi) };
+			     .handle = handle_of(&fs_of(req)->handles, fi) };
 	struct act act;
 	int r;
 

@@ -38,16 +38,11 @@ static int render_now(struct fs *fs, uint64_t ino, struct buf *out)
 static void refresh(struct fs *fs, struct handle *h)
 {
 	cleanup_buf struct buf text = BUF_INIT;
-	struct buf old;
 
 	if (render_now(fs, h->ino, &text) < 0) {
 		return; /* it is gone: what was there stays readable */
 	}
-	(void)pthread_mutex_lock(&h->lock);
-	old = h->text;
-	h->text = text;
-	(void)pthread_mutex_unlock(&h->lock);
-	text = old;
+	handle_set_text(h, &text);
 }
 
 static ssize_t read_text(struct fs *fs, struct handle *h, char *data, size_t size,
@@ -55,9 +50,10 @@ static ssize_t read_text(struct fs *fs, struct handle *h, char *data, size_t siz
 {
 	size_t n;
 
-	if (atomic_exchange(&h->was_read, true) && offset == 0) {
+	if (h->was_read && offset == 0) {
 		refresh(fs, h);
 	}
+	handle_note_read(h, 0);
 	(void)pthread_mutex_lock(&h->lock);
 	n = slice(&h->text, offset, data, size);
 	(void)pthread_mutex_unlock(&h->lock);
@@ -80,11 +76,9 @@ static ssize_t read_stream(struct fs *fs, struct handle *h, char *data, size_t s
 	view = h->view;
 	(void)pthread_mutex_unlock(&h->lock);
 	n = view_read(&view, fs->store, record, h->stream, offset, data, size);
-	(void)pthread_mutex_lock(&h->lock);
-	h->view = view;
-	(void)pthread_mutex_unlock(&h->lock);
-	if (n >= 0 && offset + n > h->read_to) {
-		h->read_to = offset + n;
+	handle_set_view(h, &view);
+	if (n >= 0) {
+		handle_note_read(h, offset + n);
 	}
 	return n;
 }
@@ -127,7 +121,7 @@ static ssize_t read_handle(struct fs *fs, struct handle *h, char *data, size_t s
 	case HANDLE_SPEC:
 		return read_spec(fs, h, data, size, offset);
 	case HANDLE_FILE:
-		return read_file(h->fd, data, size, offset);
+		return h->fd < 0 ? -ESTALE : read_file(h->fd, data, size, offset);
 	case HANDLE_CTL:
 	case HANDLE_WAIT:
 		break;
@@ -147,16 +141,21 @@ static void read_waiting(fuse_req_t req, struct handle *h, size_t size, int64_t 
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	     struct fuse_file_info *fi)
 {
+	struct fs *fs = fs_of(req);
+	struct handle *h = handle_of(&fs->handles, fi);
 	cleanup_free char *data = NULL;
 	ssize_t n;
 
 	(void)ino;
-	if (handle_of(fi)->kind == HANDLE_WAIT) {
-		read_waiting(req, handle_of(fi), size, offset);
+	if (h && h->kind == HANDLE_WAIT) {
+		read_waiting(req, h, size, offset);
 		return;
 	}
 	data = malloc(size);
-	n = data ? read_handle(fs_of(req), handle_of(fi), data, size, offset) : -ENOMEM;
+	n = data ? -ESTALE : -ENOMEM;
+	if (data && h) {
+		n = read_handle(fs, h, data, size, offset);
+	}
 	if (n < 0) {
 		(void)fuse_reply_err(req, (int)-n);
 	} else {
@@ -200,7 +199,7 @@ static int write_file(fuse_req_t req, struct handle *h, const char *data, size_t
 		      int64_t offset)
 {
 	struct fs *fs = fs_of(req);
-	int r = check_unsealed(fs, h);
+	int r = h->fd < 0 ? -ESTALE : check_unsealed(fs, h);
 	ssize_t n;
 
 	r = r < 0 ? r : userfile_reserve(fs, h->job, h->fd, offset, (int64_t)size);
@@ -219,11 +218,13 @@ static int write_file(fuse_req_t req, struct handle *h, const char *data, size_t
 void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size,
 	      off_t offset, struct fuse_file_info *fi)
 {
-	struct handle *h = handle_of(fi);
+	struct handle *h = handle_of(&fs_of(req)->handles, fi);
 	int r = -EPERM;
 
 	(void)ino;
-	if (h->kind == HANDLE_SPEC) {
+	if (!h) {
+		r = -ESTALE;
+	} else if (h->kind == HANDLE_SPEC) {
 		r = spec_write(req, h, data, size, offset, fi->flags);
 	} else if (h->kind == HANDLE_CTL) {
 		r = ctl_write(req, h->ino, data, size);
@@ -258,8 +259,8 @@ static int do_fallocate(struct fs *fs, const struct handle *h, int mode, int64_t
 void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
 		  struct fuse_file_info *fi)
 {
-	struct handle *h = handle_of(fi);
-	int r = do_fallocate(fs_of(req), h, mode, offset, length);
+	struct handle *h = handle_of(&fs_of(req)->handles, fi);
+	int r = h ? do_fallocate(fs_of(req), h, mode, offset, length) : -ESTALE;
 
 	(void)ino;
 	if (r == 0) {
@@ -280,7 +281,7 @@ static int sync_file(struct handle *h, bool force)
 
 void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct handle *h = handle_of(fi);
+	struct handle *h = handle_of(&fs_of(req)->handles, fi);
 	int r;
 
 	(void)ino;
@@ -298,8 +299,8 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 /* A spec is made durable by being submitted, at close; half of one need not be. */
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
-	struct handle *h = handle_of(fi);
-	int r = h->kind == HANDLE_FILE ? sync_file(h, true) : 0;
+	struct handle *h = handle_of(&fs_of(req)->handles, fi);
+	int r = h && h->kind == HANDLE_FILE ? sync_file(h, true) : 0;
 
 	(void)ino;
 	(void)datasync;

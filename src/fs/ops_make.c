@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "fs/ops.h"
+#include "fs/request.h"
 #include "fs/spec_file.h"
 #include "fs/touch.h"
 #include "fs/userfile.h"
@@ -131,12 +132,41 @@ static int make_files(fuse_req_t req, const struct object *job)
 {
 	cleanup_object struct object o = object_of_row(job, node_get(NODE_FILES));
 
-	if (!makers_expects(&job->fs->makers, job->record->id,
-			    fuse_req_ctx(req)->pid)) {
+	struct makers *makers = &job->fs->makers;
+	int64_t id = job->record->id;
+
+	if (!makers_expects(makers, id, fuse_req_ctx(req)->pid) &&
+	    !(request_is_resent() &&
+	      makers_was_made_by(makers, id, request_number()))) {
 		return -EEXIST;
 	}
-	makers_remove(&job->fs->makers, job->record->id);
+	makers_note_made(makers, id, request_number());
 	return reply_entry(req, &o);
+}
+
+/* What a daemon that is dead has made, as its reply would have been. 1: nothing. */
+static int reply_made(fuse_req_t req, const struct object *dir)
+{
+	cleanup_object struct object o = OBJECT_INIT;
+	struct store_answer done;
+	uint64_t ino;
+	int r;
+
+	if (!request_was_done(dir->fs, &done)) {
+		return 1;
+	}
+	if (done.result < 0) {
+		return done.result;
+	}
+	ino = done.id > 0 ? ino_file(done.id)
+			  : object_row_ino(dir, node_get(NODE_SPEC));
+	if (dir->node->more == MORE_JOBS) {
+		ino = ino_job(done.id, NODE_JOB);
+		makers_add(&dir->fs->makers, done.id,
+			   makers_process(fuse_req_ctx(req)->pid));
+	}
+	r = object_get(dir->fs, ino, &o);
+	return r < 0 ? r : reply_entry(req, &o);
 }
 
 static int do_mkdir(fuse_req_t req, uint64_t parent, const char *name, mode_t mode)
@@ -144,7 +174,11 @@ static int do_mkdir(fuse_req_t req, uint64_t parent, const char *name, mode_t mo
 	cleanup_object struct object dir = OBJECT_INIT;
 	int r = object_get(fs_of(req), parent, &dir);
 
-	r = r < 0 ? r : make_check(req, &dir, name, true);
+	r = r < 0 ? r : reply_made(req, &dir);
+	if (r <= 0) {
+		return r;
+	}
+	r = make_check(req, &dir, name, true);
 	if (r == -EEXIST && node_find(dir.node->id, name) == node_get(NODE_FILES)) {
 		return make_files(req, &dir);
 	}
@@ -193,7 +227,11 @@ static int do_mknod(fuse_req_t req, uint64_t parent, const char *name, mode_t mo
 	int r = S_ISREG(mode) ? object_get(fs_of(req), parent, &dir)
 			      : refuse(req, parent, 0);
 
-	r = r < 0 ? r : make_check(req, &dir, name, false);
+	r = r < 0 ? r : reply_made(req, &dir);
+	if (r <= 0) {
+		return r;
+	}
+	r = make_check(req, &dir, name, false);
 	if (r < 0) {
 		return r;
 	}

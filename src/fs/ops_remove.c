@@ -7,6 +7,7 @@
 #include "fs/ask.h"
 #include "fs/object.h"
 #include "fs/ops.h"
+#include "fs/request.h"
 #include "fs/touch.h"
 #include "fs/userfile.h"
 
@@ -99,8 +100,13 @@ static int do_remove(fuse_req_t req, uint64_t parent, const char *name, bool is_
 {
 	cleanup_object struct object dir = OBJECT_INIT;
 	cleanup_object struct object o = OBJECT_INIT;
-	int r = object_get(fs_of(req), parent, &dir);
+	int r = request_was_done_well(fs_of(req));
 
+	if (r > 0) {
+		(void)fuse_reply_err(req, 0);
+		return 0;
+	}
+	r = r < 0 ? r : object_get(fs_of(req), parent, &dir);
 	r = r < 0 ? r : object_check(&dir, req, X_OK);
 	r = r < 0 ? r : object_find(&dir, name, &o);
 	if (r < 0) {

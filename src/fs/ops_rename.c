@@ -7,6 +7,7 @@
 #include "fs/ask.h"
 #include "fs/object.h"
 #include "fs/ops.h"
+#include "fs/request.h"
 #include "fs/spec_file.h"
 #include "fs/userfile.h"
 
@@ -135,10 +136,33 @@ static int find_all(struct renaming *r, const char *old_name)
 	return error == -ENOENT ? 0 : error;
 }
 
+/* What a daemon that is dead has renamed. 1: nothing. */
+static int reply_renamed(const struct renaming *r)
+{
+	struct fs *fs = fs_of(r->req);
+	struct store_answer done;
+
+	if (!request_was_done(fs, &done)) {
+		return 1;
+	}
+	if (done.result < 0) {
+		return done.result;
+	}
+	if (done.id > 0) { /* a file became spec.json */
+		object_consumed(fs, done.id);
+	}
+	(void)fuse_reply_err(r->req, 0);
+	return 0;
+}
+
 static int decide(struct renaming *r, const char *old_name)
 {
-	int error = find_all(r, old_name);
+	int error = reply_renamed(r);
 
+	if (error <= 0) {
+		return error;
+	}
+	error = find_all(r, old_name);
 	if (error < 0) {
 		return error;
 	}

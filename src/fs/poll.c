@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include "fs/object.h"
+#include "fs/request.h"
 
 enum { WAKERS_AT_ONCE = 16 };
 
@@ -89,16 +90,16 @@ void op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 	     struct fuse_pollhandle *waker)
 {
 	struct fs *fs = fs_of(req);
-	struct handle *h = handle_of(fi);
+	struct handle *h = handle_of(&fs->handles, fi);
 
 	(void)ino;
-	if (waker) {
-		waker = handle_swap_waker(&fs->handles, h, waker);
+	if (h && waker) {
+		waker = handle_swap_waker(&fs->handles, h, waker, request_poll_id());
 	}
 	if (waker) {
 		fuse_pollhandle_destroy(waker);
 	}
-	(void)fuse_reply_poll(req, events_of(fs, h));
+	(void)fuse_reply_poll(req, h ? events_of(fs, h) : GONE);
 }
 
 void poll_wake(struct fs *fs, uint64_t ino)

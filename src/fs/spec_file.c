@@ -7,6 +7,7 @@
 
 #include "fs/ask.h"
 #include "fs/caller.h"
+#include "fs/request.h"
 #include "fs/userfile.h"
 #include "util/log.h"
 #include "util/process.h"
@@ -59,8 +60,8 @@ static int get_draft(const struct object *o, struct draft **ret_draft)
 			 ret_draft);
 }
 
-int spec_open(fuse_req_t req, const struct object *o, bool is_new,
-	      struct fuse_file_info *fi)
+int spec_open(fuse_req_t req, const struct object *o, bool is_new, int flags,
+	      struct handle **ret_handle)
 {
 	cleanup_handle struct handle *h = NULL;
 	int r;
@@ -73,7 +74,7 @@ int spec_open(fuse_req_t req, const struct object *o, bool is_new,
 		return -ENOMEM;
 	}
 	r = get_draft(o, &h->draft);
-	if (r == 0 && (fi->flags & O_TRUNC) && draft_size(h->draft) > 0) {
+	if (r == 0 && (flags & O_TRUNC) && draft_size(h->draft) > 0) {
 		(void)charge(o->fs, o->record, h->draft, 0);
 		r = draft_resize(h->draft, 0);
 	} else if (r == 0 && is_new) {
@@ -85,8 +86,7 @@ int spec_open(fuse_req_t req, const struct object *o, bool is_new,
 	h->opener_tid = fuse_req_ctx(req)->pid;
 	h->opener_pid = caller_process(h->opener_tid);
 	draft_attach(h->draft);
-	fi->direct_io = 1;
-	handle_tell(fi, steal_ptr(&h));
+	*ret_handle = steal_ptr(&h);
 	return 0;
 }
 
@@ -96,6 +96,9 @@ static void reply_save(struct ask *ask, int result, int64_t id)
 {
 	(void)id;
 	result = draft_end_save(ask->draft, ask->version, result);
+	if (ask->handle && !ask->handle->is_written) {
+		handle_note_written(&ask->fs->handles, ask->handle, false);
+	}
 	if (!ask->req) {
 		if (result < 0 && result != -EINVAL && result != -EPERM &&
 		    result != -ENOENT) {
@@ -125,12 +128,15 @@ static void reply_make(struct ask *ask, int result, int64_t id)
 /* cp -r of a whole job directory may bring spec.json before the rest. */
 static void note_copier(const struct ask *ask)
 {
+	struct memory_head *head = ask->fs->memory->head;
 	pid_t process = ask->process;
 
 	if (process == 0 && ask->req) {
 		process = caller_process(fuse_req_ctx(ask->req)->pid);
 	}
 	if (process_is_copying(process)) {
+		head->copiers[head->n_copiers++ % MEMORY_COPIERS_MAX] =
+			(struct memory_copier){ .job = ask->job, .process = process };
 		engine_note_copier(ask->fs->engine, ask->job, process);
 	}
 }
@@ -156,8 +162,7 @@ static int save(struct draft *draft, struct ask *ask)
 	return 0;
 }
 
-static int save_handle(struct fs *fs, fuse_req_t req, const struct handle *h,
-		       size_t len)
+static int save_handle(struct fs *fs, fuse_req_t req, struct handle *h, size_t len)
 {
 	struct ask *ask = ask_new(fs, req, reply_save);
 
@@ -165,8 +170,37 @@ static int save_handle(struct fs *fs, fuse_req_t req, const struct handle *h,
 		ask->job = h->job;
 		ask->len = len;
 		ask->process = req ? process_of(req, h) : 0;
+		ask->handle = handle_ref(h);
 	}
 	return save(h->draft, ask);
+}
+
+void spec_save_left(struct fs *fs, struct draft *draft)
+{
+	struct ask *ask = ask_new(fs, NULL, reply_save);
+
+	if (ask) {
+		ask->job = draft_job(draft);
+	}
+	(void)save(draft, ask);
+}
+
+static int load_saved(void *arg, int64_t job, struct buf *out)
+{
+	int r = store_read_spec(arg, job, out);
+
+	return r == -ENOENT ? 0 : r;
+}
+
+/* Without a record of the draft it is as if nothing was written since the last save. */
+int spec_adopt(struct fs *fs, struct handle *h)
+{
+	int r = draft_get(&fs->drafts, h->job, load_saved, fs->store, &h->draft);
+
+	if (r == 0) {
+		draft_attach(h->draft);
+	}
+	return r;
 }
 
 /* --- writing --------------------------------------------------------------------- */
@@ -196,20 +230,41 @@ static int check_write(struct fs *fs, const struct handle *h, int64_t end)
 						   : 0;
 }
 
+/* What a daemon that has died did, r as by request_was_done_well(). size: of what was
+ * written, 0: nothing was. */
+static int reply_done(fuse_req_t req, int r, size_t size)
+{
+	if (r < 0) {
+		return r;
+	}
+	if (size > 0) {
+		(void)fuse_reply_write(req, size);
+	} else {
+		(void)fuse_reply_err(req, 0);
+	}
+	return 0;
+}
+
 int spec_write(fuse_req_t req, struct handle *h, const char *data, size_t size,
 	       int64_t offset, int flags)
 {
 	struct fs *fs = fs_of(req);
 	cleanup_buf struct buf text = BUF_INIT;
 	int64_t at = flags & O_APPEND ? (int64_t)draft_size(h->draft) : offset;
-	int r = check_write(fs, h, at + (int64_t)size);
+	int r = request_was_done_well(fs);
 
+	if (r != 0) { /* it made a document whole that is wrong, and was saved */
+		return reply_done(req, r, size);
+	}
+	r = check_write(fs, h, at + (int64_t)size);
 	if (r < 0) {
 		return r;
 	}
 	h->is_written = true;
+	handle_note_written(&fs->handles, h, true);
 	/* the kernel may not know the size yet, so the end is found here */
-	r = draft_write(h->draft, data, size, flags & O_APPEND ? -1 : offset, &text);
+	r = draft_write(h->draft, data, size, flags & O_APPEND ? -1 : offset,
+			request_number(), &text);
 	if (r < 0) {
 		return r;
 	}
@@ -222,6 +277,13 @@ int spec_write(fuse_req_t req, struct handle *h, const char *data, size_t size,
 
 int spec_flush(fuse_req_t req, struct handle *h)
 {
+	int r = request_was_done_well(fs_of(req));
+
+	if (r != 0) {
+		h->is_written = false;
+		handle_note_written(&fs_of(req)->handles, h, false);
+		return reply_done(req, r, 0);
+	}
 	if (!atomic_exchange(&h->is_written, false)) {
 		(void)fuse_reply_err(req, 0);
 		return 0;
@@ -246,8 +308,12 @@ int spec_truncate(fuse_req_t req, const struct object *o, struct handle *h,
 {
 	cleanup_draft struct draft *draft = NULL;
 	struct ask *ask;
-	int r = o->record->is_accepted ? -EPERM : 0;
+	int r = request_was_done_well(o->fs);
 
+	if (r > 0 || r == -EINVAL) {
+		return reply_attr(req, o);
+	}
+	r = r == 0 && o->record->is_accepted ? -EPERM : r;
 	if (r == 0 && !h) {
 		r = object_check(o, req, W_OK);
 	}
@@ -258,7 +324,10 @@ int spec_truncate(fuse_req_t req, const struct object *o, struct handle *h,
 		return r;
 	}
 	if (h) { /* ftruncate(2): the flush will tell */
-		h->is_written = h->is_written || size > 0;
+		if (size > 0) {
+			h->is_written = true;
+			handle_note_written(&o->fs->handles, h, true);
+		}
 		return reply_attr(req, o);
 	}
 	ask = ask_new(o->fs, req, reply_truncate);

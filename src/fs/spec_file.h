@@ -21,9 +21,10 @@
 
 #include "fs/object.h"
 
-/* Opens for writing; sets fi->fh, does not reply. is_new: it is made by this. */
-int spec_open(fuse_req_t req, const struct object *o, bool is_new,
-	      struct fuse_file_info *fi);
+/* Opens for writing, with flags as of open(2); does not reply. is_new: it is made by
+ * this. */
+int spec_open(fuse_req_t req, const struct object *o, bool is_new, int flags,
+	      struct handle **ret_handle);
 /* These reply, or return a negative errno. */
 int spec_write(fuse_req_t req, struct handle *h, const char *data, size_t size,
 	       int64_t offset, int flags);
@@ -37,5 +38,9 @@ int spec_replace(fuse_req_t req, const struct object *o, int64_t file);
 /* spec.json becomes a file beside it, as editors do to have a backup. */
 int spec_rename_away(fuse_req_t req, const struct object *o, const char *name);
 
-/* The last reference to the handle goes. */
+/* The handle is closed. */
 void spec_release(struct fs *fs, struct handle *h);
+/* Of a daemon that has died: a handle gets its draft; -ENOMEM, -EIO. A draft that
+ * nobody has open is saved, without an answer. */
+int spec_adopt(struct fs *fs, struct handle *h);
+void spec_save_left(struct fs *fs, struct draft *draft);

@@ -1,15 +1,14 @@
 #include "fs/touch.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "fs/ask.h"
 #include "fs/object.h"
-#include "fs/own_fd.h"
-#include "fs/tree.h"
+#include "helper/toucher.h"
 #include "util/log.h"
 
 /* --- the notifier's side --------------------------------------------------------- */
@@ -74,42 +73,6 @@ static const struct node *node_of(uint64_t ino)
 	return ino_parse(ino, &p) < 0 ? NULL : node_get(p.row);
 }
 
-static int create_file(int root, const char *path)
-{
-	return mknodat(root, path, S_IFREG | 0444, 0);
-}
-
-static int create_dir(int root, const char *path)
-{
-	return mkdirat(root, path, 0555);
-}
-
-static int create_link(int root, const char *path)
-{
-	return symlinkat(".", root, path);
-}
-
-static int remove_name(int root, const char *path)
-{
-	return unlinkat(root, path, 0);
-}
-
-static int modify(int root, const char *path)
-{
-	static const struct timespec now[] = { { .tv_nsec = UTIME_OMIT },
-					       { .tv_nsec = UTIME_NOW } };
-
-	return utimensat(root, path, now, AT_SYMLINK_NOFOLLOW);
-}
-
-static int open_and_close(int root, const char *path)
-{
-	int fd = own_open(root, path, O_WRONLY | O_NOFOLLOW);
-
-	own_closep(&fd);
-	return fd;
-}
-
 /* In this order: what is created is then filled and closed. type: what it is for; 0:
  * whatever it is. */
 static const struct {
@@ -117,50 +80,73 @@ static const struct {
 	mode_t type;
 	enum act_kind kind;
 	const char *name;
-	int (*run)(int root, const char *path);
+	enum toucher_verb verb;
 } steps[] = {
-	{ TELL_CREATE, S_IFREG, ACT_CREATE, "create", create_file },
-	{ TELL_CREATE, S_IFDIR, ACT_CREATE, "make", create_dir },
-	{ TELL_CREATE, S_IFLNK, ACT_CREATE, "link", create_link },
-	{ TELL_MODIFY, 0, ACT_MODIFY, "modify", modify },
-	{ TELL_CLOSE, 0, ACT_OPEN, "open", open_and_close },
-	{ TELL_DELETE, 0, ACT_DELETE, "delete", remove_name },
+	{ TELL_CREATE, S_IFREG, ACT_CREATE, "create", TOUCHER_CREATE },
+	{ TELL_CREATE, S_IFDIR, ACT_CREATE, "make", TOUCHER_MAKE_DIR },
+	{ TELL_CREATE, S_IFLNK, ACT_CREATE, "link", TOUCHER_LINK },
+	{ TELL_MODIFY, 0, ACT_MODIFY, "modify", TOUCHER_MODIFY },
+	{ TELL_CLOSE, 0, ACT_OPEN, "open", TOUCHER_CLOSE },
+	{ TELL_DELETE, 0, ACT_DELETE, "delete", TOUCHER_DELETE },
 };
 
-static void run_steps(struct fs *fs, int root, const char *path, uint64_t ino,
-		      unsigned what)
+/* 0: it was done or could not be, *ret_result says which. */
+static int order(int socket, enum toucher_verb verb, const char *path, int *ret_result)
+{
+	struct toucher_order order = { .verb = verb };
+	struct toucher_reply reply;
+	size_t len = strlen(path);
+	ssize_t n;
+
+	if (len >= sizeof(order.path)) {
+		*ret_result = -ENAMETOOLONG;
+		return 0;
+	}
+	memcpy(order.path, path, len);
+	if (send(socket, &order, offsetof(struct toucher_order, path) + len,
+		 MSG_NOSIGNAL) < 0) {
+		return -errno;
+	}
+	do {
+		n = recv(socket, &reply, sizeof(reply), 0);
+	} while (n < 0 && errno == EINTR);
+	if (n != sizeof(reply)) {
+		return -ENOTCONN;
+	}
+	*ret_result = reply.result;
+	return 0;
+}
+
+static int run_steps(struct fs *fs, int socket, const char *path, uint64_t ino,
+		     unsigned what)
 {
 	mode_t type = node_of(ino)->mode & S_IFMT;
+	int r = 0, result;
 
-	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(steps) && r == 0; i++) {
 		if (!(what & steps[i].what) ||
 		    (steps[i].type && steps[i].type != type)) {
 			continue;
 		}
 		notifier_announce(fs->notifier, steps[i].kind, ino, last_part(path));
-		if (steps[i].run(root, path) < 0) {
+		r = order(socket, steps[i].verb, path, &result);
+		if (r == 0 && result < 0) {
 			log_debug("%s: cannot be told: %s: %s", path, steps[i].name,
-				  strerror(errno));
+				  strerror(-result));
 		}
 	}
 	notifier_announce(fs->notifier, ACT_NONE, 0, "");
+	return r;
 }
 
-void touch(struct fs *fs, const struct tree *tree, uint64_t ino, const char *name,
-	   unsigned what)
+int touch(struct fs *fs, int socket, uint64_t ino, const char *name, unsigned what)
 {
 	cleanup_buf struct buf path = BUF_INIT;
-	int root;
 
 	if (get_path(fs, ino, name, &path) < 0) {
-		return;
+		return 0;
 	}
-	root = tree_enter(tree);
-	if (root < 0) {
-		return;
-	}
-	run_steps(fs, root, buf_text(&path), ino, what);
-	tree_leave(tree, root);
+	return run_steps(fs, socket, buf_text(&path), ino, what);
 }
 
 /* --- the daemon's side ----------------------------------------------------------- */
@@ -269,7 +255,7 @@ int touch_open(fuse_req_t req, const struct act *act, uint64_t ino,
 	fi->direct_io = 1;
 	fi->keep_cache = 1;
 	fi->noflush = 1;
-	handle_tell(fi, NULL);
+	fi->fh = 0;
 	(void)fuse_reply_open(req, fi);
 	return 0;
 }

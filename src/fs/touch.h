@@ -6,13 +6,11 @@
 
 #include "fs/notifier.h"
 
-struct tree;
-
-/* The notifier's thread: does what makes the kernel tell `what` (TELL_...) of the
- * inode; name: the last part of its path, NULL: as it is now. What cannot be done is
- * not to be told either: the job is gone, say. */
-void touch(struct fs *fs, const struct tree *tree, uint64_t ino, const char *name,
-	   unsigned what);
+/* The notifier's thread: has the toucher at the other end of the socket do what makes
+ * the kernel tell `what` (TELL_...) of the inode; name: the last part of its path,
+ * NULL: as it is now. What cannot be done is not to be told either: the job is gone,
+ * say. Negative errno: there is no toucher any more. */
+int touch(struct fs *fs, int socket, uint64_t ino, const char *name, unsigned what);
 
 /* Is the request of such a touch? */
 bool touch_is_own(fuse_req_t req, struct act *ret_act);

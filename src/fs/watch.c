@@ -1,5 +1,6 @@
 #include "fs/watch.h"
 
+#include "fs/ask.h"
 #include "fs/internal.h"
 #include "fs/node.h"
 #include "fs/notifier.h"
@@ -47,6 +48,33 @@ static void tell_rows(struct fs *fs, const struct job_record *before,
 
 		if (what) {
 			tell(fs, ino_job(after->id, node->id), what);
+		}
+	}
+}
+
+/* What has changed with it, at the most. */
+static unsigned all_of(const struct node *node, const struct job_record *record)
+{
+	unsigned what = NODE_ATTR | (node->exists ? NODE_APPEARED : 0);
+
+	if (node->content == CONTENT_TEXT) {
+		what |= NODE_TEXT | NODE_CLOSED;
+	} else if (node->content == CONTENT_STREAM) {
+		what |= NODE_TEXT;
+		what |= job_state_is_final(record->state) ? NODE_CLOSED : 0;
+	}
+	return what;
+}
+
+void watch_tell_again(struct fs *fs, const struct job_record *record)
+{
+	const struct node *node = node_get(NODE_JOB);
+
+	tell(fs, ino_job(record->id, node->id), NODE_ATTR);
+	for (node = node_next(NODE_JOB, 0); node;
+	     node = node_next(NODE_JOB, node->id)) {
+		if (!node->exists || node->exists(record)) {
+			tell(fs, ino_job(record->id, node->id), all_of(node, record));
 		}
 	}
 }
@@ -127,9 +155,24 @@ static void host_changed(void *arg, size_t host)
 	tell(arg, ino_host(host, NODE_HOST_STATUS_JSON), NODE_TEXT);
 }
 
+/* Of requests of the kernel. */
+static bool get_number(void *arg, engine_reply_fn *reply, const void *reply_arg,
+		       uint64_t *ret_asker, uint64_t *ret_number)
+{
+	const struct fs *fs = arg;
+
+	if (reply != ask_answered) {
+		return false;
+	}
+	*ret_asker = fs->memory->head->key;
+	*ret_number = ((const struct ask *)reply_arg)->number;
+	return *ret_number != 0;
+}
+
 const struct engine_listener watch_listener = {
 	.job_changed = job_changed,
 	.queue_changed = queue_changed,
 	.events_grew = events_grew,
 	.host_changed = host_changed,
+	.get_number = get_number,
 };

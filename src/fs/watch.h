@@ -8,3 +8,6 @@ struct fs;
 
 /* The argument is a struct fs. */
 extern const struct engine_listener watch_listener;
+/* A change of the job may not have been told by the daemon that died: as if all of it
+ * had changed just now. Any thread. */
+void watch_tell_again(struct fs *fs, const struct job_record *record);

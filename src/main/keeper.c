@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/vfs.h>
 #include <time.h>
 
+#include "fs/fs.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/notify.h"
@@ -17,8 +17,7 @@
 #define WAKE_SIGNAL (SIGRTMIN + 1)
 
 enum {
-	FUSE_MAGIC = 0x65735546, /* linux/magic.h has it since 6.1 only */
-	BEATS = 4,		 /* in the time that the watchdog grants */
+	BEATS = 4, /* in the time that the watchdog grants */
 	FOREVER_MS = 3600 * 1000,
 };
 
@@ -65,18 +64,12 @@ static bool engine_turns(struct keeper *k)
 
 static bool mount_answers(const struct keeper *k)
 {
-	struct statfs s;
+	bool does = fs_answers_at(k->mountpoint);
 
-	if (statfs(k->mountpoint, &s) < 0) {
-		log_warning("watchdog: the mount says: %s", strerror(errno));
-		return false;
+	if (!does) {
+		log_warning("watchdog: the mount at %s does not answer", k->mountpoint);
 	}
-	if (s.f_type != FUSE_MAGIC) {
-		log_warning("watchdog: nothing is mounted at %s any more",
-			    k->mountpoint);
-		return false;
-	}
-	return true;
+	return does;
 }
 
 static void beat(struct keeper *k)

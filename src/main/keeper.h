@@ -4,9 +4,9 @@
  * A watchdog that a timer feeds proves that a timer runs. So the two things that can
  * hang are asked each time, and only if both answer is WATCHDOG=1 sent: the engine's
  * thread, by an event that is answered like a request; and the threads that serve the
- * mount, by statfs(2), which the kernel always asks of them. A question that gets no
- * answer keeps this thread from feeding, and nothing else: it holds no lock, and
- * fs_unmount() lets it go. */
+ * mount, by statfs(2) in a process of its own, which the kernel always asks of them. A
+ * question that gets no answer keeps this thread from feeding, and nothing else: it
+ * holds no lock, and fs_unmount() lets it go. */
 #pragma once
 
 #include "engine/engine.h"

@@ -13,6 +13,7 @@ static pthread_t main_thread;
 static struct fs *volatile serving; /* NULL before and after fs_serve() */
 static volatile sig_atomic_t last_signal;
 static volatile sig_atomic_t seconds_stopping;
+static volatile sig_atomic_t is_leaving;
 static bool hangup_ends; /* else the keeper takes SIGHUP */
 
 static void handle(int signal)
@@ -26,7 +27,10 @@ static void handle(int signal)
 		_exit(1);
 	}
 	if (serving) {
-		fs_exit(serving);
+		is_leaving = last_signal == SIGUSR1 && fs_leave(serving);
+		if (!is_leaving) {
+			fs_exit(serving);
+		}
 	}
 	(void)alarm(1);
 }
@@ -49,6 +53,7 @@ static void fill(sigset_t *set)
 	(void)sigemptyset(set);
 	(void)sigaddset(set, SIGTERM);
 	(void)sigaddset(set, SIGINT);
+	(void)sigaddset(set, SIGUSR1);
 	(void)sigaddset(set, SIGALRM);
 	if (hangup_ends) {
 		(void)sigaddset(set, SIGHUP);
@@ -59,7 +64,7 @@ static void fill(sigset_t *set)
  * is to be woken up. */
 static void set_handlers(int flags)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGALRM, SIGHUP };
+	static const int signals[] = { SIGTERM, SIGINT, SIGUSR1, SIGALRM, SIGHUP };
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = flags };
 
 	fill(&action.sa_mask);
@@ -113,4 +118,9 @@ void signals_end(void)
 int signals_last(void)
 {
 	return (int)last_signal;
+}
+
+bool signals_say_leave(void)
+{
+	return is_leaving;
 }

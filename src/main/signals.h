@@ -1,6 +1,9 @@
 /* Signals: SIGTERM and SIGINT end the daemon in order, and an end that does not come is
  * forced.
  *
+ * SIGUSR1 ends it too, but leaves the mount to the next daemon, where that can be
+ * (fs_leave()); where not, it is a SIGTERM.
+ *
  * All are blocked before the first thread is made and let through in the main thread
  * only, which sits in fs_serve(). The handler calls fs_exit() and asks for SIGALRM in a
  * second, again and again: a signal that comes just before fs_serve() goes to sleep
@@ -22,3 +25,5 @@ void signals_serve(struct fs *fs);
 void signals_end(void);
 /* The last one that asked for the end; 0: none did. */
 int signals_last(void);
+/* Was it SIGUSR1, and the mount is left to the next daemon? */
+bool signals_say_leave(void);

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -82,14 +83,30 @@ class Mount:
         self.daemon.send_signal(signal.SIGKILL)
         self.daemon.wait(timeout=LIMIT_S)
 
+    def holders(self):
+        """The pids of those who keep the mount between two daemons."""
+        found = []
+        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                words = path.read_bytes().split(b"\0")
+                if words[0] == b"jobfs-holder" and words[1] == self.path.encode():
+                    found.append(int(path.parent.name))
+        return found
+
+    def kill_all(self):
+        """The daemon and who keeps its mount, so that the mount is dead."""
+        for pid in self.holders():
+            os.kill(pid, signal.SIGKILL)
+        wait(lambda: self.holders() == [])
+        self.kill()
+
     def restart(self):
         self.stop()
         self.start()
 
     def end(self):
         if self.daemon.poll() is None:
-            self.daemon.kill()
-            self.daemon.wait()
+            self.kill_all()
         subprocess.run(["umount", "-l", self.path], stderr=subprocess.DEVNULL, check=False)
         shutil.rmtree(self.top)
 

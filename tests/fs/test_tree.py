@@ -173,14 +173,14 @@ def restart(m):
     same(state(job), "NEW")
 
 
-@case("the mount of a daemon that was killed is taken away by the next one")
+@case("a mount that is dead is taken away by the next daemon")
 def killed(m):
     job = m.job(RIGHT)
     with open("/proc/self/mountinfo") as f:
         before = f.read().count(m.path)
     cwd = os.getcwd()
     os.chdir(job)
-    m.kill()
+    m.kill_all()
     same(result(os.stat, m.path), "ENOTCONN")
     m.start()
     os.chdir(cwd)

@@ -397,7 +397,9 @@ def as_nobody(m, way, prepare=":", within=""):
         os.chown(path, 65534, 65534)
     write(f"{top}/c", '{ "state_dir": "%s/state", "hosts": {} }' % top)
     os.chmod(f"{top}/c", 0o644)
-    program = shutil.copy(JOBFS, f"{m.work}/jobfs")
+    for name in ("jobfs", "jobfs-holder", "jobfs-toucher"):
+        shutil.copy(f"{os.path.dirname(JOBFS)}/{name}", top)
+    program = f"{top}/jobfs"
     env = {"JOBFS": program, "top": top, "here": m.work,
            "prepare": prepare, "within": within.format(top)}
     for name in ("inotify.py", "mount.py"):  # the checkout may be closed to others

@@ -27,7 +27,7 @@ static int add(struct draft *d, const char *text, int64_t offset)
 {
 	cleanup_buf struct buf whole = BUF_INIT;
 
-	return draft_write(d, text, strlen(text), offset, &whole);
+	return draft_write(d, text, strlen(text), offset, 0, &whole);
 }
 
 static void check_text(struct draft *d, const char *want, size_t len)
@@ -101,10 +101,10 @@ TEST("it says when the document is whole, with a copy of it")
 	draft_table_init(&table);
 	d = get(&table, NULL);
 	for (size_t i = 0; i + 1 < strlen(right); i++) {
-		CHECK_INT(draft_write(d, right + i, 1, (int64_t)i, &whole), 0);
+		CHECK_INT(draft_write(d, right + i, 1, (int64_t)i, 0, &whole), 0);
 		CHECK(!draft_is_whole(d));
 	}
-	CHECK_INT(draft_write(d, "}", 1, -1, &whole), DRAFT_IS_WHOLE);
+	CHECK_INT(draft_write(d, "}", 1, -1, 0, &whole), DRAFT_IS_WHOLE);
 	CHECK(draft_is_whole(d));
 	CHECK_STR(buf_text(&whole), right);
 	(void)draft_unref(d);

@@ -1,16 +1,19 @@
-#include "fs/tree.h"
+#include "helper/tree.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
-#include "fs/own_fd.h"
 #include "util/buf.h"
+#include "util/mem.h"
 
 enum { MOUNTS_BYTES_MAX = 64 << 20, READ_BYTES = 16384 };
 static const char mounts_path[] = "/proc/self/mountinfo";
@@ -38,23 +41,21 @@ static int open_clone(const char *mountpoint, int *ret_fd)
 
 /* A process that shares our descriptors, is root in a user namespace of its own, has a
  * copy of the mounts there, and puts a clone in the place of `reserved`. The clone
- * outlives it. Only system calls: the daemon has other threads. */
+ * outlives it. */
 static _Noreturn void clone_in_child(const char *mountpoint, int reserved)
 {
 	int fd = -1;
 	bool is_done = unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
 		       open_clone(mountpoint, &fd) == 0 &&
-		       own_dup_to(fd, reserved) >= 0;
+		       dup3(fd, reserved, O_CLOEXEC) >= 0;
 
-	own_closep(&fd);
-	for (;;) {
-		(void)syscall(SYS_exit_group, is_done ? 0 : 1);
-	}
+	closep(&fd);
+	_exit(is_done ? 0 : 1);
 }
 
 static int open_clone_by_child(const char *mountpoint, int *ret_fd)
 {
-	cleanup_own_close int reserved = own_open(AT_FDCWD, "/", O_PATH);
+	cleanup_close int reserved = open("/", O_PATH | O_CLOEXEC);
 	int status = -1;
 	pid_t child;
 
@@ -102,12 +103,12 @@ const char *tree_way_name(const struct tree *tree)
 
 static int open_root(const char *mountpoint)
 {
-	int fd = own_open(AT_FDCWD, mountpoint, O_PATH | O_DIRECTORY);
+	int fd = open(mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
 
-/* statx(2): fstat(2) would be one more that takes descriptors by their numbers. */
+/* As it is known already: nothing is asked of the daemon. */
 static int get_device(int fd, dev_t *ret_device)
 {
 	struct statx st;
@@ -121,7 +122,7 @@ static int get_device(int fd, dev_t *ret_device)
 
 int tree_enter(const struct tree *tree)
 {
-	cleanup_own_close int fd = -1;
+	cleanup_close int fd = -1;
 	dev_t device;
 	int r;
 
@@ -139,13 +140,13 @@ int tree_enter(const struct tree *tree)
 void tree_leave(const struct tree *tree, int fd)
 {
 	if (tree->fd < 0) {
-		own_closep(&fd);
+		closep(&fd);
 	}
 }
 
 static int find_device(struct tree *tree)
 {
-	cleanup_own_close int fd = -1;
+	cleanup_close int fd = -1;
 
 	if (tree->fd >= 0) {
 		return get_device(tree->fd, &tree->device);
@@ -154,13 +155,27 @@ static int find_device(struct tree *tree)
 	return fd < 0 ? fd : get_device(fd, &tree->device);
 }
 
+int tree_watch(struct tree *tree, const char *mountpoint)
+{
+	int r;
+
+	*tree = (struct tree)TREE_INIT;
+	tree->mountpoint = mountpoint;
+	tree->mounts_fd = open(mounts_path, O_RDONLY | O_CLOEXEC);
+	r = tree->mounts_fd < 0 ? -errno : find_device(tree);
+	if (r < 0) {
+		tree_close(tree);
+	}
+	return r;
+}
+
 int tree_open(struct tree *tree, const char *mountpoint)
 {
 	int r = -EPERM;
 
 	*tree = (struct tree)TREE_INIT;
 	tree->mountpoint = mountpoint;
-	tree->mounts_fd = own_open(AT_FDCWD, mounts_path, O_RDONLY);
+	tree->mounts_fd = open(mounts_path, O_RDONLY | O_CLOEXEC);
 	if (tree->mounts_fd < 0) {
 		return -errno;
 	}
@@ -177,8 +192,8 @@ int tree_open(struct tree *tree, const char *mountpoint)
 
 void tree_close(struct tree *tree)
 {
-	own_closep(&tree->fd);
-	own_closep(&tree->mounts_fd);
+	closep(&tree->fd);
+	closep(&tree->mounts_fd);
 	tree->fd = tree->mounts_fd = -1;
 }
 
@@ -186,12 +201,12 @@ void tree_close(struct tree *tree)
 
 static int read_mounts(struct buf *out)
 {
-	cleanup_own_close int fd = own_open(AT_FDCWD, mounts_path, O_RDONLY);
+	cleanup_close int fd = open(mounts_path, O_RDONLY | O_CLOEXEC);
 	char data[READ_BYTES];
 	ssize_t n = fd < 0 ? -1 : 1;
 
 	while (n > 0 && out->len < MOUNTS_BYTES_MAX) {
-		n = own_read(fd, data, sizeof(data));
+		n = read(fd, data, sizeof(data));
 		if (n > 0) {
 			(void)buf_add(out, data, (size_t)n);
 		}

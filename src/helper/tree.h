@@ -25,6 +25,9 @@ struct tree {
 
 /* Requests come to the daemon during this. Negative errno: there is no way. */
 int tree_open(struct tree *tree, const char *mountpoint);
+/* Without a way in: only to see whether it is still mounted. Asks nothing of the
+ * daemon. */
+int tree_watch(struct tree *tree, const char *mountpoint);
 void tree_close(struct tree *tree);
 const char *tree_way_name(const struct tree *tree);
 /* Is the file system still mounted where others see it? */

@@ -1,0 +1,73 @@
+#include "fs/request.h"
+
+#include <linux/fuse.h>
+#include <string.h>
+
+#include "fs/internal.h"
+
+/* FUSE_UNIQUE_RESEND of kernel 6.9. */
+#define RESENT (UINT64_C(1) << 63)
+
+/* A thread serves one at a time, and libfuse hands nothing through. */
+static _Thread_local struct {
+	uint64_t number;
+	bool is_resent;
+	uint64_t poll_id;
+} current;
+
+void request_begin(const struct fuse_buf *buf)
+{
+	const char *data = buf->mem;
+	struct fuse_in_header header;
+	struct fuse_poll_in poll;
+
+	memcpy(&header, data, sizeof(header)); /* it is never shorter */
+	current.number = header.unique & ~RESENT;
+	current.is_resent = header.unique & RESENT;
+	current.poll_id = 0;
+	if (header.opcode == FUSE_POLL && buf->size >= sizeof(header) + sizeof(poll)) {
+		memcpy(&poll, data + sizeof(header), sizeof(poll));
+		current.poll_id = poll.kh;
+	}
+}
+
+uint64_t request_number(void)
+{
+	return current.number;
+}
+
+bool request_is_resent(void)
+{
+	return current.is_resent;
+}
+
+uint64_t request_poll_id(void)
+{
+	return current.poll_id;
+}
+
+bool request_was_done(struct fs *fs, struct store_answer *ret)
+{
+	const struct memory_head *head = fs->memory->head;
+
+	if (!current.is_resent) {
+		return false;
+	}
+	for (size_t i = 0; i < MEMORY_ANSWERS_MAX; i++) {
+		if (head->answers[i].number == current.number) {
+			*ret = head->answers[i];
+			return true;
+		}
+	}
+	return false;
+}
+
+int request_was_done_well(struct fs *fs)
+{
+	struct store_answer answer;
+
+	if (!request_was_done(fs, &answer)) {
+		return 0;
+	}
+	return answer.result < 0 ? answer.result : 1;
+}
