@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -46,7 +47,7 @@ class Users:
 
 
 def storm(m, seconds, end):
-    """Kills the daemon and starts it again, and so on; how often."""
+    """Ends the daemon and starts it again, and so on; how often."""
     until, n = time.monotonic() + seconds, 0
     while time.monotonic() < until:
         time.sleep(EVERY_S)
@@ -56,14 +57,44 @@ def storm(m, seconds, end):
     return n
 
 
+def kill_storm(m):
+    return storm(m, KILL_S, lambda m: m.kill())
+
+
+# Between the commit of what a user asked for and the answer, and around that.
+PLACES = ("turn.commit", "turn.committed", "turn.published", "fs.answer", "fs.answered",
+          "turn.answered")
+
+
+def has_failpoints():
+    with open(JOBFS, "rb") as f:
+        return b"JOBFS_FAILPOINT" in f.read()
+
+
+def failpoint_storm(m):
+    """Each daemon dies at a failpoint of its own."""
+    until, n = time.monotonic() + KILL_S, 0
+    m.kill()
+    while time.monotonic() < until:
+        place = f"{random.choice(PLACES)}:{random.randint(1, 40)}:kill"
+        with open(m.log, "a") as log:
+            m.daemon = m.popen(log, JOBFS_FAILPOINT=place)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            m.daemon.wait(timeout=EVERY_S * 3)
+        m.kill()
+        n += 1
+    m.start()
+    return n
+
+
 def leave(m):
     m.daemon.send_signal(signal.SIGUSR1)
     same(m.daemon.wait(timeout=LIMIT_S), 0)
 
 
-def check_jobs(m, results):
+def check_jobs(m, results, before):
     want = {name: state_ for r in results for name, state_ in r["jobs"].items()}
-    same({x for x in os.listdir(m.path) if x != ".jobfs"} - set(want), set())
+    same(set(os.listdir(m.path)) - before - set(want), set())
     for name, state_ in want.items():
         same((name, state(f"{m.path}/{name}")), (name, state_))
         same((name, count_submits(f"{m.path}/{name}")),
@@ -71,17 +102,18 @@ def check_jobs(m, results):
     return len(want)
 
 
-def unnoticed(m, seconds, end):
+def unnoticed(m, ends):
+    before = set(os.listdir(m.path))
     users = Users(m, USERS)
     try:
-        n = storm(m, seconds, end)
+        n = ends(m)
         results = users.stop()
     finally:
         users.end()
     slowest = max(results, key=lambda r: r["slowest_ms"])
     for r in results:
         same((r["n_errors"], r["errors"]), (0, []))
-    jobs = check_jobs(m, results)
+    jobs = check_jobs(m, results, before)
     print(f"{n} ends of the daemon, {sum(r['ops'] for r in results)} operations, {jobs} jobs, "
           f"{results[-1]['changes']} changes heard of, 0 errors; slowest operation "
           f"{slowest['slowest_ms']} ms ({slowest['slowest']})")
@@ -89,13 +121,20 @@ def unnoticed(m, seconds, end):
 
 @case("a daemon that is killed again and again was there all the time for its users")
 def killed(m):
-    unnoticed(m, KILL_S, lambda m: m.kill())
+    unnoticed(m, kill_storm)
 
 
 def rename_all(m, prefix):
     for job in os.listdir(m.path):
         if job != ".jobfs":
             os.rename(f"{m.path}/{job}", f"{m.path}/{prefix}{job}")
+
+
+@case("so was one that dies between what it did and the answer (with failpoints only)")
+def unanswered(m):
+    if has_failpoints():
+        rename_all(m, "first-")
+        unnoticed(m, failpoint_storm)
 
 
 @case("so was one that leaves the mount to the next one on SIGUSR1")
