@@ -83,6 +83,12 @@ void engine_save_spec_file(struct engine *engine, int64_t job, int64_t file,
  * accepted. */
 void engine_remove_spec(struct engine *engine, int64_t job, engine_reply_fn *reply,
 			void *arg);
+/* spec.json becomes a file beside it, as editors do to have a backup: the row, and the
+ * text, which may be one that was not saved yet. As engine_make_file() and
+ * engine_remove_spec(). */
+void engine_rename_spec(struct engine *engine, const struct store_file *file,
+			const char *text, size_t len, engine_reply_fn *reply,
+			void *arg);
 /* The next spec of the job is written by this process, a copying program (cp -r of a
  * whole job directory): what it copies after spec.json belongs to the job too, so the
  * job waits with REASON_WAITING_FOR_FILES until the process has ended. Before

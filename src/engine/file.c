@@ -49,7 +49,7 @@ static int make_content(struct engine *e, int64_t id)
 	return 0;
 }
 
-static int add_file(struct engine *e, struct job *job, struct store_file *row)
+int file_add(struct engine *e, struct job *job, struct store_file *row)
 {
 	struct err err = ERR_INIT;
 	int r;
@@ -75,7 +75,7 @@ static int add_file(struct engine *e, struct job *job, struct store_file *row)
 
 static void handle_make(struct engine *e, struct job_request *request, struct job *job)
 {
-	int r = add_file(e, job, &request->row);
+	int r = file_add(e, job, &request->row);
 
 	request_answer(e, &request->request, r, r < 0 ? 0 : request->row.id);
 }

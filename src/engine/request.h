@@ -22,4 +22,6 @@ void job_request_post(struct engine *e,
 		      void (*handle)(struct engine *, struct job_request *,
 				     struct job *),
 		      const struct job_request *what);
+/* A row for a file of the user, with an empty content; sets row->id. */
+int file_add(struct engine *e, struct job *job, struct store_file *row);
 void job_request_handle(struct engine *e, struct event *event);

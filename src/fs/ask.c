@@ -26,7 +26,6 @@ struct ask *ask_free(struct ask *ask)
 	if (ask) {
 		(void)handle_unref(ask->handle);
 		(void)draft_unref(ask->draft);
-		free(ask->text);
 		free(ask);
 	}
 	return NULL;

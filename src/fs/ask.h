@@ -21,12 +21,11 @@ struct ask {
 	/* Whatever the reply needs; owned: */
 	struct handle *handle;
 	struct draft *draft;
-	char *text;
 	/* and plain values */
 	uint64_t number; /* of the request; 0: it has none */
 	uint64_t ino;
 	uint64_t version;
-	size_t len, at;
+	size_t len;
 	int64_t job, file;
 	int64_t bytes, spec_bytes; /* of the job's files, of its spec: freed */
 	int64_t charged;	   /* to the job's files: freed if it is refused */

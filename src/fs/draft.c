@@ -33,6 +33,7 @@ void draft_table_init(struct draft_table *table)
 	(void)pthread_mutex_init(&table->lock, NULL);
 	LIST_INIT(&table->list);
 	table->drops = 0;
+	table->memory = NULL;
 }
 
 /* --- what a successor must know -------------------------------------------------- */

@@ -388,42 +388,6 @@ int spec_replace(fuse_req_t req, const struct object *o, int64_t file)
 	return 0;
 }
 
-static int write_content(struct fs *fs, int64_t file, const char *text, size_t len)
-{
-	cleanup_close int fd = userfile_open(fs, file, O_WRONLY);
-	ssize_t n;
-
-	if (fd < 0) {
-		return fd;
-	}
-	n = write(fd, text, len);
-	if (n < 0) {
-		return -errno;
-	}
-	return (size_t)n == len ? 0 : -ENOSPC;
-}
-
-/* The backup's row is there: fill it, then take spec.json away. */
-static void reply_backup(struct ask *ask, int result, int64_t id)
-{
-	struct ask *last = NULL;
-
-	if (result == 0) {
-		result = write_content(ask->fs, id, ask->text, ask->len);
-	}
-	if (result == 0) {
-		last = ask_new(ask->fs, ask->req, ask_reply_freed);
-		result = last ? 0 : -ENOMEM;
-	}
-	if (result < 0) {
-		(void)fuse_reply_err(ask->req, ask_errno(result));
-		return;
-	}
-	last->uid = ask->uid;
-	last->spec_bytes = (int64_t)ask->len;
-	engine_remove_spec(ask->fs->engine, ask->job, ask_answered, last);
-}
-
 int spec_rename_away(fuse_req_t req, const struct object *o, const char *name)
 {
 	struct store_file backup = { .job = o->record->id,
@@ -440,7 +404,7 @@ int spec_rename_away(fuse_req_t req, const struct object *o, const char *name)
 	if (r < 0) {
 		return r;
 	}
-	ask = ask_new(o->fs, req, reply_backup);
+	ask = ask_new(o->fs, req, ask_reply_freed);
 	if (!ask) {
 		return -ENOMEM;
 	}
@@ -448,12 +412,8 @@ int spec_rename_away(fuse_req_t req, const struct object *o, const char *name)
 	ask->job = o->record->id;
 	ask->uid = o->record->uid;
 	ask->charged = charged;
-	ask->len = text.len;
-	ask->text = buf_steal(&text);
-	if (!ask->text) {
-		(void)ask_free(ask);
-		return -ENOMEM;
-	}
-	engine_make_file(o->fs->engine, &backup, ask_answered, ask);
+	ask->spec_bytes = (int64_t)text.len;
+	engine_rename_spec(o->fs->engine, &backup, buf_text(&text), text.len,
+			   ask_answered, ask);
 	return 0;
 }

@@ -105,16 +105,25 @@ static void reply_slice(fuse_req_t req, struct handle *h, size_t size, int64_t o
 	(void)fuse_reply_buf(req, data, n);
 }
 
+static bool has_state(struct handle *h)
+{
+	bool has;
+
+	(void)pthread_mutex_lock(&h->lock);
+	has = h->text.len > 0;
+	(void)pthread_mutex_unlock(&h->lock);
+	return has;
+}
+
 /* The state goes into the handle: who reads byte by byte reads the rest from there. */
 static int keep_state(struct handle *h, const struct job_record *record)
 {
-	int r = 0;
+	cleanup_buf struct buf text = BUF_INIT;
+	int r = has_state(h) ? 0 : render_status(record, &text);
 
-	(void)pthread_mutex_lock(&h->lock);
-	if (h->text.len == 0) {
-		r = render_status(record, &h->text);
+	if (r == 0 && text.len > 0) {
+		handle_set_text(h, &text);
 	}
-	(void)pthread_mutex_unlock(&h->lock);
 	return r;
 }
 
@@ -248,16 +257,6 @@ static bool put(struct waiters *ws, struct waiter *w)
 		(void)!write(ws->wake_fd, &one, sizeof(one));
 	}
 	return may_wait;
-}
-
-static bool has_state(struct handle *h)
-{
-	bool has;
-
-	(void)pthread_mutex_lock(&h->lock);
-	has = h->text.len > 0;
-	(void)pthread_mutex_unlock(&h->lock);
-	return has;
 }
 
 int wait_read(fuse_req_t req, struct handle *h, size_t size, int64_t offset)

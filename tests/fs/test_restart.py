@@ -130,11 +130,13 @@ def rename_all(m, prefix):
             os.rename(f"{m.path}/{job}", f"{m.path}/{prefix}{job}")
 
 
-@case("so was one that dies between what it did and the answer (with failpoints only)")
 def unanswered(m):
-    if has_failpoints():
-        rename_all(m, "first-")
-        unnoticed(m, failpoint_storm)
+    rename_all(m, "first-")
+    unnoticed(m, failpoint_storm)
+
+
+if has_failpoints():
+    case("so was one that dies between what it did and the answer")(unanswered)
 
 
 @case("so was one that leaves the mount to the next one on SIGUSR1")
