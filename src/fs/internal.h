@@ -23,6 +23,7 @@ struct fs {
 	struct fuse_session *session;
 	struct memory *memory; /* what a successor gets */
 	struct park *park; /* with /dev/fuse; NULL: nowhere, the mount dies with us */
+	bool is_moved;	   /* libfuse does not know where it is mounted */
 	bool is_adopted;   /* the mount is a predecessor's */
 	char *mountpoint;
 	bool is_mounted;

@@ -1,6 +1,7 @@
 #include "fs/mount.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,6 +18,9 @@
 extern char **environ;
 
 enum { STACKED_MAX = 16, TYPE_MAX = 32 };
+#ifndef MOVE_MOUNT_BENEATH /* Linux 6.5 */
+#define MOVE_MOUNT_BENEATH 0x200
+#endif
 static const char our_type[] = "fuse.jobfs";
 
 static void fclosep(FILE **f)
@@ -126,6 +130,41 @@ static bool is_dead(const char *path)
 	return stat(path, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
+bool mount_is_there(const char *path)
+{
+	char type[TYPE_MAX] = "";
+
+	return find_mount(path, type) == 0 && streq(type, our_type);
+}
+
+bool mount_is_dead(const char *path)
+{
+	return mount_is_there(path) && is_dead(path);
+}
+
+static int move_to(int tree, const char *path, unsigned how)
+{
+	return move_mount(tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH | how) < 0
+		       ? -errno
+		       : 0;
+}
+
+int mount_replace(const char *from, const char *path)
+{
+	cleanup_close int tree =
+		open_tree(AT_FDCWD, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	int r = tree < 0 ? -errno : move_to(tree, path, MOVE_MOUNT_BENEATH);
+
+	if (r == 0) {
+		return take_away(path); /* the dead one is on top */
+	}
+	if (r != -EINVAL) {
+		return r;
+	}
+	r = take_away(path);
+	return r < 0 ? r : move_to(tree, path, 0);
+}
+
 static int check_directory(const char *path, struct err *e)
 {
 	struct stat st;
@@ -137,13 +176,6 @@ static int check_directory(const char *path, struct err *e)
 		return err_set(e, -ENOTDIR, "%s is not a directory", path);
 	}
 	return 0;
-}
-
-bool mount_is_there(const char *path)
-{
-	char type[TYPE_MAX] = "";
-
-	return find_mount(path, type) == 0 && streq(type, our_type);
 }
 
 void mount_end(const char *path)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fs/adopt.h"
@@ -227,32 +228,81 @@ static int take_over(struct fs *fs, const char *options, struct err *e)
 	if (r < 0) {
 		return r;
 	}
-	fs->is_mounted = fs->is_adopted = true;
+	fs->is_mounted = fs->is_moved = fs->is_adopted = true;
 	return 1;
 }
 
-static int mount_anew(struct fs *fs, const char *options, struct err *e)
+/* At the place where it is to be. */
+static int mount_there(struct fs *fs, const char *options, struct err *e)
 {
-	struct memory *memory = NULL;
 	int r = mount_clear(fs->mountpoint, e);
 
-	if (r < 0) {
-		return r;
+	r = r < 0 ? r : make_session(fs, options, e);
+	if (r == 0 && fuse_session_mount(fs->session, fs->mountpoint) != 0) {
+		r = err_set(e, -EIO, "cannot mount at %s", fs->mountpoint);
 	}
-	r = memory_new(fs->mountpoint, options, &memory);
-	r = r < 0 ? r : use_memory(fs, memory);
-	if (r < 0) {
-		return err_set(e, r, "the memory of the mount: %s", strerror(-r));
+	return r;
+}
+
+static void end_session(struct fs *fs)
+{
+	fuse_session_unmount(fs->session);
+	fuse_session_destroy(fs->session);
+	fs->session = NULL;
+}
+
+/* In the place of a dead mount, which libfuse cannot mount over: so it mounts
+ * elsewhere, and what it has mounted is moved. Who writes in between must not write
+ * into the bare directory. Negative errno: it could not be. */
+static int mount_instead(struct fs *fs, const char *options, struct err *e)
+{
+	cleanup_buf struct buf from = BUF_INIT;
+	int fd, r = buf_printf(&from, "%s/mount", fs->conf->state_dir);
+
+	if (r < 0 || (mkdir(from.data, 0700) < 0 && errno != EEXIST)) {
+		return r < 0 ? r : -errno;
 	}
 	r = make_session(fs, options, e);
 	if (r < 0) {
 		return r;
 	}
-	if (fuse_session_mount(fs->session, fs->mountpoint) != 0) {
-		return err_set(e, -EIO, "cannot mount at %s", fs->mountpoint);
+	if (fuse_session_mount(fs->session, from.data) != 0) {
+		fuse_session_destroy(fs->session);
+		fs->session = NULL;
+		return -EIO;
 	}
-	fs->is_mounted = true;
-	return 0;
+	fd = fcntl(fuse_session_fd(fs->session), F_DUPFD_CLOEXEC, 0);
+	r = fd < 0 ? -errno : mount_replace(from.data, fs->mountpoint);
+	end_session(fs);
+	if (r < 0) {
+		closep(&fd);
+		return r;
+	}
+	fs->is_moved = true;
+	log_info("%s: put in the place of the mount of a jobfs that has died",
+		 fs->mountpoint);
+	return use_session(fs, fd, options, e);
+}
+
+static int mount_anew(struct fs *fs, const char *options, struct err *e)
+{
+	struct memory *memory = NULL;
+	int r;
+
+	r = memory_new(fs->mountpoint, options, &memory);
+	r = r < 0 ? r : use_memory(fs, memory);
+	if (r < 0) {
+		return err_set(e, r, "the memory of the mount: %s", strerror(-r));
+	}
+	r = -EPERM;
+	if (geteuid() == 0 && mount_is_dead(fs->mountpoint)) {
+		r = mount_instead(fs, options, e);
+	}
+	if (!fs->session) {
+		r = mount_there(fs, options, e);
+	}
+	fs->is_mounted = r == 0;
+	return r;
 }
 
 static int do_mount(struct fs *fs, const char *mountpoint, const char *options,
@@ -308,8 +358,7 @@ static void unmount(struct fs *fs)
 	if (fs->session) {
 		fuse_session_destroy(fs->session);
 	}
-	if (was_alive &&
-	    fs->is_adopted) { /* of which libfuse does not know the place */
+	if (was_alive && fs->is_moved) { /* of which libfuse does not know the place */
 		mount_end(fs->mountpoint);
 	} else if (fs->is_mounted) { /* it leaves one whose connection was aborted */
 		(void)mount_clear(fs->mountpoint, NULL);

@@ -137,6 +137,9 @@ class Supervised(Daemon):
             self.make_directories()
         self.environment = {k: v for k, v in self.environment.items() if "FAILPOINT" not in k}
         self.environment.update(self.more_environment)
+        # We start the daemon and have files of the mount open ourselves: the start closes its
+        # duplicates of them, and would wait for the daemon that it is to start.
+        self.config.setdefault("limits", {}).setdefault("restart_patience", "2s")
         with self.lock:
             super().start()
         self.most_mounts = max(self.most_mounts, self.mounts())

@@ -132,6 +132,7 @@ class Daemon:
         env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         env.update(self.bed.env, **self.environment)
         with open(self.log_path, "ab") as log:
+            self.log_at = log.tell()
             # nsenter, not `bed in`: the process started here is the daemon itself
             self.process = subprocess.Popen(
                 [str(BED / "bed"), "in", "ctl", binary, "-f", "-c", str(self.dir / "config.json"),
@@ -141,10 +142,10 @@ class Daemon:
     def is_up(self):
         if self.process.poll() is not None:
             raise AssertionError(f"jobfs ended: {self.log()}")
-        try:
-            return (self.mount / ".jobfs").is_dir()
-        except OSError:  # the mount that a killed daemon left behind
-            return False
+        # Not by a look at the mount: one whose daemon dies at its start lets us wait.
+        with open(self.log_path, "rb") as log:
+            log.seek(self.log_at)
+            return b" is mounted at " in log.read()
 
     def kill(self):
         """As a crash: no cleaning up, the mount stays behind."""

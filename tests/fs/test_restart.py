@@ -212,6 +212,32 @@ def end(m):
     m.start()
 
 
+@case("the bare directory is never seen while a dead mount is replaced")
+def bare(m):
+    job = m.job(RIGHT)
+    looker = subprocess.Popen(
+        [sys.executable, "-c", "import os, sys\nn = 0\nprint('ready', flush=True)\n"
+         "while True:\n"
+         "    try:\n        os.mkdir(f'{sys.argv[1]}/in-{n}')\n        n += 1\n"
+         "    except OSError:\n        pass", m.path], stdout=subprocess.PIPE, text=True)
+    same(looker.stdout.readline(), "ready\n")
+    try:
+        for _ in range(5):
+            m.kill_all()
+            wait(lambda: result(os.stat, m.path) == "ENOTCONN")
+            m.start()
+    finally:
+        looker.kill()
+        looker.wait()
+        looker.stdout.close()
+    same(state(job), "QUEUED")
+    same(sum(f" {m.path} " in x for x in read("/proc/self/mountinfo").splitlines()), 1)
+    m.stop()
+    same(os.listdir(m.path), [])
+    m.expected += ["put in the place"]
+    m.start()
+
+
 class Manager:
     """What systemd does: keeps descriptors by their names, and gives them to the next one."""
 
