@@ -19,7 +19,10 @@ test=(
     python3-jsonschema
 )
 
-bench=(slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge task-spooler at stress-ng)
+bench=(
+    slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge task-spooler at stress-ng
+    rclone s3cmd
+)
 
 wanted=("${build[@]}")
 [ "${1:-test}" = build ] || wanted+=("${test[@]}")
