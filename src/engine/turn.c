@@ -65,11 +65,11 @@ static int begin(struct engine *e, struct err *err)
 {
 	int r;
 
-	FAILPOINT("turn.begin");
 	r = store_set_synced(e->store, !e->is_light, err);
 	if (r < 0) {
 		return r;
 	}
+	FAILPOINT("turn.begin");
 	while ((r = store_begin(e->store, err)) == -EAGAIN) {
 		if (e->locked_at == 0) {
 			e->locked_at = clock_ms();
