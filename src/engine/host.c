@@ -5,11 +5,9 @@
  * nothing yet may fail, at once for what will not pass by itself, after
  * connect_patience for the rest. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "engine/internal.h"
 #include "util/clock.h"
@@ -19,8 +17,6 @@
 enum {
 	PROBE_TIMEOUT_MS = 30000,
 	BOOT_TIMEOUT_MS = 60000,
-	CLI_TIMEOUT_MS = 60000,
-	INSTALL_TIMEOUT_MS = 30 * 60000,
 	REPLY_MAX = 1 << 20, /* with what a login shell says before */
 	RETRY_MS = 1000,
 	RETRY_DOWN_MS = 5000,
@@ -214,7 +210,7 @@ static void host_unfit(struct engine *e, struct host *host, enum job_reason reas
 	host->reason = reason;
 }
 
-static void wake_jobs(struct engine *e, struct host *host)
+void host_wake_jobs(struct engine *e, struct host *host)
 {
 	struct job *job;
 
@@ -237,10 +233,10 @@ static void retry_later(struct host *host)
 
 /* --- probe and boot -------------------------------------------------------------- */
 
-static struct remote_call *host_call(struct engine *e, struct host *host,
-				     const char *verb, int64_t timeout_ms,
-				     void (*handle)(struct engine *, struct host *,
-						    struct job *, struct call_reply *))
+struct remote_call *host_call(struct engine *e, struct host *host, const char *verb,
+			      int64_t timeout_ms,
+			      void (*handle)(struct engine *, struct host *,
+					     struct job *, struct call_reply *))
 {
 	struct call_spec spec = {
 		.host = host,
@@ -273,14 +269,14 @@ void host_note_store(struct host *host, const struct frame_item *item)
 	}
 }
 
-static void s3_trouble(struct host *host, enum job_reason reason, const char *text)
+void host_set_s3_trouble(struct host *host, enum job_reason reason, const char *text)
 {
 	(void)snprintf(host->s3_trouble, sizeof(host->s3_trouble), "%s", text);
 	host->s3_reason = reason;
 	host->s3_failed_at = clock_ms();
 }
 
-static void s3_mended(struct host *host)
+void host_clear_s3_trouble(struct host *host)
 {
 	host->s3_trouble[0] = '\0';
 	host->s3_reason = REASON_NONE;
@@ -321,9 +317,9 @@ void host_note_clock(struct host *host, const struct frame_item *item)
 		log_warning("%s", text);
 	}
 	if (!host_may_sign(host)) {
-		s3_trouble(host, REASON_HOST_CLOCK, text);
+		host_set_s3_trouble(host, REASON_HOST_CLOCK, text);
 	} else if (host->s3_reason == REASON_HOST_CLOCK) {
-		s3_mended(host);
+		host_clear_s3_trouble(host);
 		log_info("host %s: its clock is near enough to ours again",
 			 host->conf->name);
 	}
@@ -360,7 +356,7 @@ static void probe_failed(struct engine *e, struct host *host, struct call_reply 
 	}
 	host->boot_tried = false;
 	retry_later(host);
-	wake_jobs(e, host);
+	host_wake_jobs(e, host);
 }
 
 static void handle_probe(struct engine *e, struct host *host, struct job *job,
@@ -393,10 +389,10 @@ static void handle_probe(struct engine *e, struct host *host, struct job *job,
 	host->state = HOST_READY;
 	host->boot_tried = false;
 	log_info("host %s is ready", host->conf->name);
-	wake_jobs(e, host);
+	host_wake_jobs(e, host);
 }
 
-static void send_probe(struct engine *e, struct host *host)
+void host_send_probe(struct engine *e, struct host *host)
 {
 	struct remote_call *call =
 		host_call(e, host, "probe", PROBE_TIMEOUT_MS, handle_probe);
@@ -413,7 +409,7 @@ static void handle_boot(struct engine *e, struct host *host, struct job *job,
 {
 	(void)job;
 	if (reply_is(reply, "OK")) {
-		send_probe(e, host);
+		host_send_probe(e, host);
 		return;
 	}
 	probe_failed(e, host, reply);
@@ -461,142 +457,6 @@ static void send_boot(struct engine *e, struct host *host)
 void host_prepare(struct engine *e, struct host *host)
 {
 	if (host->state == HOST_NEW && host->wake_at <= clock_ms()) {
-		send_probe(e, host);
-	}
-}
-
-/* --- the AWS CLI ----------------------------------------------------------------- */
-
-static void set_cli(struct engine *e, struct host *host, struct call_reply *reply)
-{
-	struct frame_item item;
-	char path[4096] = "", version[256] = "";
-
-	while (frame_next(&reply->frame, &item)) {
-		if (frame_item_is(&item, "path")) {
-			frame_item_text(&item, path, sizeof(path));
-		} else if (frame_item_is(&item, "version")) {
-			frame_item_text(&item, version, sizeof(version));
-		}
-	}
-	free(host->cli_path);
-	host->cli_path = strdup(path);
-	host->cli = host->cli_path ? CLI_READY : CLI_NEW;
-	if (host->s3_reason == REASON_CLI_INSTALL_FAILED) {
-		s3_mended(host);
-	}
-	log_info("host %s: %s is %s", host->conf->name, path, version);
-	wake_jobs(e, host);
-}
-
-/* Without an answer the host itself is asked again; jobs hear of what it said. */
-static void cli_failed(struct engine *e, struct host *host,
-		       const struct call_reply *reply, const char *what)
-{
-	host->cli = CLI_NEW;
-	host->cli_wake_at = clock_ms() + RETRY_DOWN_MS;
-	if (reply->fault == REMOTE_OK && !reply->has_frame) {
-		host_doubt(e, host);
-	} else if (reply->fault == REMOTE_OK || reply->fault == REMOTE_ABORTED) {
-		char text[ERR_TEXT_MAX];
-
-		(void)snprintf(text, sizeof(text), "host %s %s: %.3000s",
-			       host->conf->name, what,
-			       reply->text[0] ? reply->text : reply->frame.code);
-		s3_trouble(host, REASON_CLI_INSTALL_FAILED, text);
-		log_warning("%s", text);
-	}
-	wake_jobs(e, host);
-}
-
-static void handle_install(struct engine *e, struct host *host, struct job *job,
-			   struct call_reply *reply)
-{
-	(void)job;
-	if (reply_is(reply, "OK")) {
-		log_info("host %s: installed the AWS CLI", host->conf->name);
-		set_cli(e, host, reply);
-		return;
-	}
-	cli_failed(e, host, reply, "has no AWS CLI, and it could not be installed");
-}
-
-static ssize_t read_bundle(void *arg, char *data, size_t len)
-{
-	ssize_t n = read(*(const int *)arg, data, len);
-
-	return n < 0 ? -errno : n;
-}
-
-static void free_bundle(void *arg)
-{
-	closep(arg);
-	free(arg);
-}
-
-/* stdin: the zip itself, or the URL where the host finds it. */
-static int add_bundle(struct engine *e, struct remote_call *call)
-{
-	const char *path = e->conf->aws.bundle;
-	struct stat st;
-	int *fd;
-
-	if (!path) {
-		return buf_printf(&call->input, "url %s\n", e->conf->aws.install_url);
-	}
-	fd = malloc(sizeof(*fd));
-	if (!fd) {
-		return -ENOMEM;
-	}
-	*fd = open(path, O_RDONLY | O_CLOEXEC);
-	call_set_reader(call, read_bundle, fd, free_bundle);
-	if (*fd < 0 || fstat(*fd, &st) < 0) {
-		return -errno;
-	}
-	return buf_printf(&call->input, "data %lld\n", (long long)st.st_size);
-}
-
-void host_install_cli(struct engine *e, struct host *host)
-{
-	struct remote_call *call =
-		host_call(e, host, "install", INSTALL_TIMEOUT_MS, handle_install);
-
-	if (!call) {
-		return;
-	}
-	log_info("host %s has no AWS CLI: installing it", host->conf->name);
-	host->cli = CLI_INSTALLING;
-	if (add_bundle(e, call) < 0) {
-		log_error("cannot read aws.bundle %s: %s", e->conf->aws.bundle,
-			  strerror(errno));
-	}
-}
-
-static void handle_cli(struct engine *e, struct host *host, struct job *job,
-		       struct call_reply *reply)
-{
-	(void)job;
-	if (reply_is(reply, "OK")) {
-		set_cli(e, host, reply);
-	} else if (reply_is(reply, "ENOAWS")) {
-		host->cli = CLI_ABSENT; /* who needs it has it installed */
-		wake_jobs(e, host);
-	} else {
-		cli_failed(e, host, reply, "could not be asked for its AWS CLI");
-	}
-}
-
-void host_prepare_cli(struct engine *e, struct host *host)
-{
-	if (host->cli_wake_at > clock_ms()) {
-		return;
-	}
-	if (!host_may_sign(host) && host->state == HOST_READY) {
-		host->cli_wake_at = clock_ms() + RETRY_DOWN_MS;
-		send_probe(e, host); /* which says what time it is there now */
-	} else if (host->cli == CLI_NEW) {
-		if (host_call(e, host, "aws", CLI_TIMEOUT_MS, handle_cli)) {
-			host->cli = CLI_ASKING;
-		}
+		host_send_probe(e, host);
 	}
 }

@@ -13,6 +13,7 @@
 #include <sys/queue.h>
 
 #include "engine/engine.h"
+#include "engine/host.h"
 #include "job/decide.h"
 #include "job/frame.h"
 #include "s3/client.h"
@@ -21,6 +22,7 @@
 
 struct job;
 struct host;
+struct call_reply;
 
 /* --- events: whatever the engine's thread has to hear ---------------------------- */
 
@@ -169,51 +171,6 @@ struct job {
 };
 TAILQ_HEAD(job_list, job);
 
-/* What of a host decides which jobs may start there. */
-struct host_room {
-	int slots_used;
-	uint64_t gpus_used;
-	int state, cli;
-	bool is_in_trouble, is_drained, has_s3_trouble, has_curl;
-};
-
-enum host_state { HOST_NEW, HOST_PROBING, HOST_BOOTING, HOST_READY };
-enum cli_state { CLI_NEW, CLI_ASKING, CLI_ABSENT, CLI_INSTALLING, CLI_READY };
-
-struct host {
-	struct engine *engine;
-	const struct conf_host *conf;
-	struct remote_config remote_config;
-	struct remote *remote;
-	enum host_state state;
-	enum cli_state cli;
-	int64_t wake_at; /* of the next try to probe; 0: at once */
-	bool boot_tried; /* the agent was sent after the last probe that found none */
-	bool poll_is_out;
-	char storeid[64];
-	char *cli_path;
-	bool has_curl;	     /* one that is new enough for presigned transfers */
-	int64_t cli_wake_at; /* of the next try */
-	/* why it cannot move data (no AWS CLI, a clock that S3 refuses), "" when it can
-	 */
-	char s3_trouble[ERR_TEXT_MAX];
-	enum job_reason s3_reason;
-	int64_t s3_failed_at; /* clock_ms() when that was found out */
-	int64_t skew_s;	      /* its clock minus ours, at the last word of it */
-	/* the last trouble, "" when the host answers */
-	enum remote_fault fault;
-	enum job_reason reason;
-	char trouble[ERR_TEXT_MAX];
-	int64_t trouble_ms; /* wall clock since when; 0: none */
-	int64_t failed_at;  /* clock_ms() of the last trouble */
-	int slots_used;
-	uint64_t gpus_used;    /* bits */
-	struct host_room room; /* as schedule() saw it last */
-	bool view_changed;     /* in this turn */
-	bool is_drained;       /* it takes no new jobs */
-	bool was_drained;      /* as it is on disk */
-};
-
 /* --- the engine ------------------------------------------------------------------ */
 
 struct state_index { /* the jobs of one state, by id */
@@ -313,6 +270,10 @@ void engine_turn(struct engine *e, struct event_list *events);
 bool engine_turn_lightly(struct engine *e, struct event_list *events);
 /* Frees a job and takes it out of every list and table. */
 void job_discard(struct engine *e, struct job *job);
+
+/* engine/publish.c: after a commit, and after each turn */
+void engine_publish_jobs(struct engine *e);
+void engine_publish_rest(struct engine *e); /* the queue and the hosts */
 
 /* engine/table.c; the engine's thread needs no lock to read */
 struct job *table_get(const struct engine *e, int64_t id);
@@ -489,28 +450,6 @@ void step_signal(struct engine *e, struct job *job);
 void step_upload(struct engine *e, struct job *job);
 void step_manifest(struct engine *e, struct job *job);
 void step_ack(struct engine *e, struct job *job);
-
-/* engine/host.c */
-void host_install_cli(struct engine *e, struct host *host);
-int host_init(struct engine *e, struct host *host, const struct conf_host *conf,
-	      struct err *err);
-void host_fini(struct host *host);
-struct host *host_find(struct engine *e, const char *name); /* NULL: there is none */
-void host_prepare(struct engine *e, struct host *host);	    /* towards HOST_READY */
-void host_prepare_cli(struct engine *e, struct host *host); /* towards CLI_READY */
-/* One call came back well or not: keeps the host's trouble and that of its jobs. */
-void host_answered(struct engine *e, struct host *host);
-void host_note_store(struct host *host, const struct frame_item *item);
-/* "now SECONDS": is its clock near enough to ours for S3? */
-void host_note_clock(struct host *host, const struct frame_item *item);
-bool host_may_sign(const struct host *host); /* by its clock */
-void host_failed(struct engine *e, struct host *host, enum remote_fault fault,
-		 const char *text);
-/* It answered with something else than a frame: it is probed before anything else is
- * sent, by the jobs that are woken for that. */
-void host_doubt(struct engine *e, struct host *host);
-enum job_reason host_fault_reason(enum remote_fault fault);
-bool host_fault_is_permanent(enum remote_fault fault);
 
 /* engine/call.c: one verb of the agent */
 struct call_reply {
