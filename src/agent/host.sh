@@ -22,18 +22,15 @@ cmd_probe() {
 	[ -r /proc/self/stat ] || reply EHOST "no /proc on this host"
 	check_logout
 	mkdir -p "$base/bin" "$base/jobs" "$base/aws" || reply EDISK "cannot write below $base"
-	b_got=''
 	b_id=$(od -An -tx1 -N16 /dev/urandom | tr -d ' \n')
-	put_once "probe.$nonce" "$b_id" # tells a full disk from one without links
-	case $? in
-	0) rm -f "$base/probe.$nonce" ;;
-	*)
-		{ echo "$b_id" >"$base/t.$nonce"; } 2>/dev/null && read -r b_got <"$base/t.$nonce"
-		rm -f "$base/t.$nonce"
-		[ "$b_got" = "$b_id" ] || reply EDISK "cannot write a file in $base"
+	if put_once "probe.$nonce" "$b_id"; then
+		: # a full disk is told from one without links
+	elif ! can_write; then
+		reply EDISK "cannot write a file in $base"
+	elif ! put_once "probe.$nonce" "$b_id" && can_write; then # the disk is not full now
 		reply EBASE "$base: found a file system without hard links, expected one with ln(1)"
-		;;
-	esac
+	fi
+	rm -f "$base/probe.$nonce"
 	if [ ! -f "$base/storeid" ]; then
 		put_once storeid "$b_id"
 		durable "$base/storeid" "$base"
@@ -50,6 +47,13 @@ cmd_probe() {
 	echo "curl $(curl_version)"
 	echo "docker $(command -v docker || echo none)${nl}gpus $#"
 	reply OK
+}
+
+can_write() {
+	b_got=''
+	{ echo "$b_id" >"$base/t.$nonce"; } 2>/dev/null && read -r b_got <"$base/t.$nonce"
+	rm -f "$base/t.$nonce"
+	[ "$b_got" = "$b_id" ]
 }
 
 # Of jobs that went elsewhere before they were launched here. A launch that comes after all

@@ -76,6 +76,12 @@ case_probe_refuses_a_base_that_is_not_safe() {
 		PATH=$T/bin:$PATH ag probe
 		expect EBASE
 		grep -q 'without hard links' <<<"$TEXT" || fail "$TEXT"
+		# a disk that was full for a moment is no such file system
+		# shellcheck disable=SC2016  # for the stand-in
+		printf '#!/bin/sh\n[ -e "$T/once" ] || { : >"$T/once"; exit 1; }\nexec /bin/ln "$@"\n' >"$T/bin/ln"
+		PATH=$T/bin:$PATH ag probe
+		expect OK
+		[ -e "$T/once" ] || fail "ln was not asked"
 		;;
 	esac
 	mount -t tmpfs -o size=64k,nr_inodes=40 tmpfs "$HOME" || fail "cannot mount"
