@@ -59,7 +59,7 @@ build_clang() { CC=clang flavour clang; }
 build_asan() { flavour asan -Db_sanitize=address,undefined; }
 build_tsan() { flavour tsan -Db_sanitize=thread; }
 build_failpoints() {
-    targets=src/jobfs flavour failpoints -Db_sanitize=address,undefined -Dfailpoints=true
+    targets="src/jobfs src/jobfs-holder src/jobfs-toucher" flavour failpoints -Db_sanitize=address,undefined -Dfailpoints=true
 }
 
 # Runs a command, shows its output, and counts: by the last line that says "N passed"
