@@ -121,7 +121,7 @@ void job_finish(struct engine *e, struct job *job, struct job_verdict verdict,
 	job_explain(e, job, verdict, detail, &text);
 	FAILPOINT("job.finish");
 	attempt_close(e, job, verdict, buf_text(&text));
-	if (attempt_retry(e, job, verdict, buf_text(&text))) {
+	if (attempt_retry(e, job, verdict, buf_text(&text)) || !job->run) {
 		return;
 	}
 	if (verdict.reason == REASON_HOST_UNREACHABLE) {

@@ -49,7 +49,8 @@ bool drain_leave(struct engine *e, struct job *job)
 	(void)snprintf(why, sizeof(why),
 		       "host %s was drained before the job was sent there",
 		       job->host->conf->name);
-	return attempt_again(e, job, 0, why) == 0;
+	(void)attempt_again(e, job, 0, why); /* else the turn fails */
+	return true;
 }
 
 /* They look where they are. */
@@ -137,12 +138,18 @@ static int run_verb(struct engine *e, void *asked, char *text)
 static void handle_control(struct engine *e, struct job_request *request,
 			   struct job *none)
 {
-	struct host *host =
-		request->host < e->n_hosts ? &e->hosts[request->host] : NULL;
+	bool is_of_all = request->host == (size_t)ENGINE_ALL_HOSTS;
+	struct host *host = NULL;
+	int r;
 
 	(void)none;
-	request_answer(e, &request->request,
-		       control_each_line(e, request->text, run_verb, host), 0);
+	if (!is_of_all && request->host < e->n_hosts) {
+		host = &e->hosts[request->host];
+	}
+	/* a ctl may have been opened under another configuration */
+	r = is_of_all || host ? control_each_line(e, request->text, run_verb, host)
+			      : -ENOENT;
+	request_answer(e, &request->request, r, 0);
 }
 
 void engine_control_host(struct engine *engine, size_t host, const char *text,

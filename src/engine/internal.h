@@ -229,6 +229,7 @@ struct engine {
 	struct err turn_err;
 	bool queue_changed;
 	size_t queue_grew; /* jobs at its end that are not published, if that is all */
+	bool files_are_unsure;	/* who waits for files is to be looked at again */
 	bool schedule_is_stale; /* the whole queue is to be looked at */
 	uint64_t blocked;	/* bits of hosts that some queued job waits for */
 	int64_t queue_due_at;	/* when something is due for a queued job */
@@ -526,7 +527,8 @@ struct job *destination_find_other(const struct engine *e, const struct job *job
 void submit_check_files(struct engine *e, struct job *job);
 /* process: 0 when nobody copies any more. */
 void submit_set_copier(struct engine *e, struct job *job, pid_t process);
-/* Looks at the jobs that wait for a copying program; when to look again, at most `at`.
+/* Looks at the jobs that wait for a copying program, and after a turn that did not
+ * happen at all that wait for files; when to look again, at most `at`.
  */
 void submit_check_copiers(struct engine *e);
 int64_t submit_deadline(const struct engine *e, int64_t at);

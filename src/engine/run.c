@@ -103,6 +103,8 @@ int run_attach(struct engine *e, struct job *job, struct spec *spec)
 	}
 	limit_follow(job);
 	run->retry_at = retry_at(job_get(job));
+	run->waits_for_files = job_get(job)->state == JOB_QUEUED &&
+			       job_get(job)->reason == REASON_WAITING_FOR_FILES;
 	run_follow(e, job);
 	return 0;
 }

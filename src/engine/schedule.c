@@ -52,17 +52,24 @@ void schedule_enqueue(struct engine *e, struct job *job)
  * wait for is known. Another one may be what they wait for. */
 void schedule_look_again(struct engine *e, struct job *job)
 {
-	const struct job *next = TAILQ_NEXT(job, queue_link);
+	struct job *next = TAILQ_NEXT(job, queue_link);
 
 	if (!job->is_queued || job->is_fresh) {
 		return;
 	}
-	if (next && !next->is_fresh && !(next->run && next->run->waits_for_files)) {
+	while (next && !next->is_fresh && next->run && next->run->waits_for_files) {
+		next = TAILQ_NEXT(next, queue_link); /* it keeps nobody off a host */
+	}
+	if (next && !next->is_fresh) {
 		e->schedule_is_stale = true;
 		return;
 	}
 	job->is_fresh = true;
-	TAILQ_INSERT_TAIL(&e->fresh, job, fresh_link);
+	if (next) {
+		TAILQ_INSERT_BEFORE(next, job, fresh_link);
+	} else {
+		TAILQ_INSERT_TAIL(&e->fresh, job, fresh_link);
+	}
 }
 
 static void forget_fresh(struct engine *e, struct job *job)

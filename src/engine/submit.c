@@ -155,6 +155,14 @@ void submit_check_copiers(struct engine *e)
 		next = TAILQ_NEXT(job, copy_link);
 		submit_check_files(e, job);
 	}
+	for (struct job *job = e->files_are_unsure ? TAILQ_FIRST(&e->queue) : NULL; job;
+	     job = next) {
+		next = TAILQ_NEXT(job, queue_link);
+		if (job->run && job->run->waits_for_files) {
+			submit_check_files(e, job);
+		}
+	}
+	e->files_are_unsure = false;
 }
 
 int64_t submit_deadline(const struct engine *e, int64_t at)

@@ -241,6 +241,7 @@ static void drop_turn(struct engine *e)
 	e->daemon_event_seq = e->kept_event_seq;
 	buf_truncate(&e->dead_files, 0);
 	schedule_rebuild(e);
+	e->files_are_unsure = true;
 	waiting_renew(e);
 	e->mend_at = clock_ms() + RETRY_MS;
 	TAILQ_FOREACH(job, &e->running, run_link)
