@@ -54,6 +54,7 @@
 #include "fs/touch.h"
 #include "helper/toucher.h"
 #include "util/clock.h"
+#include "util/hash.h"
 #include "util/log.h"
 
 enum {
@@ -94,20 +95,11 @@ struct notifier {
 
 /* --- the queue ------------------------------------------------------------------- */
 
-static uint64_t hash_name(const char *name)
-{
-	uint64_t h = 5381; /* Bernstein's */
-
-	for (; name && *name; name++) {
-		h = h * 33 + (unsigned char)*name;
-	}
-	return h;
-}
-
 static struct notice_bucket *bucket_of(struct notifier *n, uint64_t key,
 				       const char *name)
 {
-	return &n->buckets[(key ^ key >> 8 ^ hash_name(name)) % NOTICE_BUCKETS];
+	return &n->buckets[(key ^ key >> 8 ^ hash_text(name ? name : "")) %
+			   NOTICE_BUCKETS];
 }
 
 static bool is_same_name(const char *a, const char *b)
