@@ -8,8 +8,8 @@
 #   ssh        the SSH layer against a real sshd
 #   s3         the S3 layer against a real S3 server
 #   fs         the mount under every way to write and read
-#   e2e        jobs on hosts in network namespaces, with an ASan+UBSan daemon
 #   tsan       a part of e2e with a TSan daemon
+#   e2e        jobs on hosts in network namespaces, with an ASan+UBSan daemon
 #   chaos      jobs while the daemon is killed 100 times and more; a part of the failpoints
 #   examples   the quickstart, twice
 #
@@ -20,7 +20,7 @@ set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 top=$(dirname "$here")
 cd "$top"
-all=(lint unit sim agent ssh s3 fs e2e tsan chaos examples)
+all=(lint unit sim agent ssh s3 fs tsan e2e chaos examples)
 steps=("${@:-${all[@]}}")
 [ $# -gt 0 ] || steps=("${all[@]}")
 build=${JOBFS_BUILD:-$top/build}
@@ -32,7 +32,7 @@ export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 
-beside=() lane=''
+beside=() lane='' has_lane=''
 finish() {
     [ -z "$lane" ] || kill -- "-$lane" 2>/dev/null || true
     rm -rf "$logs"
@@ -173,6 +173,7 @@ run_step() {
 # in a file.
 # shellcheck disable=SC2030,SC2031 # its counts are its own
 start_lane() {
+    has_lane=1
     build_asan && build_tsan || return 0 # end_lane counts that
     set -m
     (
@@ -189,7 +190,7 @@ start_lane() {
 end_lane() {
     local p=0 f=1
     [ -z "$lane" ] || wait "$lane" || true
-    lane=''
+    lane='' has_lane=''
     cat "$logs/lane.out" || true
     read -r p f <"$logs/lane/counts" || echo "-- ${beside[*]}: did not end"
     passed=$((passed + p)) failed=$((failed + f))
@@ -201,12 +202,17 @@ for step in agent ssh s3; do
 done
 for step in "${steps[@]}"; do
     case " ${beside[*]} " in *" $step "*) continue ;; esac
-    if [ "$step" = fs ] && [ ${#beside[@]} -gt 0 ]; then
-        start_lane
+    case $step in
+    fs)
+        [ ${#beside[@]} = 0 ] || start_lane
         run_step fs
-        end_lane
-    else
+        ;;
+    tsan) run_step tsan ;; # it may be beside them too
+    *)
+        [ -z "$has_lane" ] || end_lane
         run_step "$step"
-    fi
+        ;;
+    esac
 done
+[ -z "$has_lane" ] || end_lane
 [ $failed = 0 ]
