@@ -288,7 +288,14 @@ static int open_all(struct daemon *d, const char *mount_options, struct err *e)
 	if (r == 0) {
 		r = fs_mount(d->engine, d->mountpoint, mount_options, &d->fs, e);
 	}
-	return r < 0 ? r : engine_start(d->engine, e);
+	if (r < 0) {
+		return r;
+	}
+	r = engine_start(d->engine, e);
+	if (r < 0) {
+		fs_leave_adopted(d->fs);
+	}
+	return r;
 }
 
 /* What was published is unmounted last, so that nobody waits for an answer that will
@@ -299,6 +306,7 @@ static void close_all(struct daemon *d)
 	if (d->engine) {
 		engine_stop(d->engine);
 	}
+	signals_forget_fs();
 	d->fs = fs_unmount(d->fs);
 	d->keeper = keeper_free(d->keeper);
 	d->engine = d->engine ? engine_free(d->engine) : NULL;
@@ -464,6 +472,8 @@ static int go_into_background(struct daemon *d)
 	}
 	/* The log is a file now, whatever started us. */
 	(void)unsetenv("JOURNAL_STREAM");
+	/* A manager gives what it keeps to whom it starts: that is not us. */
+	(void)unsetenv("FDSTORE");
 	return 1;
 }
 

@@ -20,10 +20,11 @@
 #define NOTIFY_RESEND 7
 
 enum {
-	/* Never of a request: the kernel counts up from 2 in steps of 2. */
-	INIT_NUMBER = 0x7ffffff0,
+	/* Never of a request: the kernel counts up from 2 in steps of 2, and takes the
+	 * lowest bit for the mark of an interrupt. */
+	INIT_NUMBER = 1,
 	/* Records are stamped some time before they are published. */
-	TOLD_MARGIN_MS = 2000,
+	TOLD_MARGIN_MS = 30000,
 	JOBS_AT_ONCE = 256,
 };
 
@@ -266,4 +267,5 @@ void adopt_watchers(struct fs *fs)
 			(void)job_record_unref(jobs[i]);
 		}
 	} while (n == JOBS_AT_ONCE);
+	watch_tell_all_again(fs);
 }

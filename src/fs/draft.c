@@ -272,7 +272,7 @@ bool draft_is_left_unsaved(struct draft *d)
 	bool is;
 
 	(void)pthread_mutex_lock(&d->lock);
-	is = d->writers == 0 && d->saved != d->version;
+	is = d->writers == 0 && d->saved != d->version && d->text.len > 0;
 	(void)pthread_mutex_unlock(&d->lock);
 	return is;
 }

@@ -29,7 +29,8 @@ struct draft *draft_adopt(struct draft_table *table, uint32_t cell);
 /* After the adoption: that text was accepted as the job, so if it is the draft's, it is
  * saved. */
 void draft_note_accepted(struct draft *draft, const struct buf *text);
-/* Has nobody it open, and is there text not yet saved? */
+/* Has nobody it open, and is there text not yet saved? Where it is empty, whoever was
+ * about to write the first asks again. */
 bool draft_is_left_unsaved(struct draft *draft);
 /* A reference to the job's draft, or NULL. */
 struct draft *draft_find(struct draft_table *table, int64_t job);

@@ -24,6 +24,12 @@ void fs_exit(struct fs *fs);
  * who has to wait. After that the process must end without fs_unmount(). False: nobody
  * would keep the mount, and nothing was done. Safe in a signal handler. */
 bool fs_leave(struct fs *fs);
+/* The start has failed: if the mount is a predecessor's, fs_unmount() leaves it to the
+ * next daemon. Before fs_serve(). */
+void fs_leave_adopted(struct fs *fs);
+/* The process ends at once, without fs_unmount(): nobody is to keep the mount, unless
+ * it was left. Safe in a signal handler. */
+void fs_give_up(const struct fs *fs);
 /* Has the mount at path answered? Waits for it in another process, whose end may have
  * to wait for the answer. */
 bool fs_answers_at(const char *path);

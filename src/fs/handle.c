@@ -176,6 +176,7 @@ struct handle *handle_adopt(struct handle_table *table, uint32_t cell)
 	if (memory_get_text(table->memory, kept->text, &h->text) < 0) {
 		return handle_free(h);
 	}
+	h->is_lost = h->kind == HANDLE_TEXT && h->text.len == 0;
 	enter(table, h, cell);
 	return h;
 }

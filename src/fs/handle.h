@@ -55,6 +55,7 @@ struct handle {
 	pthread_mutex_t lock; /* guards text and view; held over memory only */
 	struct buf text;
 	atomic_bool was_read;
+	atomic_bool is_lost; /* the text was not kept: to be rendered again */
 
 	struct draft *draft; /* HANDLE_SPEC: a reference */
 	pid_t opener_tid, opener_pid;

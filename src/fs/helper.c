@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
@@ -9,9 +10,10 @@
 #include <unistd.h>
 
 #include "util/buf.h"
+#include "util/clock.h"
 #include "util/mem.h"
 
-enum { FD_FIRST = 3, FDS_MAX = 8, PATH_BYTES = 4096 };
+enum { FD_FIRST = 3, FDS_MAX = 8, PATH_BYTES = 4096, LOOK_AGAIN_MS = 10 };
 
 /* Beside us, as in a directory where it was built, or where it is installed. */
 static int find_program(const char *name, struct buf *out)
@@ -109,6 +111,11 @@ int helper_spawn(char *const *argv, const int *fds, size_t n, pid_t *ret_pid)
 	return r;
 }
 
+static int exit_code(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 int helper_wait(pid_t pid)
 {
 	int status;
@@ -118,5 +125,21 @@ int helper_wait(pid_t pid)
 			return -1;
 		}
 	}
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return exit_code(status);
+}
+
+int helper_wait_ms(pid_t pid, int64_t limit_ms)
+{
+	int64_t deadline_ms = clock_ms() + limit_ms;
+	int status;
+	pid_t r;
+
+	while ((r = waitpid(pid, &status, WNOHANG)) == 0 && clock_ms() < deadline_ms) {
+		(void)poll(NULL, 0, LOOK_AGAIN_MS);
+	}
+	if (r == 0) {
+		(void)kill(pid, SIGKILL);
+		return HELPER_IS_LATE;
+	}
+	return r < 0 ? -1 : exit_code(status);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Starts one in a session of its own, without an environment; stderr is ours. fds[i]
@@ -11,3 +12,7 @@
 int helper_spawn(char *const *argv, const int *fds, size_t n_fds, pid_t *ret_pid);
 /* Waits for its end; the exit code, -1: it was killed. */
 int helper_wait(pid_t pid);
+enum { HELPER_IS_LATE = -2 };
+/* The same, but only for so long; then it is killed and HELPER_IS_LATE. It may live on
+ * while it waits for a mount, and nobody waits for it. */
+int helper_wait_ms(pid_t pid, int64_t limit_ms);

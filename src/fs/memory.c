@@ -15,6 +15,7 @@ enum {
 	HEAD_BYTES = 64 * 1024,
 	TEXT_BYTES = CELL_BYTES - 24, /* in one cell */
 	LEN_BITS = 32,
+	KEPT_TEXT_MAX = 64 * 1024,
 };
 static const char magic[8] = "jobfs\n\1";
 
@@ -163,6 +164,8 @@ int memory_new(const char *mountpoint, const char *options, struct memory **ret_
 	memcpy(m->head->options, options, strlen(options) + 1);
 	m->head->layout = MEMORY_LAYOUT;
 	m->head->head_bytes = sizeof(struct memory_head);
+	m->head->view_bytes = sizeof(struct view);
+	m->head->file_bytes = sizeof(struct store_file);
 	memcpy(m->head->magic, magic, sizeof(magic));
 	*ret_memory = steal_ptr(&m);
 	return 0;
@@ -173,7 +176,9 @@ static bool is_ours(const struct memory_head *h, const char *mountpoint,
 {
 	return memcmp(h->magic, magic, sizeof(magic)) == 0 &&
 	       h->layout == MEMORY_LAYOUT &&
-	       h->head_bytes == sizeof(struct memory_head) && h->n_cells > 0 &&
+	       h->head_bytes == sizeof(struct memory_head) &&
+	       h->view_bytes == sizeof(struct view) &&
+	       h->file_bytes == sizeof(struct store_file) && h->n_cells > 0 &&
 	       h->n_cells <= MEMORY_CELLS_MAX && h->init_len > 0 &&
 	       h->init_len <= MEMORY_INIT_MAX && streq(h->mountpoint, mountpoint) &&
 	       streq(h->options, options ? options : "");
@@ -201,6 +206,21 @@ int memory_open(int fd, const char *mountpoint, const char *options,
 	return r;
 }
 
+/* A time of service would be the simpler measure, but a daemon that is killed every
+ * moment from outside is no reason to let programs fail. What a single request does to
+ * daemons is request_is_given_up()'s matter. */
+bool memory_note_takeover(struct memory *m)
+{
+	return m->head->takeovers++ < MEMORY_TAKEOVERS_MAX;
+}
+
+void memory_note_served(struct memory *m)
+{
+	if (m->head->takeovers > 0) {
+		m->head->takeovers = 0;
+	}
+}
+
 /* --- cells ----------------------------------------------------------------------- */
 
 /* 0: all are taken. */
@@ -221,7 +241,9 @@ static uint32_t take(struct memory *m)
 static void give_back(struct memory *m, uint32_t cell)
 {
 	(void)pthread_mutex_lock(&m->lock);
-	m->free[m->n_free++] = cell;
+	if (m->n_free < MEMORY_CELLS_MAX) {
+		m->free[m->n_free++] = cell;
+	}
 	(void)pthread_mutex_unlock(&m->lock);
 }
 
@@ -312,9 +334,18 @@ int memory_write(struct memory *m, uint32_t *cell, size_t offset, const char *da
 	return len > 0 || !*cell ? -ENOMEM : 0;
 }
 
+/* What a predecessor has written is not trusted to be a chain, nor to have an end. */
+static bool is_cell(const struct memory *m, uint32_t cell)
+{
+	return cell > 0 && cell < m->head->n_cells;
+}
+
 int memory_read(struct memory *m, uint32_t cell, size_t len, struct buf *out)
 {
-	while (cell && len > 0) {
+	if (len > (size_t)m->head->n_cells * TEXT_BYTES) {
+		return -EIO;
+	}
+	while (is_cell(m, cell) && len > 0) {
 		size_t n = len < TEXT_BYTES ? len : TEXT_BYTES;
 		int r = buf_add(out, at(m, cell)->text, n);
 
@@ -329,7 +360,7 @@ int memory_read(struct memory *m, uint32_t cell, size_t len, struct buf *out)
 
 void memory_free_text(struct memory *m, uint32_t cell)
 {
-	while (cell) {
+	for (uint32_t n = m->head->n_cells; n > 0 && is_cell(m, cell); n--) {
 		uint32_t next = at(m, cell)->next;
 
 		give_back(m, cell);
@@ -337,11 +368,21 @@ void memory_free_text(struct memory *m, uint32_t cell)
 	}
 }
 
+static bool are_rare(struct memory *m)
+{
+	size_t n;
+
+	(void)pthread_mutex_lock(&m->lock);
+	n = m->n_free + MEMORY_CELLS_MAX - m->head->n_cells;
+	(void)pthread_mutex_unlock(&m->lock);
+	return n < MEMORY_CELLS_MAX / 4;
+}
+
 uint64_t memory_make_text(struct memory *m, const struct buf *text)
 {
 	uint32_t cell = 0;
 
-	if (text->len == 0 || text->len > UINT32_MAX) {
+	if (text->len == 0 || text->len > KEPT_TEXT_MAX || are_rare(m)) {
 		return 0;
 	}
 	if (memory_write(m, &cell, 0, text->data, text->len) < 0) {

@@ -39,7 +39,7 @@ enum {
 	/* Part of what a successor checks: another one cannot be read. To be increased
 	 * with every change of the structures below, of enum handle_kind, and of what
 	 * op_init() wants of the kernel. */
-	MEMORY_LAYOUT = 1,
+	MEMORY_LAYOUT = 2,
 	MEMORY_CELLS_MAX = 1 << 18, /* open files and drafts, with their texts */
 	MEMORY_INIT_MAX = 256,
 	MEMORY_NAME_MAX = 4096, /* of mount point, of options */
@@ -47,6 +47,8 @@ enum {
 	MEMORY_CONSUMED_MAX = 64,
 	MEMORY_COPIERS_MAX = 32,
 	MEMORY_APPENDS_MAX = 8,
+	MEMORY_RESENT_MAX = 256,
+	MEMORY_TAKEOVERS_MAX = 8,
 };
 
 enum memory_kind { MEMORY_FREE, MEMORY_HANDLE, MEMORY_DRAFT };
@@ -86,11 +88,18 @@ struct memory_copier {
 	pid_t process;
 };
 
+/* A request that daemons had when they died, see request_is_given_up(). */
+struct memory_resent {
+	_Atomic uint64_t number;
+	_Atomic unsigned times;
+};
+
 struct memory_head {
 	char magic[8];
 	uint32_t layout;
-	uint32_t head_bytes; /* of this structure, as a check */
-	uint64_t key;	     /* of this mount, random: whose numbers of requests */
+	uint32_t head_bytes;		 /* of this structure, as a check */
+	uint32_t view_bytes, file_bytes; /* of what is defined elsewhere */
+	uint64_t key; /* of this mount, random: whose numbers of requests */
 	char mountpoint[MEMORY_NAME_MAX];
 	char options[MEMORY_NAME_MAX];
 	uint32_t init_len;
@@ -106,6 +115,8 @@ struct memory_head {
 	struct makers_list makers;
 	struct memory_copier copiers[MEMORY_COPIERS_MAX]; /* a ring */
 	_Atomic unsigned n_copiers;
+	_Atomic unsigned takeovers;			/* since a request was served */
+	struct memory_resent resent[MEMORY_RESENT_MAX]; /* by number */
 };
 
 struct memory {
@@ -121,12 +132,17 @@ struct memory {
 /* A memory without anything, for a mount to be made. Names that are too long are
  * -ENAMETOOLONG. */
 int memory_new(const char *mountpoint, const char *options, struct memory **ret_memory);
-enum { MEMORY_IS_OTHER = 1 };
+enum { MEMORY_IS_OTHER = 1, MEMORY_IS_DEADLY };
 /* The one that fd is of, which is taken over in any case. MEMORY_IS_OTHER: it is of
  * another jobfs, or not of this mount. */
 int memory_open(int fd, const char *mountpoint, const char *options,
 		struct memory **ret_memory);
 struct memory *memory_free(struct memory *memory); /* NULL is fine */
+/* A daemon takes it over. False: so many have died of what they found that it is
+ * MEMORY_IS_DEADLY. */
+bool memory_note_takeover(struct memory *memory);
+/* A request was served: what was found is no daemon's death. Any thread. */
+void memory_note_served(struct memory *memory);
 
 /* --- records: any thread --------------------------------------------------------- */
 
@@ -153,8 +169,8 @@ int memory_write(struct memory *memory, uint32_t *cell, size_t at, const char *d
 int memory_read(struct memory *memory, uint32_t cell, size_t len, struct buf *out);
 void memory_free_text(struct memory *memory, uint32_t cell);
 
-/* A text with its length in one word, so that it changes at once. 0: no memory, or it
- * is empty. */
+/* A text with its length in one word, so that it changes at once. 0: it is empty, or is
+ * not kept because it is long or cells are rare: they are for records first. */
 uint64_t memory_make_text(struct memory *memory, const struct buf *text);
 int memory_get_text(struct memory *memory, uint64_t text, struct buf *out);
 void memory_drop_text(struct memory *memory, uint64_t text);

@@ -12,12 +12,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fs/helper.h"
+#include "helper/toucher.h"
 #include "util/log.h"
 #include "util/mem.h"
 
 extern char **environ;
 
-enum { STACKED_MAX = 16, TYPE_MAX = 32 };
+enum { STACKED_MAX = 16, TYPE_MAX = 32, DEAD_TIMEOUT_MS = 5000 };
 #ifndef MOVE_MOUNT_BENEATH /* Linux 6.5 */
 #define MOVE_MOUNT_BENEATH 0x200
 #endif
@@ -122,12 +124,16 @@ static int take_away(const char *path)
 	return errno == EPERM ? ask_fusermount(path) : -errno;
 }
 
-/* The daemon of a FUSE mount is dead if and only if the kernel says so. */
+/* The daemon of a FUSE mount is dead if and only if the kernel says so. One that hangs,
+ * or that somebody keeps for the next daemon, says nothing at all. */
 static bool is_dead(const char *path)
 {
-	struct stat st;
+	char *argv[] = { (char *)"jobfs-toucher", (char *)path, (char *)"statfs",
+			 NULL };
+	pid_t pid;
 
-	return stat(path, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED);
+	return helper_spawn(argv, NULL, 0, &pid) == 0 &&
+	       helper_wait_ms(pid, DEAD_TIMEOUT_MS) == TOUCHER_IS_DEAD;
 }
 
 bool mount_is_there(const char *path)

@@ -50,7 +50,7 @@ static ssize_t read_text(struct fs *fs, struct handle *h, char *data, size_t siz
 {
 	size_t n;
 
-	if (h->was_read && offset == 0) {
+	if (atomic_exchange(&h->is_lost, false) || (h->was_read && offset == 0)) {
 		refresh(fs, h);
 	}
 	handle_note_read(h, 0);

@@ -144,9 +144,11 @@ static int make_files(fuse_req_t req, const struct object *job)
 	return reply_entry(req, &o);
 }
 
-/* What a daemon that is dead has made, as its reply would have been. 1: nothing. */
-static int reply_made(fuse_req_t req, const struct object *dir)
+/* What a daemon that is dead has made, as its reply would have been. 1: nothing. An
+ * empty spec.json is made though it is no spec. */
+static int reply_made(fuse_req_t req, const struct object *dir, const char *name)
 {
+	bool is_spec = node_find(dir->node->id, name) == node_get(NODE_SPEC);
 	cleanup_object struct object o = OBJECT_INIT;
 	struct store_answer done;
 	uint64_t ino;
@@ -155,7 +157,7 @@ static int reply_made(fuse_req_t req, const struct object *dir)
 	if (!request_was_done(dir->fs, &done)) {
 		return 1;
 	}
-	if (done.result < 0) {
+	if (done.result < 0 && !(is_spec && done.result == -EINVAL)) {
 		return done.result;
 	}
 	ino = done.id > 0 ? ino_file(done.id)
@@ -174,7 +176,7 @@ static int do_mkdir(fuse_req_t req, uint64_t parent, const char *name, mode_t mo
 	cleanup_object struct object dir = OBJECT_INIT;
 	int r = object_get(fs_of(req), parent, &dir);
 
-	r = r < 0 ? r : reply_made(req, &dir);
+	r = r < 0 ? r : reply_made(req, &dir, name);
 	if (r <= 0) {
 		return r;
 	}
@@ -227,7 +229,7 @@ static int do_mknod(fuse_req_t req, uint64_t parent, const char *name, mode_t mo
 	int r = S_ISREG(mode) ? object_get(fs_of(req), parent, &dir)
 			      : refuse(req, parent, 0);
 
-	r = r < 0 ? r : reply_made(req, &dir);
+	r = r < 0 ? r : reply_made(req, &dir, name);
 	if (r <= 0) {
 		return r;
 	}

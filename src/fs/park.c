@@ -31,11 +31,13 @@ struct park {
 	int link_fd; /* to the holder; -1: the service manager has them */
 };
 
-static bool has_manager(void)
+/* Not every manager with a NOTIFY_SOCKET keeps descriptors, and one that does not says
+ * nothing when it is sent some. */
+static bool has_store(void)
 {
-	const char *name = getenv("NOTIFY_SOCKET");
+	const char *name = getenv("NOTIFY_SOCKET"), *most = getenv("FDSTORE");
 
-	return name && *name;
+	return name && *name && most && strtol(most, NULL, 10) >= HOLDER_FD_COUNT;
 }
 
 static int park_new(int link_fd, struct park **ret_park)
@@ -84,23 +86,29 @@ static int store_put(const int fds[static HOLDER_FD_COUNT], struct err *e)
 		int r = store_send("FDSTORE=1\nFDPOLL=0", i, fds[i]);
 
 		if (r < 0) {
+			store_end();
 			return err_set(e, r, "NOTIFY_SOCKET: %s", strerror(-r));
 		}
 	}
 	return 0;
 }
 
+/* Half of them is there when a word to the manager was lost, or we died between two of
+ * them: nobody can go on with that. */
 static int store_take(int ret_fds[static HOLDER_FD_COUNT])
 {
 	int fds[HOLDER_FD_COUNT];
-	bool are_there = true;
+	int n = 0;
 
 	for (int i = 0; i < HOLDER_FD_COUNT; i++) {
 		fds[i] = notify_take_fd(store_names[i]);
-		are_there = are_there && fds[i] >= 0;
+		n += fds[i] >= 0;
 	}
-	if (!are_there) {
+	if (n < HOLDER_FD_COUNT) {
 		close_all(fds);
+		if (n > 0) {
+			store_end();
+		}
 		return 0;
 	}
 	memcpy(ret_fds, fds, sizeof(fds));
@@ -164,6 +172,12 @@ static void give_up_other(const char *state_dir)
 	}
 }
 
+/* Of a word to a holder, or of one from it: it was about to end. */
+static bool is_ended(ssize_t r)
+{
+	return r == -EPIPE || r == -ECONNRESET;
+}
+
 static int holder_take(const char *state_dir, const char *mountpoint,
 		       int ret_fds[static HOLDER_FD_COUNT], struct park **ret_park)
 {
@@ -180,7 +194,7 @@ static int holder_take(const char *state_dir, const char *mountpoint,
 	r = buf_printf(&request, HOLDER_TAKE "%s", mountpoint);
 	r = r < 0 ? r : fdpass_send(fd, request.data, request.len, NULL, 0);
 	if (r < 0) {
-		return r;
+		return is_ended(r) ? 0 : r;
 	}
 	n = fdpass_receive(fd, answer, sizeof(answer) - 1, fds, HOLDER_FD_COUNT);
 	if (n > 0 && streq(answer, HOLDER_OTHER)) {
@@ -189,7 +203,7 @@ static int holder_take(const char *state_dir, const char *mountpoint,
 	}
 	if (n <= 0 || fds[0] < 0 || fds[HOLDER_FD_COUNT - 1] < 0) {
 		close_all(fds);
-		return n < 0 ? (int)n : 0;
+		return n < 0 && !is_ended(n) ? (int)n : 0;
 	}
 	r = park_new(fd, ret_park);
 	if (r < 0) {
@@ -263,12 +277,11 @@ static int holder_put(const char *state_dir, const char *mountpoint,
 int park_take(const char *state_dir, const char *mountpoint,
 	      int ret_fds[static HOLDER_FD_COUNT], struct park **ret_park)
 {
-	int r;
+	int r = has_store() ? store_take(ret_fds) : 0;
 
-	if (!has_manager()) {
+	if (r == 0) { /* of one that was started by hand, maybe */
 		return holder_take(state_dir, mountpoint, ret_fds, ret_park);
 	}
-	r = store_take(ret_fds);
 	if (r > 0 && park_new(-1, ret_park) < 0) {
 		close_all(ret_fds);
 		r = -ENOMEM;
@@ -282,7 +295,7 @@ int park_put(const char *state_dir, const char *mountpoint,
 {
 	int r;
 
-	if (!has_manager()) {
+	if (!has_store()) {
 		return holder_put(state_dir, mountpoint, fds, patience_ms, ret_park, e);
 	}
 	r = store_put(fds, e);
@@ -303,6 +316,23 @@ bool park_holds(const struct park *park)
 const char *park_name(const struct park *park)
 {
 	return park->link_fd < 0 ? "the service manager" : "jobfs-holder";
+}
+
+struct park *park_leave(struct park *park)
+{
+	if (park) {
+		closep(&park->link_fd);
+		free(park);
+	}
+	return NULL;
+}
+
+void park_end_at_once(const struct park *park)
+{
+	if (park && park->link_fd >= 0) {
+		(void)send(park->link_fd, HOLDER_END, strlen(HOLDER_END),
+			   MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
 }
 
 struct park *park_end(struct park *park)

@@ -1,6 +1,6 @@
 /* Where /dev/fuse and the memory of the mount stay while no daemon has them: in the
- * file descriptor store of the service manager that started us (NOTIFY_SOCKET), else
- * with a jobfs-holder (src/holder). */
+ * file descriptor store of the service manager that started us, if it says that it has
+ * one for us (FDSTORE), else with a jobfs-holder (src/helper). */
 #pragma once
 
 #include <stdbool.h>
@@ -25,5 +25,10 @@ int park_put(const char *state_dir, const char *mountpoint,
 /* Will they be there after our end, as far as can be known? NULL: no. */
 bool park_holds(const struct park *park);
 const char *park_name(const struct park *park);
+/* We go, but what is parked stays, for the next daemon. NULL is fine; returns NULL. */
+struct park *park_leave(struct park *park);
+/* As the last words of a process: park_end() without the wait, nor the freeing. Safe in
+ * a signal handler. A service manager needs no word: it sees that a stop has failed. */
+void park_end_at_once(const struct park *park);
 /* The mount goes: what is parked is given up. NULL is fine; returns NULL. */
 struct park *park_end(struct park *park);

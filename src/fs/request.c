@@ -41,6 +41,39 @@ bool request_is_resent(void)
 	return current.is_resent;
 }
 
+/* Requests are answered soon, so even of daemons that are killed from outside every
+ * moment hardly two have the same one. */
+enum { DEATHS_MAX = 5 };
+
+/* Numbers are even, and who is alone with its place keeps it. */
+static struct memory_resent *resent_of(struct fs *fs)
+{
+	return &fs->memory->head->resent[current.number / 2 % MEMORY_RESENT_MAX];
+}
+
+bool request_is_given_up(struct fs *fs)
+{
+	struct memory_resent *resent = resent_of(fs);
+
+	if (!current.is_resent) {
+		return false;
+	}
+	if (resent->number != current.number) {
+		resent->times = 0;
+		resent->number = current.number;
+	}
+	return ++resent->times >= DEATHS_MAX;
+}
+
+void request_note_patient(struct fs *fs)
+{
+	struct memory_resent *resent = resent_of(fs);
+
+	if (resent->number == current.number) {
+		resent->number = 0;
+	}
+}
+
 uint64_t request_poll_id(void)
 {
 	return current.poll_id;

@@ -17,6 +17,11 @@ void request_begin(const struct fuse_buf *buf);
 uint64_t request_number(void);
 /* Does it come again? A daemon that is dead may have done it, or a part of it. */
 bool request_is_resent(void);
+/* Has it been with so many daemons when they died that it must be what they died of?
+ * Then the next one must not touch it. To be asked once for each request. */
+bool request_is_given_up(struct fs *fs);
+/* It waits long for its answer: that daemons die meanwhile says nothing of it. */
+void request_note_patient(struct fs *fs);
 /* Of POLL: what the kernel is told to wake who polls. */
 uint64_t request_poll_id(void);
 /* Did a daemon that is dead do what it asks for, without having answered it for sure?

@@ -10,6 +10,7 @@
 #include "fs/fs.h"
 
 #include <errno.h>
+#include <linux/fuse.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -39,6 +40,19 @@ struct server {
 	struct fuse_buf buf;
 };
 
+/* Without libfuse, and without a look at what it asks for. */
+static void refuse(const struct fs *fs, const struct fuse_buf *buf)
+{
+	struct fuse_out_header out = { .len = sizeof(out), .error = -EIO };
+	struct fuse_in_header in;
+
+	memcpy(&in, buf->mem, sizeof(in));
+	out.unique = in.unique;
+	log_error("a request (opcode %u) fails: too many daemons died with it",
+		  (unsigned)in.opcode);
+	(void)!write(fuse_session_fd(fs->session), &out, sizeof(out));
+}
+
 /* 0: served one, or was interrupted; 1: the mount is gone or fs_exit() was called;
  * negative errno. */
 static int serve_one(struct server *s)
@@ -52,7 +66,12 @@ static int serve_one(struct server *s)
 		return r < 0 ? r : 1;
 	}
 	request_begin(&s->buf);
-	fuse_session_process_buf(s->fs->session, &s->buf);
+	if (request_is_given_up(s->fs)) {
+		refuse(s->fs, &s->buf);
+	} else {
+		fuse_session_process_buf(s->fs->session, &s->buf);
+	}
+	memory_note_served(s->fs->memory);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -176,7 +177,23 @@ static int check_parked(const struct fs *fs, const char *options,
 		*ret_memory = memory_free(*ret_memory);
 		r = -ENOTCONN;
 	}
+	if (r == 0 && !memory_note_takeover(*ret_memory)) {
+		*ret_memory = memory_free(*ret_memory);
+		r = MEMORY_IS_DEADLY;
+	}
 	return r;
+}
+
+static const char *why_not(int r)
+{
+	switch (r) {
+	case MEMORY_IS_OTHER:
+		return "it is of another version, or has other options";
+	case MEMORY_IS_DEADLY:
+		return "too many have died of that already";
+	default:
+		return strerror(-r);
+	}
 }
 
 /* The fd is taken over. */
@@ -195,6 +212,13 @@ static int use_session(struct fs *fs, int fuse_fd, const char *options, struct e
 	return r;
 }
 
+/* What went wrong may be right for the next daemon. */
+static void leave_parked(struct fs *fs)
+{
+	fs->park = park_leave(fs->park);
+	fs->is_mounted = false;
+}
+
 /* 1: the mount of a predecessor is ours; 0: there is none, or none that can be gone on
  * with. */
 static int take_over(struct fs *fs, const char *options, struct err *e)
@@ -209,11 +233,14 @@ static int take_over(struct fs *fs, const char *options, struct err *e)
 			     : 0;
 	}
 	r = check_parked(fs, options, fds, &memory);
+	if (r == -ENOMEM) {
+		(void)close(fds[HOLDER_FUSE]);
+		leave_parked(fs);
+		return err_set(e, r, "no memory");
+	}
 	if (r != 0) {
 		log_info("the mount of a jobfs that has died cannot be taken over: %s",
-			 r == MEMORY_IS_OTHER
-				 ? "it is of another version, or has other options"
-				 : strerror(-r));
+			 why_not(r));
 		(void)close(fds[HOLDER_FUSE]);
 		fs->park = park_end(fs->park);
 		return 0;
@@ -221,11 +248,13 @@ static int take_over(struct fs *fs, const char *options, struct err *e)
 	r = use_memory(fs, memory);
 	if (r < 0) {
 		(void)close(fds[HOLDER_FUSE]);
+		leave_parked(fs);
 		return err_set(e, r, "no memory");
 	}
 	r = use_session(fs, fds[HOLDER_FUSE], options, e);
 	r = r < 0 ? r : adopt_state(fs, e);
 	if (r < 0) {
+		leave_parked(fs);
 		return r;
 	}
 	fs->is_mounted = fs->is_moved = fs->is_adopted = true;
@@ -262,6 +291,8 @@ static int mount_instead(struct fs *fs, const char *options, struct err *e)
 	if (r < 0 || (mkdir(from.data, 0700) < 0 && errno != EEXIST)) {
 		return r < 0 ? r : -errno;
 	}
+	/* of one that died in the middle of this */
+	(void)umount2(from.data, MNT_DETACH);
 	r = make_session(fs, options, e);
 	if (r < 0) {
 		return r;
@@ -399,9 +430,24 @@ bool fs_leave(struct fs *fs)
 	if (!park_holds(fs->park)) {
 		return false;
 	}
+	memory_note_served(fs->memory); /* it does not die, be it idle */
 	fs->is_leaving = true;
 	fs_exit(fs);
 	return true;
+}
+
+void fs_leave_adopted(struct fs *fs)
+{
+	if (fs->is_adopted) {
+		leave_parked(fs);
+	}
+}
+
+void fs_give_up(const struct fs *fs)
+{
+	if (!fs->is_leaving) {
+		park_end_at_once(fs->park);
+	}
 }
 
 bool fs_answers_at(const char *path)

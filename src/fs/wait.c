@@ -8,6 +8,7 @@
 
 #include "fs/internal.h"
 #include "fs/render.h"
+#include "fs/request.h"
 #include "util/clock.h"
 
 enum { SLICE_MS = 10000, SLICE_MIN_MS = 500, STATE_BYTES_MAX = 32 };
@@ -277,6 +278,7 @@ int wait_read(fuse_req_t req, struct handle *h, size_t size, int64_t offset)
 	w->handle = handle_ref(h);
 	w->size = size;
 	w->expires_at = clock_ms() + fs->waiters.slice_ms;
+	request_note_patient(fs);
 	fuse_req_interrupt_func(req, on_interrupt, &fs->waiters);
 	if (!put(&fs->waiters, w)) {
 		if (fuse_req_interrupted(req)) {

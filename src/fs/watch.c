@@ -66,19 +66,6 @@ static unsigned all_of(const struct node *node, const struct job_record *record)
 	return what;
 }
 
-void watch_tell_again(struct fs *fs, const struct job_record *record)
-{
-	const struct node *node = node_get(NODE_JOB);
-
-	tell(fs, ino_job(record->id, node->id), NODE_ATTR);
-	for (node = node_next(NODE_JOB, 0); node;
-	     node = node_next(NODE_JOB, node->id)) {
-		if (!node->exists || node->exists(record)) {
-			tell(fs, ino_job(record->id, node->id), all_of(node, record));
-		}
-	}
-}
-
 static void tell_link(struct fs *fs, const struct job_record *record, unsigned what)
 {
 	unsigned state = (unsigned)record->state;
@@ -106,14 +93,14 @@ static void tell_links(struct fs *fs, const struct job_record *before,
 	}
 }
 
-static void tell_attempts(struct fs *fs, const struct job_record *before,
-			  const struct job_record *after)
+/* Those from the first one on. */
+static void tell_attempts(struct fs *fs, const struct job_record *record, int first)
 {
-	if (!known_has(&fs->known, ino_job(after->id, NODE_ATTEMPTS))) {
+	if (!known_has(&fs->known, ino_job(record->id, NODE_ATTEMPTS))) {
 		return;
 	}
-	for (int n = before->n_attempts + 1; n <= after->n_attempts; n++) {
-		notifier_tell(fs->notifier, ino_attempt(after->id, n, NODE_ATTEMPT),
+	for (int n = first; n <= record->n_attempts; n++) {
+		notifier_tell(fs->notifier, ino_attempt(record->id, n, NODE_ATTEMPT),
 			      TELL_CREATE);
 	}
 }
@@ -127,7 +114,7 @@ static void job_changed(void *arg, const struct job_record *before,
 
 	if (before && after) {
 		tell_rows(fs, before, after);
-		tell_attempts(fs, before, after);
+		tell_attempts(fs, after, before->n_attempts + 1);
 	}
 	tell_links(fs, before, after);
 	if (before && (!after || job_state_is_final(after->state))) {
@@ -167,6 +154,30 @@ static bool get_number(void *arg, engine_reply_fn *reply, const void *reply_arg,
 	*ret_asker = fs->memory->head->key;
 	*ret_number = ((const struct ask *)reply_arg)->number;
 	return *ret_number != 0;
+}
+
+void watch_tell_again(struct fs *fs, const struct job_record *record)
+{
+	const struct node *node = node_get(NODE_JOB);
+
+	tell(fs, ino_job(record->id, node->id), NODE_ATTR);
+	for (node = node_next(NODE_JOB, 0); node;
+	     node = node_next(NODE_JOB, node->id)) {
+		if (!node->exists || node->exists(record)) {
+			tell(fs, ino_job(record->id, node->id), all_of(node, record));
+		}
+	}
+	tell_attempts(fs, record, 1);
+	tell_link(fs, record, TELL_CREATE);
+}
+
+void watch_tell_all_again(struct fs *fs)
+{
+	events_grew(fs);
+	queue_changed(fs);
+	for (size_t i = 0; i < fs->conf->n_hosts; i++) {
+		host_changed(fs, i);
+	}
 }
 
 const struct engine_listener watch_listener = {

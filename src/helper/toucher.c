@@ -131,8 +131,11 @@ static int ask(const char *mountpoint)
 {
 	struct statfs s;
 
-	return statfs(mountpoint, &s) == 0 && s.f_type == FUSE_MAGIC ? EXIT_OK
-								     : EXIT_FAILED;
+	if (statfs(mountpoint, &s) < 0) {
+		return errno == ENOTCONN || errno == ECONNABORTED ? TOUCHER_IS_DEAD
+								  : EXIT_FAILED;
+	}
+	return s.f_type == FUSE_MAGIC ? EXIT_OK : EXIT_FAILED;
 }
 
 int main(int argc, char **argv)

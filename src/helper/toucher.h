@@ -2,13 +2,16 @@
  * says a toucher_reply once it has its way into the mount, and one for each order.
  *
  *     jobfs-toucher MOUNTPOINT             the socket is descriptor TOUCHER_FD
- *     jobfs-toucher MOUNTPOINT statfs      asks the mount once; exit code 0: it answers
+ *     jobfs-toucher MOUNTPOINT statfs      asks the mount once; exit code 0: it
+ * answers, TOUCHER_IS_DEAD: its daemon is dead
  */
 #pragma once
 
 #include <stdint.h>
 
 enum { TOUCHER_FD = 3, TOUCHER_PATH_MAX = 4096, TOUCHER_WAY_MAX = 64 };
+
+enum { TOUCHER_IS_DEAD = 3 };
 
 enum toucher_verb {
 	TOUCHER_CREATE,	  /* mknod(2) */

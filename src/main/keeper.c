@@ -66,7 +66,7 @@ static bool mount_answers(const struct keeper *k)
 {
 	bool does = fs_answers_at(k->mountpoint);
 
-	if (!does) {
+	if (!does && fs_is_mounted_at(k->mountpoint)) {
 		log_warning("watchdog: the mount at %s does not answer", k->mountpoint);
 	}
 	return does;

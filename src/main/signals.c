@@ -11,6 +11,7 @@ enum { STOP_SECONDS = 10 };
 
 static pthread_t main_thread;
 static struct fs *volatile serving; /* NULL before and after fs_serve() */
+static struct fs *volatile mounted; /* NULL before fs_serve() and from unmount on */
 static volatile sig_atomic_t last_signal;
 static volatile sig_atomic_t seconds_stopping;
 static volatile sig_atomic_t is_leaving;
@@ -24,6 +25,9 @@ static void handle(int signal)
 		last_signal = signal;
 	} else if (++seconds_stopping >= STOP_SECONDS) {
 		(void)!write(STDERR_FILENO, message, sizeof(message) - 1);
+		if (mounted) {
+			fs_give_up(mounted);
+		}
 		_exit(1);
 	}
 	if (serving) {
@@ -94,7 +98,7 @@ void signals_serve(struct fs *fs)
 {
 	sigset_t set;
 
-	serving = fs;
+	serving = mounted = fs;
 	set_handlers(0);
 	fill(&set);
 	(void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
@@ -113,6 +117,11 @@ void signals_end(void)
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGALRM);
 	(void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+void signals_forget_fs(void)
+{
+	mounted = NULL;
 }
 
 int signals_last(void)

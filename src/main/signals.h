@@ -21,8 +21,10 @@ void signals_block(bool foreground);
 /* Lets them through, in the main thread: from here on they end what fs_serve() serves.
  */
 void signals_serve(struct fs *fs);
-/* Before the end: fs is not touched any more; only the alarm is left. */
+/* Before the end, which fs is not told of any more; only the alarm is left. */
 void signals_end(void);
+/* Before fs_unmount(): fs is not touched any more. */
+void signals_forget_fs(void);
 /* The last one that asked for the end; 0: none did. */
 int signals_last(void);
 /* Was it SIGUSR1, and the mount is left to the next daemon? */

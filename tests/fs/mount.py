@@ -89,6 +89,8 @@ class Mount:
         for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
             with contextlib.suppress(OSError):
                 words = path.read_bytes().split(b"\0")
+                while words == [b""] and os.readlink(path.parent / "exe").endswith("/jobfs-holder"):
+                    words = path.read_bytes().split(b"\0")  # it has only just begun
                 if words[0] == b"jobfs-holder" and words[1] == self.path.encode():
                     found.append(int(path.parent.name))
         return found

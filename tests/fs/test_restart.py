@@ -2,6 +2,7 @@
 are the next one's. JOBFS_TEST_RESTART_S: how long it is killed; 10 and more by hand."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -135,8 +136,23 @@ def unanswered(m):
     unnoticed(m, failpoint_storm)
 
 
+def given_up(m):
+    m.kill()
+    asker = subprocess.Popen(["mkdir", f"{m.path}/deadly"], stderr=subprocess.DEVNULL)
+    for _ in range(5):
+        with open(m.log, "a") as log:
+            m.daemon = m.popen(log, JOBFS_FAILPOINT="turn.commit:1:kill")
+        same(m.daemon.wait(timeout=LIMIT_S), -signal.SIGKILL)
+    m.expected += ["too many daemons died with it"]
+    m.start()
+    same(asker.wait(timeout=LIMIT_S), 1)
+    matches(read(m.log), r"a request \(opcode 9\) fails: too many daemons died with it")
+    same(os.path.exists(f"{m.path}/deadly"), False)
+
+
 if has_failpoints():
     case("so was one that dies between what it did and the answer")(unanswered)
+    case("a request that five daemons died with fails, and the mount goes on")(given_up)
 
 
 @case("so was one that leaves the mount to the next one on SIGUSR1")
@@ -248,6 +264,7 @@ class Manager:
         self.socket.bind(self.path)
         self.socket.setblocking(False)
         self.kept = {}
+        self.is_ready = False
 
     def read(self):
         with contextlib.suppress(BlockingIOError):
@@ -256,24 +273,28 @@ class Manager:
                 lines = dict(x.split("=", 1) for x in data.decode().splitlines())
                 if "FDSTORE" in lines:
                     same((lines["FDSTORE"], lines["FDPOLL"], len(fds)), ("1", "0", 1))
-                    self.kept[lines["FDNAME"]] = fds[0]
+                    self.kept[lines["FDNAME"]] = fcntl.fcntl(fds[0], fcntl.F_DUPFD_CLOEXEC, 20)
+                    os.close(fds[0])
                 elif "FDSTOREREMOVE" in lines:
-                    os.close(self.kept.pop(lines["FDNAME"]))
+                    if lines["FDNAME"] in self.kept:
+                        os.close(self.kept.pop(lines["FDNAME"]))
+                self.is_ready = self.is_ready or "READY" in lines
 
     def start(self):
         m, names = self.m, list(self.kept)
         fds = [self.kept[x] for x in names]
-        moves = " ".join(f"{3 + i}<&{fd}" for i, fd in enumerate(fds))
+        moves = " ".join(f"{3 + i}<&{fd} {fd}<&-" for i, fd in enumerate(fds))
         names = ":".join(names)
         with open(m.log, "a") as log:
             m.daemon = subprocess.Popen(
                 ["bash", "-c", f"export LISTEN_PID=$$ LISTEN_FDS={len(fds)} LISTEN_FDNAMES={names};"
                  f'exec "$@" {moves}', "-", JOBFS, "-c", m.config, "-f", "-o", m.options, m.path],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=fds,
-                env=dict(os.environ, NOTIFY_SOCKET=self.path, AWS_ACCESS_KEY_ID="AKTEST",
+                env=dict(os.environ, NOTIFY_SOCKET=self.path, FDSTORE="4",
+                         AWS_ACCESS_KEY_ID="AKTEST",
                          AWS_SECRET_ACCESS_KEY="test"))
-        wait(lambda: m.daemon.poll() is not None or m.is_mounted())
-        self.read()
+        self.is_ready = False
+        wait(lambda: self.read() or m.daemon.poll() is not None or self.is_ready)
 
 
 @case("under a service manager its file descriptor store keeps the mount, and nobody else")
@@ -301,5 +322,18 @@ def manager(m):
     same(m.daemon.wait(timeout=LIMIT_S), 0)
     service.read()
     same((service.kept, os.path.ismount(m.path)), ({}, False))
+    m.start()
+    with open(f"{job}/status") as f:
+        m.kill()
+        service.start()  # it gets what the holder has
+        same((f.read(), len(m.holders()), service.kept), ("QUEUED\n", 1, {}))
+    m.stop()
+    service.start()
+    m.kill()
+    os.close(service.kept.pop("jobfs-memory"))
+    service.start()
+    same((state(job), sorted(service.kept)), ("QUEUED", ["jobfs-fuse", "jobfs-memory"]))
+    m.stop()
+    service.read()
     service.socket.close()
     m.start()

@@ -101,6 +101,59 @@ TEST("a text of many cells is written at any place and read as a whole")
 	(void)memory_free(m);
 }
 
+TEST("what daemon after daemon dies of is left alone, unless one of them serves")
+{
+	struct memory *m = begin();
+	int n = 0;
+
+	for (int i = 0; i < 100; i++) {
+		CHECK(memory_note_takeover(m));
+		memory_note_served(m);
+		m = die(m);
+	}
+	while (n < 100 && memory_note_takeover(m)) {
+		m = die(m);
+		n++;
+	}
+	CHECK_INT(n, MEMORY_TAKEOVERS_MAX);
+	(void)memory_free(m);
+}
+
+TEST("long texts, and any once cells are rare, leave the cells to open files")
+{
+	struct memory *m = begin();
+	cleanup_buf struct buf small = BUF_INIT;
+	cleanup_buf struct buf big = BUF_INIT;
+	uint64_t number = 0;
+	int n = 0;
+
+	fill(&small, 60000);
+	fill(&big, 70000);
+	CHECK(memory_make_text(m, &big) == 0);
+	CHECK_INT(m->head->n_cells, 1);
+	m->head->n_cells =
+		MEMORY_CELLS_MAX / 4 * 3 - 20; /* all but a quarter is used */
+	while (memory_make_text(m, &small)) {
+		n++;
+	}
+	CHECK_INT(n, 2);
+	CHECK(memory_take(m, &number) > 0);
+	(void)memory_free(m);
+}
+
+TEST("a text that is no chain with an end is neither followed nor freed for ever")
+{
+	struct memory *m = begin();
+	cleanup_buf struct buf text = BUF_INIT;
+	uint32_t cell = MEMORY_CELLS_MAX + 7;
+
+	CHECK_INT(memory_read(m, cell, 1, &text), -EIO);
+	memory_free_text(m, cell);
+	CHECK_INT(m->n_free, 0);
+	CHECK_INT(memory_get_text(m, UINT64_C(1) << 32 | UINT32_MAX, &text), -EIO);
+	(void)memory_free(m);
+}
+
 static struct handle *publish(struct handle_table *table, uint64_t request)
 {
 	struct handle *h = handle_new(HANDLE_TEXT, 4711, 18);
@@ -195,6 +248,10 @@ TEST("a draft goes on where it was, and what is appended again is there once")
 	CHECK_STR(buf_text(&text), "one two three four");
 	draft_note_accepted(d, &text);
 	CHECK(!draft_is_left_unsaved(d));
+	CHECK_INT(draft_resize(d, 0), 0);
+	CHECK(!draft_is_left_unsaved(d));
+	CHECK_INT(draft_resize(d, 1), 0);
+	CHECK(draft_is_left_unsaved(d));
 	(void)draft_unref(d);
 	CHECK_INT(m->n_free, m->head->n_cells - 1);
 	draft_table_fini(&next);
