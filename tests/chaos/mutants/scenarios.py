@@ -51,12 +51,12 @@ class Stage:
         self.jobs = []
         self.keeper = Keeper(self.daemon)
 
-    def note_death(self, _=None):
-        """The daemon died of itself; the next one is about to start."""
+    def note_death(self, daemon):
+        """It died of itself, perhaps at its first start; the next one is about to start."""
         self.journal.add("kill-daemon")
         self.lives -= 1
         if self.lives <= 0:
-            self.daemon.more_environment = {}
+            daemon.more_environment = {}
 
     def submit(self, name, **fixed):
         job = workload.Job("mutant", name, **{
