@@ -151,7 +151,7 @@ def killed_before_commits(bed, directory):
         failpoint = {"JOBFS_FAILPOINT": f"turn.commit:{n}:run",
                      "JOBFS_FAILPOINT_COMMAND": str(command)}
         with stage(bed, directory, failpoint, hosts={"gpu1": {"slots": 2}}) as s:
-            s.daemon.on_death = lambda _, s=s: (s.note_death(), move(s))
+            s.daemon.on_death = lambda d, s=s: (s.note_death(d), move(s))
             s.submit(f"commit{n}")
             yield s.facts()
 
@@ -227,8 +227,8 @@ def name_moved(bed, directory):
     """A daemon dies after a launch; for the next one the host's name is another machine's."""
     failpoint = {"JOBFS_FAILPOINT": "call.answered.launch:1:kill"}
     with stage(bed, directory, failpoint) as s:
-        def move_name(_):
-            s.note_death()
+        def move_name(daemon):
+            s.note_death(daemon)
             s.journal.add("move-host", host="gpu1")
             s.daemon.config["hosts"] = {"gpu1": {"slots": 4, "address": bed.ip["gpu2"],
                                                  "user": "alice"}}

@@ -148,12 +148,4 @@ MUTANTS = [
 """, """\
 		:
 """)),
-    Mutant("the mount of a dead daemon stays", "killed_while_printing",
-           ("src/fs/mount.c", """\
-	for (int i = 0; i < STACKED_MAX; i++) {
-		int r = find_mount(path, type);
-""", """\
-	for (int i = STACKED_MAX; i < STACKED_MAX; i++) {
-		int r = find_mount(path, type);
-""")),
 ]
