@@ -146,7 +146,9 @@ def has_right_code(view):
     if view.codes and view.codes[-1] != view.plan.code and not view.excuses:
         yield f"the program ended with {view.codes[-1]}, planned was {view.plan.code}"
     if view.codes and view.reason not in LOST:
-        if code != view.codes[-1]:
+        # its last word was written, and then the TERM or KILL of its cancel came
+        is_late = "cancel" in view.excuses and code in (137, 143)
+        if code != view.codes[-1] and not is_late:
             yield f"exit_code is {code}, the program ended with {view.codes[-1]}"
     elif view.codes and code not in (None, view.codes[-1]):
         yield f"lost, but exit_code is {code}; the program ended with {view.codes[-1]}"
@@ -253,8 +255,11 @@ def check_hosts(facts):
 
 def may_keep(view, files):
     """Outputs that are nowhere else stay on the host; and what was sent before the job was
-    given to this host is found by nobody."""
+    given to this host, or by an agent that was killed over it, is found by nobody."""
+    left = set(files) - TOMBSTONE
     if files == ["payload"] or "moved" in view.excuses:
+        return True
+    if all(f.startswith("t.") for f in left) and happened(view.facts, "kill-agent"):
         return True
     return (view.state == "FAILED" and view.plan.destination
             and "outputs.s3" not in view.files and view.reason != "DownloadFailed")

@@ -133,6 +133,10 @@ class Checker(unittest.TestCase):
         self.check(facts, None)
         facts.seen["j"]["exit_code"] = b"0\n"
         self.check(facts, "exit_code is 0")
+        facts.cancelled = {"j": 105.0}
+        self.check(facts, "exit_code is 0")
+        facts.seen["j"]["exit_code"] = b"143\n"  # the cancel came between its last word and its end
+        self.check(facts, None)
 
     def test_finds_a_loss_that_nothing_explains(self):
         self.check(Good().fail("ProcessLost"), "nothing explains")
@@ -220,6 +224,7 @@ class Checker(unittest.TestCase):
         left = copy.deepcopy(facts.attempts)
         left["gpu1"][f"{ID}-1"].append("t.77.claim")
         self.edit("is left: t.77.claim", attempts=left)
+        self.edit(None, attempts=left, journal=[event("kill-agent", host="gpu2")])
         self.edit("of no job", attempts={"gpu1": {"beef-1": ["claim"]}, "gpu2": {}})
         self.edit("process 77", processes={"gpu1": {77: "A=1\0JOBFS_ATTEMPT=x\0"}})
 
