@@ -168,6 +168,14 @@ static int forget_run(struct engine *e, struct job *job)
 	return r;
 }
 
+/* So long at the least, where the last attempt may have left outputs. */
+static int64_t wait_for_outputs(const struct job *job, int64_t wait_ms)
+{
+	bool has_outputs = job_get(job)->attempt.n > 0 && job->run->spec->has_outputs;
+
+	return has_outputs && wait_ms < OUTPUTS_APART_MS ? OUTPUTS_APART_MS : wait_ms;
+}
+
 int attempt_again(struct engine *e, struct job *job, int64_t wait_ms, const char *text)
 {
 	struct job_record *r = job_edit(e, job);
@@ -175,10 +183,7 @@ int attempt_again(struct engine *e, struct job *job, int64_t wait_ms, const char
 	if (!r) {
 		return -ENOMEM;
 	}
-	if (r->attempt.n > 0 && job->run->spec->has_outputs &&
-	    wait_ms < OUTPUTS_APART_MS) {
-		wait_ms = OUTPUTS_APART_MS;
-	}
+	wait_ms = wait_for_outputs(job, wait_ms);
 	leftover_add(e, job);
 	if (keep_row(e, r) < 0 || drop_outputs(e, r) < 0) {
 		return e->turn_error;
@@ -228,7 +233,7 @@ bool attempt_retry(struct engine *e, struct job *job, struct job_verdict verdict
 		return false;
 	}
 	r->retries++;
-	wait_ms = backoff_ms(retry, r->retries);
+	wait_ms = wait_for_outputs(job, backoff_ms(retry, r->retries));
 	clock_format(clock_wall_ms() + wait_ms, when);
 	(void)snprintf(why, sizeof(why),
 		       "attempt %d of %d failed (%s): %.400s; the next one waits until "

@@ -278,6 +278,9 @@ void engine_publish_rest(struct engine *e); /* the queue and the hosts */
 
 /* engine/table.c; the engine's thread needs no lock to read */
 struct job *table_get(const struct engine *e, int64_t id);
+/* Of jobs in the order of their ids: the index of the first with an id above `after`.
+ */
+size_t table_position(struct job *const *jobs, size_t n, int64_t after);
 struct job *table_find(const struct engine *e, const char *name);
 int table_add(struct engine *e, struct job *job);
 void table_remove(struct engine *e, struct job *job);

@@ -7,21 +7,9 @@
 
 #include "engine/internal.h"
 
-/* Of the first with an id above `after`. */
 static size_t position_after(const struct state_index *index, int64_t after)
 {
-	size_t low = 0, high = index->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (index->jobs[middle]->published->id <= after) {
-			low = middle + 1;
-		} else {
-			high = middle;
-		}
-	}
-	return low;
+	return table_position(index->jobs, index->n, after);
 }
 
 static int grow(struct state_index *index)

@@ -8,21 +8,25 @@
 #include "engine/internal.h"
 #include "util/hash.h"
 
-/* The first job with an id above `after`. */
-static size_t position_after(const struct engine *e, int64_t after)
+size_t table_position(struct job *const *jobs, size_t n, int64_t after)
 {
-	size_t low = 0, high = e->n_jobs;
+	size_t low = 0, high = n;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (e->jobs[middle]->published->id <= after) {
+		if (jobs[middle]->published->id <= after) {
 			low = middle + 1;
 		} else {
 			high = middle;
 		}
 	}
 	return low;
+}
+
+static size_t position_after(const struct engine *e, int64_t after)
+{
+	return table_position(e->jobs, e->n_jobs, after);
 }
 
 struct job *table_get(const struct engine *e, int64_t id)
