@@ -103,16 +103,6 @@ void adopt_requests(struct fs *fs)
 
 /* --- the state ------------------------------------------------------------------- */
 
-static bool has_answer(const struct memory_head *head, uint64_t number)
-{
-	for (size_t i = 0; i < MEMORY_ANSWERS_MAX; i++) {
-		if (head->answers[i].number == number) {
-			return true;
-		}
-	}
-	return false;
-}
-
 static int adopt_answers(struct fs *fs)
 {
 	struct memory_head *head = fs->memory->head;
@@ -122,7 +112,8 @@ static int adopt_answers(struct fs *fs)
 		last ? store_get_answers(fs->store, last, MEMORY_ANSWERS_MAX) : -ENOMEM;
 
 	for (ssize_t i = 0; i < n; i++) {
-		if (last[i].asker == head->key && !has_answer(head, last[i].number)) {
+		if (last[i].asker == head->key &&
+		    !memory_find_answer(fs->memory, last[i].number)) {
 			head->answers[head->n_answers++ % MEMORY_ANSWERS_MAX] = last[i];
 		}
 	}

@@ -221,6 +221,18 @@ void memory_note_served(struct memory *m)
 	}
 }
 
+const struct store_answer *memory_find_answer(const struct memory *m, uint64_t number)
+{
+	const struct memory_head *head = m->head;
+
+	for (size_t i = 0; i < MEMORY_ANSWERS_MAX; i++) {
+		if (head->answers[i].number == number) {
+			return &head->answers[i];
+		}
+	}
+	return NULL;
+}
+
 /* --- cells ----------------------------------------------------------------------- */
 
 /* 0: all are taken. */

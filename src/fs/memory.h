@@ -144,6 +144,10 @@ bool memory_note_takeover(struct memory *memory);
 /* A request was served: what was found is no daemon's death. Any thread. */
 void memory_note_served(struct memory *memory);
 
+/* Of the request with that number, among the last ones; NULL: none is kept. */
+const struct store_answer *memory_find_answer(const struct memory *memory,
+					      uint64_t number);
+
 /* --- records: any thread --------------------------------------------------------- */
 
 /* A cell for a record, which the caller fills before he says its kind. 0: all are

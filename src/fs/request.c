@@ -81,18 +81,14 @@ uint64_t request_poll_id(void)
 
 bool request_was_done(struct fs *fs, struct store_answer *ret)
 {
-	const struct memory_head *head = fs->memory->head;
+	const struct store_answer *answer =
+		current.is_resent ? memory_find_answer(fs->memory, current.number)
+				  : NULL;
 
-	if (!current.is_resent) {
-		return false;
+	if (answer) {
+		*ret = *answer;
 	}
-	for (size_t i = 0; i < MEMORY_ANSWERS_MAX; i++) {
-		if (head->answers[i].number == current.number) {
-			*ret = head->answers[i];
-			return true;
-		}
-	}
-	return false;
+	return answer != NULL;
 }
 
 int request_was_done_well(struct fs *fs)
