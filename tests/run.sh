@@ -25,6 +25,7 @@ steps=("${@:-${all[@]}}")
 [ $# -gt 0 ] || steps=("${all[@]}")
 build=${JOBFS_BUILD:-$top/build}
 logs=$(mktemp -d "${TMPDIR:-/tmp}/jobfs-run.XXXXXX")
+failures=$logs/failures # names of tests, told again at the end
 passed=0 failed=0
 export PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
 # Sanitizers: any report ends the program, and with it the test.
@@ -35,6 +36,10 @@ export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 beside=() lane='' has_lane=''
 finish() {
     [ -z "$lane" ] || kill -- "-$lane" 2>/dev/null || true
+    if [ -s "$failures" ]; then
+        echo "== what failed"
+        cat "$failures"
+    fi
     rm -rf "$logs"
     echo "$passed passed, $failed failed"
 }
@@ -76,8 +81,9 @@ count() { # NAME COMMAND...
         /^not ok / { bad++ }
         END { print n + bad }' "$logs/out")
     if [ $status != 0 ]; then
-        grep -E '^(FAIL|not ok|FAILED|ERROR)' "$logs/out" | head -n 100 || true
+        grep -E '^(FAIL|not ok|FAILED|ERROR)' "$logs/out" | head -n 100 | tee "$logs/named" || true
         tail -n 200 "$logs/out"
+        { echo "-- $name, exit status $status" && cut -c 1-300 "$logs/named"; } >>"$failures"
         [ "$f" != 0 ] || f=1
         p=${p:-0}
     else
@@ -164,7 +170,7 @@ step_examples() {
 run_step() {
     "step_$1" || {
         failed=$((failed + 1))
-        echo "-- $1: could not be run"
+        echo "-- $1: could not be run" | tee -a "$failures"
     }
 }
 
@@ -192,7 +198,7 @@ end_lane() {
     [ -z "$lane" ] || wait "$lane" || true
     lane='' has_lane=''
     cat "$logs/lane.out" || true
-    read -r p f <"$logs/lane/counts" || echo "-- ${beside[*]}: did not end"
+    read -r p f <"$logs/lane/counts" || echo "-- ${beside[*]}: did not end" | tee -a "$failures"
     passed=$((passed + p)) failed=$((failed + f))
 }
 
