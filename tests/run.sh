@@ -213,7 +213,7 @@ for step in "${steps[@]}"; do
         [ ${#beside[@]} = 0 ] || start_lane
         run_step fs
         ;;
-    tsan) run_step tsan ;; # it may be beside them too
+    tsan | e2e) run_step "$step" ;; # they may be beside them too
     *)
         [ -z "$has_lane" ] || end_lane
         run_step "$step"

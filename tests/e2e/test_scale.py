@@ -65,7 +65,7 @@ def most_at_once(daemon):
 def test_no_host_has_more_jobs_at_once_than_slots_and_the_queue_is_first_in_first_out(start):
     daemon = start(hosts={"gpu1": {"slots": 2}})
     for i in range(6):
-        daemon.submit(f"q{i}", {"run": "sleep 0.7"})
+        daemon.submit(f"q{i}", {"run": "sleep 3" if i < 2 else "sleep 0.3"})
     wait_for("two running", lambda: sum(daemon.status(f"q{i}") == "RUNNING" for i in range(6)) == 2)
     queue = (daemon.mount / ".jobfs" / "queue").read_text()
     assert [line.split("\t")[1] for line in queue.splitlines()] == ["q2", "q3", "q4", "q5"]
