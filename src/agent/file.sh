@@ -70,6 +70,7 @@ load_plan() { # the plan's functions and variables
 	ENGINE=aws IMAGE='' GRACE=0 DOWNLOAD_LIMIT=0 RUN_LIMIT=0 UPLOAD_LIMIT=0
 	LOG_HEAD=0 LOG_TAIL=0 VERIFY=small
 	plan_sums() { :; }
+	plan_metrics() { :; }
 	[ -f "$a/plan" ] || return 1
 	. "$a/plan" && plan_vars
 }

@@ -7,6 +7,7 @@
 #                        │    └── aws   and the only one that gets them in its environment
 #                        ├── _timer     only while a phase has a limit
 #                        ├── _watch     only when the logs have a bound
+#                        ├── _metrics   only when the plan names files of metrics
 #                        └── _exec      the inner wrapper, leader of the program's session
 #                             └── the user's program
 #   urls ── setsid ── _urls             moves data with presigned URLs, for the runner

@@ -57,7 +57,7 @@ log_news() { # NAME OFFSET SIZE; $p_max
 			minus "$h_head" "$2"
 			! is_less "$n" "$p_len" || p_len=$n
 		elif is_less 0 "$p_len"; then
-			p_text=$(log_bytes "$1" "$2" "$p_len" | base64)
+			p_text=$(bytes_of "$a/$1" "$2" "$p_len" | base64)
 		fi
 		if may_punch "$1" "$3"; then # a slow disk is not to hold up the reply
 			punch "$1" </dev/null >/dev/null 2>&1 &
@@ -68,14 +68,14 @@ log_news() { # NAME OFFSET SIZE; $p_max
 	fi
 	is_less 0 "$p_len" || return 0
 	echo "data $1 $p_len"
-	if [ -n "$p_text" ]; then echo "$p_text" | base64 -d; else log_bytes "$1" "$2" "$p_len"; fi
+	if [ -n "$p_text" ]; then echo "$p_text" | base64 -d; else bytes_of "$a/$1" "$2" "$p_len"; fi
 	echo
 }
 
-log_bytes() { # NAME OFFSET LEN: dd seeks, and reads nothing
+bytes_of() { # FILE OFFSET LEN: dd seeks, and reads nothing
 	{
 		dd bs=1 skip="$2" count=0 2>/dev/null && head -c "$3"
-	} <"$a/$1"
+	} <"$1"
 }
 
 # The watcher: for a log that grows while nobody polls.
@@ -84,6 +84,7 @@ watch_start() { # the runner alone holds fd 3
 	put_over bound "$LOG_HEAD $LOG_TAIL" && mkfifo "$a/t.watch" || return 0
 	: >>"$a/log"
 	: >>"$a/tlog"
+	: >>"$a/metrics"
 	# shellcheck disable=SC2094  # it is a FIFO
 	exec 5<>"$a/t.watch" && exec 8<"$a/t.watch" 3>"$a/t.watch" 5>&-
 	rm -f "$a/t.watch"
@@ -96,13 +97,11 @@ cmd__watch() { # fd 0: end-of-file when the runner is gone
 	h_nap=1
 	until over_within $h_nap; do
 		h_nap=$((h_nap < 8 ? h_nap * 2 : 8))
-		h_log=log
-		for h_size in $(stat -c %s "$a/log" "$a/tlog"); do
-			! may_punch $h_log "$h_size" || {
+		for h_log in log tlog metrics; do
+			! may_punch $h_log "$(stat -c %s "$a/$h_log")" || {
 				punch $h_log
 				h_nap=1
 			}
-			h_log=tlog
 		done
 	done
 }

@@ -4,8 +4,16 @@ number() { case $1 in '' | *[!0-9]* | 0?* | ????????????????*) return 1 ;; esac;
 attempt() { case $1 in '' | *[!0-9a-f-]*) return 1 ;; esac; }
 bad_args() { reply EARGS "$verb: arguments are not as PROTOCOL.md says"; }
 
-poll_spec() { # ATT:LOGOFF:TLOGOFF:MAX
-	case $1 in *:*:*:*:*) return 1 ;; *:*:*:*) ;; *) return 1 ;; esac
+poll_spec() { # ATT:LOGOFF:TLOGOFF:MAX[:METRICSOFF]
+	case $1 in
+	*:*:*:*:*:*) return 1 ;;
+	*:*:*:*:*)
+		number "${1##*:}" || return 1
+		set -- "${1%:*}"
+		;;
+	*:*:*:*) ;;
+	*) return 1 ;;
+	esac
 	p_rest=${1#*:}
 	p_tail=${p_rest#*:}
 	attempt "${1%%:*}" && number "${p_rest%%:*}" && number "${p_tail%%:*}" &&
@@ -14,7 +22,7 @@ poll_spec() { # ATT:LOGOFF:TLOGOFF:MAX
 
 verb=$1 nonce=$2
 case $verb in
-_run | _upload | _urls | _sec | _timer | _watch | _exec | _list | _kill)
+_run | _upload | _urls | _sec | _timer | _watch | _metrics | _exec | _list | _kill)
 	umask 077
 	att=$3 a=$base/jobs/$3
 	shift 3

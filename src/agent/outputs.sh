@@ -128,6 +128,8 @@ cmd__upload() { # [again]: as _run, for an attempt whose runner is gone
 	case $r_phase in run | upload | end) ;; *) finish "lost $r_why" ;; esac
 	[ -f "$a/exit" ] || settle exit "$(last_result $r_why)"
 	end_leftovers
+	r_metrics=''
+	metrics_end
 	upload
 }
 

@@ -49,6 +49,7 @@ cmd__run() { # fd 0: the secrets; fd 1: launch waits until it is closed
 	[ "$ENGINE" != presigned ] && want_upload || keeper_stop
 	run_program
 	end_leftovers
+	metrics_end
 	upload
 }
 
@@ -74,6 +75,8 @@ unpack() {
 	inside_only "$OUTPUT"
 	input() { inside_only "$4"; }
 	plan_inputs
+	metric() { inside_only "$1"; }
+	plan_metrics
 	umask 022 # what is below work is for the user of an image too
 	mkdir -p "$a/ctl" "$a/work/files" "$a/work/inputs" "$a/work/$OUTPUT" ||
 		unpack_failed 'cannot make directories'
@@ -142,6 +145,7 @@ run_program() {
 	} || finish 'payload-failed no room to start'
 	durable "$a/phase" "$a" # a crash from here on means: the program may have run
 	timer_start run "$RUN_LIMIT" || finish 'payload-failed no room to start'
+	metrics_start
 	JOBFS_WRAPPER=$att setsid $SH "$ME" _exec "$nonce" "$att" 3>&- 6<&- 7>&- 9>&9
 	# The inner wrapper died without a word (kill -9, no memory): the program may live on.
 	r_nap=0.02

@@ -119,7 +119,7 @@ kb() { # PATH
 	echo $x_sum
 }
 
-cmd_poll() { # ATT:LOGOFF:TLOGOFF:MAX …
+cmd_poll() { # ATT:LOGOFF:TLOGOFF:MAX[:METRICSOFF] …
 	get_boot
 	echo "now $(date +%s)${nl}boot $boot"
 	first_line storeid "$base/storeid"
@@ -128,6 +128,7 @@ cmd_poll() { # ATT:LOGOFF:TLOGOFF:MAX …
 	for p_spec do
 		att=${p_spec%%:*} a=$base/jobs/${p_spec%%:*}
 		p_logs="$p_logs $att/log $att/tlog"
+		case $p_spec in *:*:*:*:*) p_logs="$p_logs $att/metrics" ;; esac
 		if [ $p_first = 1 ]; then set --; fi
 		p_first=0
 		set -- "$@" "$p_spec" "$(attempt_state)"
@@ -135,14 +136,22 @@ cmd_poll() { # ATT:LOGOFF:TLOGOFF:MAX …
 	# one stat for all, after all results were read
 	p_sizes=$nl$(stat -c '%s %n' $p_logs 2>/dev/null)$nl
 	while [ $# -gt 0 ]; do
-		att=${1%%:*} p_off=${1#*:} p_max=${1##*:}
-		a=$base/jobs/$att
+		att=${1%%:*} p_off=${1#*:}
 		p_toff=${p_off#*:}
+		p_max=${p_toff#*:}
+		p_moff=${p_max#*:}
+		[ "$p_moff" != "$p_max" ] || p_moff=''
+		p_max=${p_max%%:*}
+		a=$base/jobs/$att
 		echo "$2"
 		size_of "$att/log"
 		log_news log "${p_off%%:*}" "$size"
 		size_of "$att/tlog"
 		log_news tlog "${p_toff%%:*}" "$size"
+		if [ -n "$p_moff" ]; then
+			size_of "$att/metrics"
+			log_news metrics "$p_moff" "$size"
+		fi
 		shift 2
 	done
 	reply OK

@@ -96,7 +96,7 @@ declare -A V
 reset_plan() {
 	V=([JOB]=exp1 [ID]=9f3a [ATTEMPT]=1 [AWS]='' [ENDPOINT]='' [REGION]='' [RUN_LIMIT]=0
 		[GRACE]=5 [GPUS]='' [IMAGE]='' [OUTPUT]=output [DEST]='')
-	DIRS=() FILES=() INPUTS=() EXCLUDES=() ENVS=() SUMS=: SETUP='' PROGRAM=(shell 'exit 0')
+	METRICS=() DIRS=() FILES=() INPUTS=() EXCLUDES=() ENVS=() SUMS=: SETUP='' PROGRAM=(shell 'exit 0')
 	SECRETS=''
 }
 
@@ -124,6 +124,8 @@ plan_text() { # BASE: offset of the first byte after the plan
 	done
 	printf '; }\nplan_excludes() { :'
 	for ((i = 0; i < ${#EXCLUDES[@]}; i++)); do printf '; exclude%s' "$(quote "${EXCLUDES[i]}")"; done
+	printf '; }\nplan_metrics() { :'
+	for ((i = 0; i < ${#METRICS[@]}; i++)); do printf '; metric%s' "$(quote "${METRICS[i]}")"; done
 	printf '; }\nplan_env() { :'
 	for ((i = 0; i < ${#ENVS[@]}; i += 2)); do
 		printf '; setenv%s' "$(quote "${ENVS[@]:i:2}")"

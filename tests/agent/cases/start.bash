@@ -12,7 +12,7 @@ case_frames_begin_and_end_and_arguments_are_checked() {
 		ag manifest "$arg"
 		expect EARGS
 	done
-	for arg in 'ab' 'ab:0:0' 'ab:0:0:1:2' 'ab:-1:0:1' 'ab:0:08:1' 'ab::0:1' ':0:0:1' 'x:0:0:1'; do
+	for arg in 'ab' 'ab:0:0' 'ab:0:0:1:x' 'ab:0:0:1:2:3' 'ab:-1:0:1' 'ab:0:08:1' 'ab::0:1' ':0:0:1' 'x:0:0:1'; do
 		ag poll "$arg"
 		expect EARGS
 	done
