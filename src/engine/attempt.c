@@ -60,7 +60,8 @@ static int set_transfers(struct job *job, struct job_record *r)
 	return error;
 }
 
-/* Between the logs of two attempts; it belongs to neither. */
+/* Between the logs of two attempts; it belongs to neither. Metrics, for programs,
+ * have no such line. */
 static void mark_log(struct engine *e, struct job *job)
 {
 	const struct job_record *r = job_get(job);
@@ -68,9 +69,8 @@ static void mark_log(struct engine *e, struct job *job)
 
 	(void)buf_printf(&line, "==> attempt %d on %s <==\n", r->attempt.n,
 			 r->attempt.host);
-	for (int i = 0; i < STREAM_OF_HOST_COUNT; i++) {
-		(void)job_append(e, job, (enum job_stream)i, buf_text(&line), line.len);
-	}
+	(void)job_append(e, job, STREAM_LOG, buf_text(&line), line.len);
+	(void)job_append(e, job, STREAM_TRANSFER, buf_text(&line), line.len);
 }
 
 void attempt_begin(struct engine *e, struct job *job)

@@ -87,8 +87,12 @@ bool log_is_cut(const struct job *job)
 {
 	const struct job_record *r = job_get(job);
 
-	return r->gap[STREAM_LOG].to > r->gap[STREAM_LOG].from ||
-	       r->gap[STREAM_TRANSFER].to > r->gap[STREAM_TRANSFER].from;
+	for (int i = 0; i < STREAM_OF_HOST_COUNT; i++) {
+		if (r->gap[i].to > r->gap[i].from) {
+			return true;
+		}
+	}
+	return false;
 }
 
 int64_t log_next_offset(const struct engine *e, struct job *job, enum job_stream stream)

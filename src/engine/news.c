@@ -259,8 +259,9 @@ static void note_forgotten(struct job *job)
 		log_error("job %s: host %s has lost the attempt's directory",
 			  job_get(job)->name, job->host->conf->name);
 		job->run->alive = ALIVE_DEAD;
-		job->run->logs[STREAM_LOG].size = 0;
-		job->run->logs[STREAM_TRANSFER].size = 0;
+		for (int i = 0; i < STREAM_OF_HOST_COUNT; i++) {
+			job->run->logs[i].size = 0;
+		}
 	}
 }
 
@@ -321,6 +322,12 @@ static void read_log(const struct frame_item *item, enum job_stream stream,
 	}
 }
 
+static const char *const stream_names[] = {
+	[STREAM_LOG] = "log",
+	[STREAM_TRANSFER] = "tlog",
+	[STREAM_METRICS] = "metrics",
+};
+
 /* "log FROM TO" */
 static void read_hole(const struct frame_item *item, struct news *n)
 {
@@ -328,9 +335,13 @@ static void read_hole(const struct frame_item *item, struct news *n)
 	long long from, to;
 
 	frame_item_text(item, text, sizeof(text));
-	if (sscanf(text, "%7s %lld %lld", name, &from, &to) == 3 && from >= 0) {
-		n->hole[streq(name, "log") ? STREAM_LOG : STREAM_TRANSFER] =
-			(struct job_gap){ from, to };
+	if (sscanf(text, "%7s %lld %lld", name, &from, &to) != 3 || from < 0) {
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(stream_names); i++) {
+		if (streq(name, stream_names[i])) {
+			n->hole[i] = (struct job_gap){ from, to };
+		}
 	}
 }
 
@@ -349,6 +360,12 @@ void news_read(struct engine *e, struct job *job, struct news *n,
 		{ "timeout", offsetof(struct news, timeout), sizeof(n->timeout) },
 	};
 
+	for (size_t i = 0; i < ARRAY_SIZE(stream_names); i++) {
+		if (frame_item_is(item, stream_names[i])) {
+			read_log(item, (enum job_stream)i, n);
+			return;
+		}
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		if (frame_item_is(item, texts[i].key)) {
 			frame_item_text(item, (char *)n + texts[i].offset,
@@ -362,10 +379,6 @@ void news_read(struct engine *e, struct job *job, struct news *n,
 		n->cancel = true;
 	} else if (frame_item_is(item, "xfer")) {
 		note_transfer(e, job, item);
-	} else if (frame_item_is(item, "log")) {
-		read_log(item, STREAM_LOG, n);
-	} else if (frame_item_is(item, "tlog")) {
-		read_log(item, STREAM_TRANSFER, n);
 	} else if (frame_item_is(item, "hole")) {
 		read_hole(item, n);
 	}

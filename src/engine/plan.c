@@ -72,6 +72,10 @@ void plan_spec(struct buf *plan, const struct spec *spec)
 	for (char **pattern = spec->exclude; pattern && *pattern; pattern++) {
 		plan_words(plan, "exclude", *pattern, NULL);
 	}
+	(void)buf_add_str(plan, "}\nplan_metrics() {\n:\n");
+	for (char **pattern = spec->metrics; pattern && *pattern; pattern++) {
+		plan_words(plan, "metric", *pattern, NULL);
+	}
 	(void)buf_add_str(plan, "}\nplan_env() {\n:\n");
 	for (size_t i = 0; i < spec->n_env; i++) {
 		plan_words(plan, "setenv", spec->env[i].name,

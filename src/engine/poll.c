@@ -120,6 +120,10 @@ static void add_attempt(const struct engine *e, struct job *job, size_t n,
 	(void)buf_printf(args, "%s%s:%lld:%lld:%zu", args->len ? " " : "", name,
 			 (long long)log_next_offset(e, job, STREAM_LOG),
 			 (long long)log_next_offset(e, job, STREAM_TRANSFER), max);
+	if (job->run->spec->metrics && job->run->spec->metrics[0]) {
+		(void)buf_printf(args, ":%lld",
+				 (long long)log_next_offset(e, job, STREAM_METRICS));
+	}
 }
 
 static void poll_host(struct engine *e, struct host *host, int64_t now)

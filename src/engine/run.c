@@ -167,8 +167,12 @@ void run_renew(struct engine *e, struct job *job)
 
 bool run_has_logs(const struct job *job)
 {
-	return job->run->is_polled && log_is_whole(job, STREAM_LOG) &&
-	       log_is_whole(job, STREAM_TRANSFER);
+	bool is_whole = job->run->is_polled;
+
+	for (int i = 0; i < STREAM_OF_HOST_COUNT && is_whole; i++) {
+		is_whole = log_is_whole(job, (enum job_stream)i);
+	}
+	return is_whole;
 }
 
 bool run_needs_s3(const struct run *run)

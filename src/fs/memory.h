@@ -39,7 +39,7 @@ enum {
 	/* Part of what a successor checks: another one cannot be read. To be increased
 	 * with every change of the structures below, of enum handle_kind, and of what
 	 * op_init() wants of the kernel. */
-	MEMORY_LAYOUT = 2,
+	MEMORY_LAYOUT = 3,
 	MEMORY_CELLS_MAX = 1 << 18, /* open files and drafts, with their texts */
 	MEMORY_INIT_MAX = 256,
 	MEMORY_NAME_MAX = 4096, /* of mount point, of options */

@@ -15,6 +15,11 @@ static bool has_outputs_uri(const struct job_record *r)
 	return r->outputs_uri != NULL;
 }
 
+static bool has_metrics(const struct job_record *r)
+{
+	return r->stream_size[STREAM_METRICS] > 0;
+}
+
 static bool has_outputs_list(const struct job_record *r)
 {
 	return r->stream_size[STREAM_OUTPUTS] > 0;
@@ -154,6 +159,8 @@ static const struct node nodes[] = {
 	    .is_told = true),
 	ROW(NODE_TRANSFER_LOG, OF_JOB, .name = "transfer.log", STREAM(STREAM_TRANSFER),
 	    .is_told = true),
+	ROW(NODE_JOB_METRICS, OF_JOB, .name = "metrics.jsonl", STREAM(STREAM_METRICS),
+	    .exists = has_metrics, .is_told = true),
 	ROW(NODE_EVENTS, OF_JOB, .name = "events.jsonl", STREAM(STREAM_EVENTS),
 	    .is_told = true),
 	ROW(NODE_EXIT_CODE, OF_JOB, .name = "exit_code", TEXT(content_exit_code),
@@ -178,6 +185,8 @@ static const struct node nodes[] = {
 	ROW(NODE_ATTEMPT_LOG, OF_ATTEMPT, .name = "log", STREAM(STREAM_LOG)),
 	ROW(NODE_ATTEMPT_TRANSFER_LOG, OF_ATTEMPT, .name = "transfer.log",
 	    STREAM(STREAM_TRANSFER)),
+	ROW(NODE_ATTEMPT_METRICS, OF_ATTEMPT, .name = "metrics.jsonl",
+	    STREAM(STREAM_METRICS)),
 	ROW(NODE_ATTEMPT_STATUS_JSON, OF_ATTEMPT, .name = "status.json",
 	    TEXT(content_attempt_status_json)),
 	ROW(NODE_ATTEMPT_EXIT_CODE, OF_ATTEMPT, .name = "exit_code",

@@ -53,6 +53,7 @@ enum node_id {
 	/* behind `error`, which goes with it: rm -r removes in this order */
 	NODE_SPEC = 78,
 	NODE_WAIT = 96,
+	NODE_JOB_METRICS = 97,
 
 	NODE_ATTEMPTS = 79, /* <job>/attempts */
 	NODE_ATTEMPT = 80,  /* <job>/attempts/<n> */
@@ -60,6 +61,7 @@ enum node_id {
 	NODE_ATTEMPT_TRANSFER_LOG = 82,
 	NODE_ATTEMPT_STATUS_JSON = 83,
 	NODE_ATTEMPT_EXIT_CODE = 84,
+	NODE_ATTEMPT_METRICS = 85,
 
 	NODE_LINK = 112, /* .jobfs/by-state/<STATE>/<job>: + enum job_state */
 

@@ -130,7 +130,8 @@ struct view object_view(const struct object *o)
 		return view_of_stream(o->record, stream);
 	}
 	a = &o->attempt_record->attempt;
-	return view_of_part(o->record, stream, a->base[stream], a->end_at[stream]);
+	return view_of_part(o->record, stream, a->base[stream],
+			    a->state == JOB_NEW ? -1 : a->end_at[stream]);
 }
 
 static int64_t stream_size(const struct object *o)

@@ -18,7 +18,7 @@ struct view view_of_part(const struct job_record *record, enum job_stream stream
 			 int64_t from, int64_t to)
 {
 	const struct job_gap *gap = &record->gap[stream];
-	struct view v = { .base = from, .end = to > 0 ? to : INT64_MAX };
+	struct view v = { .base = from, .end = to >= 0 ? to : INT64_MAX };
 	int64_t lost_from = gap->from > from ? gap->from : from;
 	int64_t lost_to = gap->to < v.end ? gap->to : v.end;
 
@@ -33,7 +33,7 @@ struct view view_of_part(const struct job_record *record, enum job_stream stream
 
 struct view view_of_stream(const struct job_record *record, enum job_stream stream)
 {
-	return view_of_part(record, stream, 0, 0);
+	return view_of_part(record, stream, 0, -1);
 }
 
 int64_t view_size(const struct view *v, const struct job_record *record,

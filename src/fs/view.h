@@ -16,7 +16,7 @@ struct view {
 
 /* All of a job's stream. */
 struct view view_of_stream(const struct job_record *record, enum job_stream stream);
-/* The part [from, to) of it; to 0: up to its end. */
+/* The part [from, to) of it; to -1: up to its end. */
 struct view view_of_part(const struct job_record *record, enum job_stream stream,
 			 int64_t from, int64_t to);
 /* Bytes that the reader sees now. */

@@ -18,6 +18,7 @@ enum { JOB_KEY_LEN = 16 }; /* hex digits */
 enum job_stream {
 	STREAM_LOG,			      /* log */
 	STREAM_TRANSFER,		      /* transfer.log */
+	STREAM_METRICS,			      /* metrics.jsonl */
 	STREAM_OF_HOST_COUNT,		      /* those above are fetched from it */
 	STREAM_EVENTS = STREAM_OF_HOST_COUNT, /* events.jsonl */
 	STREAM_OUTPUTS,			      /* outputs.jsonl */
@@ -58,8 +59,8 @@ struct job_attempt {
 	char *exit;	 /* the host's `exit` file, NULL until it is there */
 	char *end;	 /* the host's `end` file, NULL until it is there */
 	char *timeout;	 /* the phase whose limit was reached, NULL: none */
-	/* where its bytes are in STREAM_LOG and STREAM_TRANSFER; the host's offset 0 is
-	 * the base, and the end is 0 while it is not over */
+	/* where its bytes are in the streams of the host, whose offset 0 is the base;
+	 * the end counts once it is over */
 	int64_t base[STREAM_OF_HOST_COUNT], end_at[STREAM_OF_HOST_COUNT];
 	/* how it ended; JOB_NEW: it is not over */
 	enum job_state state;

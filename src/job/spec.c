@@ -58,6 +58,7 @@ struct spec *spec_free(struct spec *spec)
 	free(spec->destination_bucket);
 	free(spec->destination_prefix);
 	free_texts(spec->exclude);
+	free_texts(spec->metrics);
 	free(spec->s3_region);
 	free(spec->s3_endpoint);
 	free(spec);
@@ -94,6 +95,7 @@ static void read_document(struct spec_reader *r)
 	spec_read_inputs(r, top);
 	spec_read_s3(r, top);
 	spec_read_timeouts(r, top);
+	spec_read_metrics(r, top);
 	spec_read_retry(r, top);
 	spec_read_schedule(r, top);
 }

@@ -88,6 +88,9 @@ struct spec {
 				     empty */
 	char **exclude;		  /* patterns, NULL-terminated, never NULL */
 
+	char **metrics; /* files below the job's directory, or patterns of the shell;
+			   NULL-terminated, never NULL */
+
 	char *s3_region;	    /* NULL: of the configuration */
 	char *s3_endpoint;	    /* NULL: of the configuration */
 	enum spec_engine s3_engine; /* SPEC_ENGINE_UNSET: of the configuration */

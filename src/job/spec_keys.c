@@ -37,7 +37,7 @@ static const struct {
 	{ "docker_args",   SPEC_SCOPE_TOP,        NOT_YET },
 	{ "secrets",       SPEC_SCOPE_TOP,        NOT_YET },
 	{ "checkpoints",   SPEC_SCOPE_TOP,        NOT_YET },
-	{ "metrics",       SPEC_SCOPE_TOP,        NOT_YET },
+	{ "metrics",       SPEC_SCOPE_TOP,        SUPPORTED },
 	{ "retry",         SPEC_SCOPE_TOP,        SUPPORTED },
 	{ "notify",        SPEC_SCOPE_TOP,        NOT_YET },
 	{ "ttl",           SPEC_SCOPE_TOP,        NOT_YET },
@@ -76,6 +76,8 @@ static const struct {
 	{ "on",            SPEC_SCOPE_RETRY,      SUPPORTED },
 	{ "exit_codes",    SPEC_SCOPE_RETRY,      SUPPORTED },
 	{ "backoff",       SPEC_SCOPE_RETRY,      SUPPORTED },
+
+	{ "files",         SPEC_SCOPE_METRICS,    SUPPORTED },
 };
 /* clang-format on */
 

@@ -30,6 +30,7 @@ enum spec_scope {
 	SPEC_SCOPE_S3,
 	SPEC_SCOPE_TIMEOUTS,
 	SPEC_SCOPE_RETRY,
+	SPEC_SCOPE_METRICS,
 };
 
 enum spec_text_rule { /* may be ORed */
@@ -92,6 +93,7 @@ void spec_read_env(struct spec_reader *r, const struct json_mark *top);
 void spec_read_s3(struct spec_reader *r, const struct json_mark *top);
 void spec_read_timeouts(struct spec_reader *r, const struct json_mark *top);
 void spec_read_retry(struct spec_reader *r, const struct json_mark *top);
+void spec_read_metrics(struct spec_reader *r, const struct json_mark *top);
 void spec_read_schedule(struct spec_reader *r, const struct json_mark *top);
 
 /* spec_timeouts.c: "90s" or a number of seconds. *ret_ms is left alone when it is not

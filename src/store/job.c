@@ -52,6 +52,7 @@ static const struct column job_columns[] = {
 	MEMBER("changed", INT64, changed_ms),
 	MEMBER("log_written", INT64, written_ms[STREAM_LOG]),
 	MEMBER("transfer_written", INT64, written_ms[STREAM_TRANSFER]),
+	MEMBER("metrics_written", INT64, written_ms[STREAM_METRICS]),
 	MEMBER("events_written", INT64, written_ms[STREAM_EVENTS]),
 	MEMBER("outputs_written", INT64, written_ms[STREAM_OUTPUTS]),
 	MEMBER("cancel", BOOL, cancel),
@@ -59,6 +60,7 @@ static const struct column job_columns[] = {
 	MEMBER("exit_code", INT, exit_code),
 	MEMBER("log_size", INT64, stream_size[STREAM_LOG]),
 	MEMBER("transfer_size", INT64, stream_size[STREAM_TRANSFER]),
+	MEMBER("metrics_size", INT64, stream_size[STREAM_METRICS]),
 	MEMBER("events_size", INT64, stream_size[STREAM_EVENTS]),
 	MEMBER("outputs_size", INT64, stream_size[STREAM_OUTPUTS]),
 	MEMBER("event_seq", INT64, event_seq),
@@ -76,6 +78,8 @@ static const struct column job_columns[] = {
 	MEMBER("log_gap_to", INT64, gap[STREAM_LOG].to),
 	MEMBER("transfer_gap_from", INT64, gap[STREAM_TRANSFER].from),
 	MEMBER("transfer_gap_to", INT64, gap[STREAM_TRANSFER].to),
+	MEMBER("metrics_gap_from", INT64, gap[STREAM_METRICS].from),
+	MEMBER("metrics_gap_to", INT64, gap[STREAM_METRICS].to),
 };
 
 static const struct column attempt_columns[] = {
@@ -93,6 +97,8 @@ static const struct column attempt_columns[] = {
 	MEMBER("log_end", INT64, attempt.end_at[STREAM_LOG]),
 	MEMBER("transfer_base", INT64, attempt.base[STREAM_TRANSFER]),
 	MEMBER("transfer_end", INT64, attempt.end_at[STREAM_TRANSFER]),
+	MEMBER("metrics_base", INT64, attempt.base[STREAM_METRICS]),
+	MEMBER("metrics_end", INT64, attempt.end_at[STREAM_METRICS]),
 	MEMBER("state", STATE, attempt.state),
 	MEMBER("reason", REASON, attempt.reason),
 	MEMBER("message", TEXT, attempt.message),

@@ -91,6 +91,15 @@ static const char *const migrations[] = {
 	"CREATE TABLE drained(host TEXT PRIMARY KEY) WITHOUT ROWID;",
 	/* 5: answers that may not have been heard */
 	"CREATE TABLE answer(id INTEGER PRIMARY KEY, list BLOB NOT NULL);",
+	/* 6: metrics; they are stream 2 */
+	"UPDATE chunk SET stream = 4 WHERE stream = 3;"
+	"UPDATE chunk SET stream = 3 WHERE stream = 2;"
+	"ALTER TABLE job ADD COLUMN metrics_written INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE job ADD COLUMN metrics_size INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE job ADD COLUMN metrics_gap_from INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE job ADD COLUMN metrics_gap_to INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE attempt ADD COLUMN metrics_base INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE attempt ADD COLUMN metrics_end INTEGER NOT NULL DEFAULT 0;",
 };
 
 static const struct {

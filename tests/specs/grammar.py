@@ -93,6 +93,10 @@ ROWS = {
     "timeouts.unreachable": Row("sir", DURATION, (*ZERO, *BAD_DURATIONS)),
     "priority": Row("i", {"i": choice("0", "50", "100")}, ("-1", "101", "9223372036854775807")),
     "hold": Row("b", {"b": choice("true", "false")}),
+    "metrics": Row("o"),
+    "metrics.files": Row("a"),
+    "metrics.files[]": Row("s", {"s": choice('"output/m.jsonl"', '"logs/*/[a-z]?.json"', '"files/x"')},
+                           ('""', '"/x"', '"a/../x"', '"a//x"', '"."', '"%s"' % ("p" * 256), r'"a\nb"')),
     "retry": Row("o"),
     "retry.max_attempts": Row("i", {"i": choice("1", "100")}, ("0", "-1", "101", "-9223372036854775808")),
     "retry.on": Row("a"),
@@ -102,9 +106,9 @@ ROWS = {
     "retry.exit_codes[]": Row("i", {"i": choice("1", "255")}, ("0", "-1", "256")),
     "retry.backoff": Row("sir", DURATION, BAD_DURATIONS),
 }
-REQUIRED = ("inputs.*.source", "outputs.destination")
+REQUIRED = ("inputs.*.source", "outputs.destination", "metrics.files")
 # Known, and refused until a version can do them.
-NOT_YET = ("dry_run", "depends_on", "array", "docker_args", "secrets", "checkpoints", "metrics", "notify", "ttl",
+NOT_YET = ("dry_run", "depends_on", "array", "docker_args", "secrets", "checkpoints", "notify", "ttl",
            "resources.pool", "resources.gpu_type", "inputs.*.cache", "inputs.*.required", "inputs.*.checksum",
            "outputs.when", "outputs.sync_interval")
 

@@ -69,7 +69,7 @@ TEST("rows of a directory come in the order of their numbers, each once")
 		last = node->id;
 		n++;
 	}
-	CHECK_INT(n, 15);
+	CHECK_INT(n, 16);
 }
 
 /* The contract of DESIGN: names of a job's files. */
@@ -79,7 +79,7 @@ TEST("a job has the files of the design")
 		"spec.json", "files",	   "status",	    "status.json",
 		"progress",  "log",	   "transfer.log",  "events.jsonl",
 		"exit_code", "outputs.s3", "outputs.jsonl", "error",
-		"ctl",
+		"ctl",	     "metrics.jsonl",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

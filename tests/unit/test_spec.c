@@ -180,6 +180,8 @@ TEST("values at their limits are accepted")
 		"\"outputs\": \"runs/{a/b\"",
 		"\"s3\": {\"endpoint_url\": \"https://h\"}",
 		"\"s3\": {}, \"resources\": {}, \"timeouts\": {}",
+		"\"metrics\": {\"files\": []}",
+		"\"metrics\": {\"files\": [\"output/m.jsonl\", \"logs/*/[a-z].json\"]}",
 	};
 
 	ALL_ACCEPTED(rows);
@@ -342,16 +344,19 @@ TEST("an unknown key is refused with what was probably meant")
 		{ "\"ran\": {}",
 		  "1: $.ran: unknown key \"ran\"; did you mean \"run\"?" },
 		{ "\"metric\": 1", "1: $.metric: unknown key \"metric\"; did you mean "
-				   "\"metrics\" (which is not supported yet)?" },
+				   "\"metrics\"?" },
+		{ "\"checkpoint\": 1",
+		  "1: $.checkpoint: unknown key \"checkpoint\"; did you mean "
+		  "\"checkpoints\" (which is not supported yet)?" },
 		{ "\"command\": \"\"", "1: $.command: unknown key \"command\"; "
 				       "expected one of: version, labels, "
 				       "resources, inputs, script, run, args, setup, "
 				       "image, env, outputs, s3, "
-				       "timeouts, priority, hold, retry" },
+				       "timeouts, priority, hold, metrics, retry" },
 		{ "\"\": 1", "1: $[\"\"]: unknown key \"\"; expected one of: version, "
 			     "labels, resources, "
 			     "inputs, script, run, args, setup, image, env, outputs, "
-			     "s3, timeouts, priority, hold, retry" },
+			     "s3, timeouts, priority, hold, metrics, retry" },
 		{ "\"resources\": {\"gpu\": 1}",
 		  "15: $.resources.gpu: unknown key \"gpu\"; did you mean \"gpus\"?" },
 		{ "\"resources\": {\"memory\": 1}",
@@ -361,6 +366,11 @@ TEST("an unknown key is refused with what was probably meant")
 		{ "\"inputs\": {\"a\": {\"source\": \"k\", \"uri\": \"k\"}}",
 		  "33: $.inputs.a.uri: unknown key \"uri\"; expected one of: source, "
 		  "path" },
+		{ "\"metrics\": {}",
+		  "12: $.metrics: no \"files\"; expected {\"files\": [\"PATH\"]}" },
+		{ "\"metrics\": {\"files\": [\"a\", \"../b\"]}",
+		  "28: $.metrics.files[1]: found \"../b\"; expected a path "
+		  "without \".\" and \"..\" parts" },
 		{ "\"outputs\": {\"destination\": \"k\", \"excludes\": []}",
 		  "33: $.outputs.excludes: unknown key \"excludes\"; did you mean "
 		  "\"exclude\"?" },
@@ -373,7 +383,7 @@ TEST("an unknown key is refused with what was probably meant")
 				   "one of: version, labels, "
 				   "resources, inputs, script, run, args, setup, "
 				   "image, env, outputs, s3, "
-				   "timeouts, priority, hold, retry" },
+				   "timeouts, priority, hold, metrics, retry" },
 	};
 
 	ALL_REFUSED(rows);
@@ -383,7 +393,7 @@ TEST("keys of a later version are refused by name")
 {
 	static const char *const top[] = { "dry_run", "depends_on", "array",
 					   "notify",  "ttl",	    "docker_args",
-					   "secrets", "metrics",    "checkpoints" };
+					   "secrets", "checkpoints" };
 	static const char *const inner[][2] = {
 		{ "resources", "pool" },
 		{ "resources", "gpu_type" },

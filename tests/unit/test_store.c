@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -457,3 +458,62 @@ TEST("which hosts are drained is kept")
 }
 
 TEST_MAIN
+
+/* As the schema was before version 6. */
+static const char downgrade[] =
+	"UPDATE chunk SET stream = 2 WHERE stream = 3;"
+	"UPDATE chunk SET stream = 3 WHERE stream = 4;"
+	"ALTER TABLE job DROP COLUMN metrics_written;"
+	"ALTER TABLE job DROP COLUMN metrics_size;"
+	"ALTER TABLE job DROP COLUMN metrics_gap_from;"
+	"ALTER TABLE job DROP COLUMN metrics_gap_to;"
+	"ALTER TABLE attempt DROP COLUMN metrics_base;"
+	"ALTER TABLE attempt DROP COLUMN metrics_end;"
+	"PRAGMA user_version = 5;";
+
+static void append(int64_t job, enum job_stream stream, const char *text)
+{
+	struct err e = ERR_INIT;
+
+	CHECK_INT(store_begin(store, &e), 0);
+	CHECK_INT(store_append(store, job, stream, 0, text, strlen(text), &e), 0);
+	CHECK_INT(store_commit(store, &e), 0);
+}
+
+static void holds(int64_t job, enum job_stream stream, const char *text)
+{
+	char data[16] = "";
+
+	CHECK_INT(store_read_stream(store, job, stream, 0, data, sizeof(data) - 1),
+		  strlen(text));
+	CHECK_STR(data, text);
+}
+
+TEST("streams of an older schema are found under their new numbers")
+{
+	struct job_record *r;
+	char path[96];
+	sqlite3 *db;
+	int64_t id;
+
+	new_store();
+	r = make_job("a", "0000000000000001");
+	id = r->id;
+	(void)job_record_unref(r);
+	append(id, STREAM_LOG, "log");
+	append(id, STREAM_EVENTS, "events");
+	append(id, STREAM_OUTPUTS, "outputs");
+	append(0, STREAM_EVENTS, "all");
+	store = store_close(store);
+	(void)snprintf(path, sizeof(path), "%s/jobfs.db", dir);
+	CHECK_INT(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	CHECK_INT(sqlite3_exec(db, downgrade, NULL, NULL, NULL), SQLITE_OK);
+	CHECK_INT(sqlite3_close(db), SQLITE_OK);
+	open_store();
+	holds(id, STREAM_LOG, "log");
+	holds(id, STREAM_METRICS, "");
+	holds(id, STREAM_EVENTS, "events");
+	holds(id, STREAM_OUTPUTS, "outputs");
+	holds(0, STREAM_EVENTS, "all");
+	end_store();
+}

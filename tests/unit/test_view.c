@@ -85,7 +85,7 @@ TEST("a part of it begins and ends where its attempt did")
 	make_log();
 	before = view_of_part(record, STREAM_LOG, 2, 5);
 	across = view_of_part(record, STREAM_LOG, 8, 102);
-	behind = view_of_part(record, STREAM_LOG, 103, 0);
+	behind = view_of_part(record, STREAM_LOG, 103, -1);
 	inside = view_of_part(record, STREAM_LOG, 20, 50);
 	CHECK_STR(read_all(&before, 64), "234");
 	CHECK_STR(read_all(&across, 64), "89" MARK("                  90") "ab");
@@ -103,7 +103,7 @@ TEST("who is overtaken while reading goes on behind what was lost")
 
 	make_log();
 	append(106, "ghij");
-	view = view_of_part(record, STREAM_LOG, 100, 0);
+	view = view_of_part(record, STREAM_LOG, 100, -1);
 	CHECK_INT(view_read(&view, store, record, STREAM_LOG, 0, text, 2), 2);
 	record->gap[STREAM_LOG].to = 200;
 	CHECK_INT(store_begin(store, &e), 0);
