@@ -168,6 +168,32 @@ static void check_log(struct sim *sim, const struct user_job *j,
 	}
 }
 
+/* All of an attempt's metrics, which are every second byte that it printed. */
+static void check_metrics(struct sim *sim, const struct user_job *j,
+			  const struct job_record *r, const struct attempt *a)
+{
+	int64_t base = r->attempt.base[STREAM_METRICS], at = base;
+	int64_t end = r->stream_size[STREAM_METRICS];
+	char data[4096];
+	ssize_t n;
+
+	if (end - base != (j->has_metrics ? a->printed / 2 : 0)) {
+		violation(sim, "%s SUCCEEDED with %lld bytes of metrics", j->name,
+			  (long long)(end - base));
+	}
+	while (at < end &&
+	       (n = store_read_stream(sim->daemon.store, j->id, STREAM_METRICS, at,
+				      data, sizeof(data))) > 0) {
+		for (ssize_t i = 0; i < n; i++, at++) {
+			if (data[i] != attempt_log_byte(a, 2 * (at - base))) {
+				violation(sim, "%s: byte %lld of its metrics is wrong",
+					  j->name, (long long)(at - base));
+				return;
+			}
+		}
+	}
+}
+
 /* --- verdicts --------------------------------------------------------------------- */
 
 static void check_success(struct sim *sim, const struct user_job *j,
@@ -193,6 +219,7 @@ static void check_success(struct sim *sim, const struct user_job *j,
 			  j->name, (long long)r->stream_size[STREAM_LOG],
 			  (long long)a->printed);
 	}
+	check_metrics(sim, j, r, a);
 }
 
 /* Did the program end with a code of its own, and was there somebody to write it down?

@@ -79,14 +79,31 @@ static void add_transfer_log(struct buf *out, int64_t offset, int64_t size)
 	(void)buf_add_char(out, '\n');
 }
 
-/* spec: ATT:LOGOFF:TLOGOFF:MAX */
+/* Metrics are every second byte of the log. */
+static void add_metrics(struct buf *out, const struct attempt *a, int64_t offset,
+			int64_t size, int64_t max)
+{
+	int64_t n = size - offset < max ? size - offset : max;
+
+	(void)buf_printf(out, "metrics %lld\n", (long long)size);
+	if (n <= 0) {
+		return;
+	}
+	(void)buf_printf(out, "data metrics %lld\n", (long long)n);
+	for (int64_t i = 0; i < n; i++) {
+		(void)buf_add_char(out, attempt_log_byte(a, 2 * (offset + i)));
+	}
+	(void)buf_add_char(out, '\n');
+}
+
+/* spec: ATT:LOGOFF:TLOGOFF:MAX[:METRICSOFF] */
 static void add_logs(struct buf *out, struct attempt *a, const char *spec)
 {
 	int64_t size = a->program_lives ? attempt_printed(a) : a->log_size;
 	char *end;
 	int64_t offset = strtoll(strchr(spec, ':') + 1, &end, 10);
 	int64_t transfer_offset = strtoll(end + 1, &end, 10);
-	int64_t max = strtoll(end + 1, NULL, 10);
+	int64_t max = strtoll(end + 1, &end, 10);
 
 	a->most_printed = a->most_printed > size ? a->most_printed : size;
 	if (a->machine->sim->options.mutant == MUTANT_LOG_OFFSET && offset > 0) {
@@ -96,6 +113,9 @@ static void add_logs(struct buf *out, struct attempt *a, const char *spec)
 			 (long long)a->transfer_size);
 	add_log(out, a, offset, size, max);
 	add_transfer_log(out, transfer_offset, a->transfer_size);
+	if (*end == ':') {
+		add_metrics(out, a, strtoll(end + 1, NULL, 10), size / 2, max);
+	}
 }
 
 /* One part an attempt, ended by a NUL. */

@@ -327,6 +327,7 @@ struct user_job {
 	struct buf spec;
 	bool is_missing_input; /* names one that S3 has not */
 	bool has_outputs;
+	bool has_metrics;
 	int n_attempts;	     /* that its spec allows */
 	bool retries_code_1; /* else no exit code */
 	int64_t id;

@@ -62,6 +62,10 @@ static void write_spec(struct sim *sim, struct user_job *j)
 		(void)buf_printf(&j->spec, ", \"timeouts\": { \"run\": \"%llds\" }",
 				 (long long)dice_scale(d, 1, 300));
 	}
+	j->has_metrics = (j - sim->jobs) % 2;
+	if (j->has_metrics) {
+		(void)buf_add_str(&j->spec, ", \"metrics\": { \"files\": [\"m\"] }");
+	}
 	(void)buf_add_str(&j->spec, " }\n");
 }
 
