@@ -38,7 +38,7 @@ class User:
         try:
             return call(*args)
         except (OSError, AssertionError, subprocess.SubprocessError) as e:
-            self.errors.append(f"{name}{args}: {e!r}"[:300])
+            self.errors.append(f"{e!r}: {name}{args}"[:300])
         finally:
             took = time.monotonic() - begin
             self.ops += 1
@@ -273,7 +273,10 @@ class Watcher(User):
         states = [json.loads(x)["state"] for x in want.splitlines()
                   if json.loads(x)["type"] == "state"]
         assert states == ["QUEUED"] + ["HELD", "QUEUED"] * (self.changes // 2), states
-        self.wait("tail -f", lambda s: time.sleep(s) or self.tail_of() == want)
+        try:
+            self.wait("tail -f", lambda s: time.sleep(s) or self.tail_of() == want)
+        except AssertionError as e:
+            raise AssertionError(f"{e}: it has {self.tail_of()[-300:]}, not {want[-300:]}") from e
         with contextlib.suppress(AssertionError):
             self.wait("poll", lambda s: self.is_polled(s) and self.heard == want, 1)
         assert self.heard == want, (self.heard[-200:], want[-200:])
