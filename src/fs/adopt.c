@@ -231,32 +231,77 @@ int adopt_state(struct fs *fs, struct err *e)
 
 /* --- watchers -------------------------------------------------------------------- */
 
-static bool changed_since(const struct job_record *record, int64_t ms)
-{
-	bool has = record->changed_ms >= ms;
+struct change { /* of a job, the last one */
+	int64_t job, ms;
+};
 
-	for (int i = 0; i < JOB_STREAM_COUNT && !has; i++) {
-		has = record->written_ms[i] >= ms;
+static int64_t last_change_ms(const struct job_record *record)
+{
+	int64_t ms = record->changed_ms;
+
+	for (int i = 0; i < JOB_STREAM_COUNT; i++) {
+		ms = record->written_ms[i] > ms ? record->written_ms[i] : ms;
 	}
-	return has;
+	return ms;
 }
 
-void adopt_watchers(struct fs *fs)
+static int add_change(struct buf *changes, const struct job_record *record,
+		      int64_t since_ms)
 {
-	int64_t since_ms = fs->memory->head->told_ms - TOLD_MARGIN_MS;
+	struct change change = { record->id, last_change_ms(record) };
+
+	return change.ms < since_ms ? 0 : buf_add(changes, &change, sizeof(change));
+}
+
+static int list_changes(struct fs *fs, int64_t since_ms, struct buf *changes)
+{
 	struct job_record *jobs[JOBS_AT_ONCE];
 	int64_t after = 0;
 	size_t n;
+	int r = 0;
 
 	do {
 		n = engine_list_jobs(fs->engine, after, jobs, JOBS_AT_ONCE);
 		for (size_t i = 0; i < n; i++) {
 			after = jobs[i]->id;
-			if (changed_since(jobs[i], since_ms)) {
-				watch_tell_again(fs, jobs[i]);
-			}
+			r = r < 0 ? r : add_change(changes, jobs[i], since_ms);
 			(void)job_record_unref(jobs[i]);
 		}
 	} while (n == JOBS_AT_ONCE);
+	return r;
+}
+
+static int compare_changes(const void *a, const void *b)
+{
+	const struct change *x = a, *y = b;
+
+	return (x->ms < y->ms) - (x->ms > y->ms);
+}
+
+/* The latest first: watchers know of most of the others, and there may be more of them
+ * than can be told at once. */
+void adopt_watchers(struct fs *fs)
+{
+	cleanup_buf struct buf changes = BUF_INIT;
+	int64_t since_ms = fs->memory->head->told_ms - TOLD_MARGIN_MS;
+	struct change *list;
+	size_t n;
+
 	watch_tell_all_again(fs);
+	if (list_changes(fs, since_ms, &changes) < 0) {
+		log_warning("no memory to tell watchers what has changed");
+	}
+	list = (struct change *)(void *)changes.data;
+	n = changes.len / sizeof(*list);
+	if (n > 0) {
+		qsort(list, n, sizeof(*list), compare_changes);
+	}
+	for (size_t i = 0; i < n; i++) {
+		cleanup_record struct job_record *record =
+			engine_get_job(fs->engine, list[i].job);
+
+		if (record) {
+			watch_tell_again(fs, record);
+		}
+	}
 }

@@ -16,6 +16,8 @@
 #include "fs/wait.h"
 #include "store/store.h"
 
+enum { FS_WRITE_MAX = 256 << 10 }; /* bytes of one request to write */
+
 struct fs {
 	struct engine *engine;
 	struct store *store;

@@ -5,8 +5,13 @@
  * takes over the mount of its predecessor has to see requests before libfuse does.
  *
  * All threads read the one descriptor; the kernel wakes one for each request. They end
- * by cancellation, which is enabled only while they wait for a request: so every
- * request that was taken is served. */
+ * by a signal, which interrupts nothing but the waiting for a request: so every request
+ * that was taken is served.
+ *
+ * A request that the kernel cannot copy into our memory fails for its program with EIO,
+ * and so does one whose daemon is killed while a page of that memory is brought in. So
+ * the pages are there before the kernel is asked: then a kill comes before the copy,
+ * and the request goes to the next daemon, or after it. */
 #include "fs/fs.h"
 
 #include <errno.h>
@@ -15,6 +20,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "fs/adopt.h"
@@ -27,6 +33,9 @@
 /* No handler waits for the network, but some for the disk: enough that a few of these
  * do not make `ls` wait. */
 enum { SERVE_THREADS = 12 };
+
+/* Of a request: its data, and what is before it. */
+enum { REQUEST_BYTES = FS_WRITE_MAX + 4096 };
 
 #define WAKE_SIGNAL SIGRTMIN
 enum { WAKE_AGAIN_MS = 2 };
@@ -53,17 +62,52 @@ static void refuse(const struct fs *fs, const struct fuse_buf *buf)
 	(void)!write(fuse_session_fd(fs->session), &out, sizeof(out));
 }
 
+static int make_buffer(struct server *s)
+{
+	void *pages = mmap(NULL, REQUEST_BYTES, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (pages == MAP_FAILED) {
+		return -errno;
+	}
+	s->buf.mem = pages;
+	return 0;
+}
+
+static void free_buffer(struct server *s)
+{
+	if (s->buf.mem) {
+		(void)munmap(s->buf.mem, REQUEST_BYTES);
+	}
+}
+
+/* As fuse_session_receive_buf(), which would take memory of its own. */
+static ssize_t receive(struct server *s)
+{
+	ssize_t n = read(fuse_session_fd(s->fs->session), s->buf.mem, REQUEST_BYTES);
+
+	if (n < 0) {
+		return -errno;
+	}
+	s->buf.size = (size_t)n;
+	return n < (ssize_t)sizeof(struct fuse_in_header) ? -EIO : n;
+}
+
 /* 0: served one, or was interrupted; 1: the mount is gone or fs_exit() was called;
  * negative errno. */
 static int serve_one(struct server *s)
 {
-	int r = fuse_session_receive_buf(s->fs->session, &s->buf);
+	ssize_t n = receive(s);
 
-	if (r == -EINTR || r == -EAGAIN) {
+	if (n == -ENODEV || (n < 0 && fuse_session_exited(s->fs->session))) {
+		return 1;
+	}
+	/* ENOENT: the request was interrupted while it was read */
+	if (n == -EINTR || n == -EAGAIN || n == -ENOENT) {
 		return 0;
 	}
-	if (r <= 0) {
-		return r < 0 ? r : 1;
+	if (n < 0) {
+		return (int)n;
 	}
 	request_begin(&s->buf);
 	if (request_is_given_up(s->fs)) {
@@ -124,7 +168,7 @@ static int serve_init(struct fs *fs)
 		{ .fd = fuse_session_fd(fs->session), .events = POLLIN },
 		{ .fd = fs->exit_fd, .events = POLLIN },
 	};
-	int r = 0;
+	int r = make_buffer(&s);
 
 	while (r == 0 && !fs->is_initialised) {
 		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR) {
@@ -138,7 +182,7 @@ static int serve_init(struct fs *fs)
 	if (r == 0) {
 		park(fs, &s.buf);
 	}
-	free(s.buf.mem);
+	free_buffer(&s);
 	return r;
 }
 
@@ -174,9 +218,12 @@ static int start_servers(struct fs *fs, struct server *servers)
 		int r;
 
 		servers[i].fs = fs;
-		r = pthread_create(&servers[i].thread, NULL, serve_thread, &servers[i]);
-		if (r != 0) {
-			return -r;
+		r = make_buffer(&servers[i]);
+		r = r < 0 ? r
+			  : -pthread_create(&servers[i].thread, NULL, serve_thread,
+					    &servers[i]);
+		if (r < 0) {
+			return r;
 		}
 		(void)pthread_setname_np(servers[i].thread, "fs");
 		servers[i].is_started = true;
@@ -208,7 +255,7 @@ static int stop_servers(struct server *servers)
 			stop_server(&servers[i]);
 			result = result < 0 ? result : servers[i].result;
 		}
-		free(servers[i].buf.mem);
+		free_buffer(&servers[i]);
 	}
 	return result;
 }

@@ -34,6 +34,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	conn->want |= conn->capable & FUSE_CAP_READDIRPLUS_AUTO;
 	/* write errors must reach the writer, and sizes are ours */
 	conn->want &= ~(unsigned)FUSE_CAP_WRITEBACK_CACHE;
+	conn->max_write = FS_WRITE_MAX;
 	fs->is_initialised = true;
 }
 

@@ -67,7 +67,8 @@ class Mount:
         self.stop_at(self.path)
 
     def stop_at(self, path):
-        subprocess.run(["fusermount3", "-u", path], check=True, timeout=LIMIT_S)
+        # a daemon that has just started may be making its own way into the mount
+        wait(lambda: subprocess.run(["fusermount3", "-u", path], timeout=LIMIT_S).returncode == 0)
         code = self.daemon.wait(timeout=LIMIT_S)
         assert code == 0, f"jobfs exited with {code}:\n{self.tail()}"
         self.check_log()
