@@ -37,6 +37,7 @@ void job_get_facts(const struct engine *e, const struct job *job, struct job_fac
 			      streq(r->attempt.storeid, job->host->storeid),
 		.cli_is_ready = urls_tool_is_ready(e, job),
 		.inputs_checked = run->inputs_checked,
+		.room_checked = run->room_checked,
 		.has_payload = run->payload != NULL,
 		.is_committed = r->attempt.n > 0,
 		.is_polled = run->is_polled,
@@ -255,6 +256,8 @@ static bool take_step(struct engine *e, struct job *job, enum job_step step,
 	case STEP_CHECK_INPUTS:
 		inspect_inputs(e, job);
 		return false;
+	case STEP_CHECK_ROOM:
+		return room_check(e, job);
 	case STEP_MAKE_PAYLOAD:
 		payload_prepare(e, job);
 		return false;

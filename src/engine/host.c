@@ -325,6 +325,19 @@ void host_note_clock(struct host *host, const struct frame_item *item)
 	}
 }
 
+void host_note_free(struct host *host, const struct frame_item *item)
+{
+	char text[32], *end;
+	long long kb;
+
+	frame_item_text(item, text, sizeof(text));
+	kb = strtoll(text, &end, 10);
+	if (end != text && kb >= 0 && kb < INT64_MAX / 1024) {
+		host->free_bytes = kb * 1024;
+		host->free_at = clock_ms();
+	}
+}
+
 static void send_boot(struct engine *e, struct host *host);
 
 static void probe_failed(struct engine *e, struct host *host, struct call_reply *reply)
@@ -379,6 +392,8 @@ static void handle_probe(struct engine *e, struct host *host, struct job *job,
 			urls_note_curl(host, version);
 		} else if (frame_item_is(&item, "now")) {
 			host_note_clock(host, &item);
+		} else if (frame_item_is(&item, "free_kb")) {
+			host_note_free(host, &item);
 		}
 	}
 	if (host->cli == CLI_ABSENT) {

@@ -37,6 +37,8 @@ struct host {
 	char *cli_path;
 	bool has_curl;	     /* one that is new enough for presigned transfers */
 	int64_t cli_wake_at; /* of the next try */
+	int64_t free_bytes;  /* of its disk */
+	int64_t free_at;     /* clock_ms() when it said so; 0: never */
 	/* why it cannot move data (no AWS CLI, a clock that S3 refuses), "" when it can
 	 */
 	char s3_trouble[ERR_TEXT_MAX];
@@ -80,6 +82,8 @@ void host_clear_s3_trouble(struct host *host);
 /* One call came back well or not: keeps the host's trouble and that of its jobs. */
 void host_answered(struct engine *e, struct host *host);
 void host_note_store(struct host *host, const struct frame_item *item);
+/* "free_kb N" */
+void host_note_free(struct host *host, const struct frame_item *item);
 /* "now SECONDS": is its clock near enough to ours for S3? */
 void host_note_clock(struct host *host, const struct frame_item *item);
 bool host_may_sign(const struct host *host); /* by its clock */

@@ -96,7 +96,6 @@ static struct inspect_task *task_new(struct engine *e, struct job *job)
 
 struct input_scan {
 	const struct spec_input *input;
-	int64_t count;
 	struct input_listed listed;
 	char bad_key[256]; /* one that cannot be a file there, "" for none */
 	char why[512];
@@ -155,7 +154,7 @@ static int scan_object(void *arg, const struct s3_object *object)
 	if (!scan->input->is_prefix) {
 		/* the listing begins with the key itself, if it is there */
 		if (streq(object->key, scan->input->key)) {
-			scan->count = 1;
+			scan->listed.count = 1;
 			scan->listed.bytes = object->size;
 			note_etag(scan, object->etag);
 		}
@@ -166,7 +165,7 @@ static int scan_object(void *arg, const struct s3_object *object)
 		return 1;
 	}
 	if (*below && !has_suffix(below, "/")) { /* else it marks a directory */
-		scan->count++;
+		scan->listed.count++;
 		scan->listed.bytes += object->size;
 	}
 	return 0;
@@ -209,7 +208,7 @@ static int check_input(struct inspect_task *t, struct s3_client *s3, size_t i)
 			       "rename the object",
 			       in->name, scan.bad_key, in->bucket, scan.why);
 	}
-	if (scan.count == 0) {
+	if (scan.listed.count == 0) {
 		return err_set(
 			&t->error, -ENOENT,
 			in->is_prefix
@@ -292,6 +291,10 @@ static void handle_inputs(struct engine *e, struct event *event)
 		free(job->run->listed);
 		job->run->listed = steal_ptr(&t->listed);
 		job->run->inputs_checked = true;
+		job->run->input_bytes = 0;
+		for (size_t i = 0; i < job->run->spec->n_inputs; i++) {
+			job->run->input_bytes += job->run->listed[i].bytes;
+		}
 		job->run->outputs_since_s = t->outputs_since_s;
 	}
 	task_free(t);

@@ -99,6 +99,7 @@ struct payload; /* what is sent to the host, engine/payload.c */
 /* What S3 said of an input. */
 struct input_listed {
 	int64_t bytes;
+	int64_t count;		/* of objects */
 	char etag[S3_ETAG_MAX]; /* hex and a hyphen; "": of a prefix, or another one */
 };
 
@@ -115,7 +116,9 @@ struct run {
 	int tries;	    /* of the present step, since trouble_at */
 	bool inputs_checked;
 	struct input_listed *listed; /* of each input; NULL: not inputs_checked */
-	int64_t outputs_since_s;     /* see struct job_attempt */
+	int64_t input_bytes;	     /* of all; 0: not known, or none */
+	bool room_checked;
+	int64_t outputs_since_s; /* see struct job_attempt */
 	struct payload *payload;
 	bool payload_sent;
 	bool is_polled;
@@ -546,6 +549,12 @@ int64_t payload_size(const struct payload *payload);
 const char *payload_digest(const struct payload *payload); /* SHA-256 in hex */
 /* Makes it the input of a call. 0 or negative errno. */
 int payload_attach(struct payload *payload, struct remote_call *remote);
+
+/* engine/room.c: do the inputs fit on the host's disk? */
+/* false: the answer wakes the job. */
+bool room_check(struct engine *e, struct job *job);
+/* Did the host say a moment ago that it has no room for the run's inputs? */
+bool room_is_short(const struct host *host, const struct run *run);
 
 /* engine/inspect.c: what only S3 can say */
 void inspect_inputs(struct engine *e, struct job *job);

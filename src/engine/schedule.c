@@ -1,7 +1,7 @@
 /* The queue and the slots of the hosts. The higher priority goes first, and among
  * equals who came first: a job that has to wait for a host keeps later jobs off that
  * host, so that a large job is not starved by a stream of small ones. A host that does
- * not answer gets no job while another one does. */
+ * not answer, or has no room for a job's inputs, gets no job while another one does. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,6 +172,11 @@ bool schedule_is_in_trouble(const struct host *host, const struct run *run)
 	return host->trouble_ms || urls_are_hindered(host, run);
 }
 
+static bool is_avoided(const struct host *host, const struct run *run)
+{
+	return schedule_is_in_trouble(host, run) || room_is_short(host, run);
+}
+
 bool schedule_has_other(const struct engine *e, const struct job *job)
 {
 	for (size_t i = 0; i < e->n_hosts; i++) {
@@ -179,7 +184,7 @@ bool schedule_has_other(const struct engine *e, const struct job *job)
 
 		if (host != job->host && !host->is_drained &&
 		    schedule_is_candidate(host, job->run->spec) &&
-		    !schedule_is_in_trouble(host, job->run)) {
+		    !is_avoided(host, job->run)) {
 			return true;
 		}
 	}
@@ -195,8 +200,7 @@ static struct host *choose_host(struct engine *e, const struct run *run,
 	bool any_answers = false;
 
 	for (size_t i = 0; i < e->n_hosts; i++) {
-		if (takes_job(&e->hosts[i], spec) &&
-		    !schedule_is_in_trouble(&e->hosts[i], run)) {
+		if (takes_job(&e->hosts[i], spec) && !is_avoided(&e->hosts[i], run)) {
 			any_answers = true;
 		}
 	}
@@ -207,7 +211,7 @@ static struct host *choose_host(struct engine *e, const struct run *run,
 		    !has_room(host, spec)) {
 			continue;
 		}
-		if (any_answers && schedule_is_in_trouble(host, run)) {
+		if (any_answers && is_avoided(host, run)) {
 			continue;
 		}
 		if (!best || rank(host) > rank(best)) {

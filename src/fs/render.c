@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fs/json_out.h"
+#include "job/quantity.h"
 #include "util/clock.h"
 
 enum {
@@ -217,22 +218,6 @@ int render_attempt_json(const struct job_record *r, struct buf *out)
 
 /* --- progress -------------------------------------------------------------------- */
 
-int render_bytes(int64_t bytes, struct buf *out)
-{
-	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
-	double n = (double)bytes / 1024;
-	size_t unit = 0;
-
-	if (bytes < 1024) {
-		return buf_printf(out, "%" PRId64 " B", bytes);
-	}
-	while (n >= 1023.95 && unit + 1 < ARRAY_SIZE(units)) {
-		n /= 1024;
-		unit++;
-	}
-	return buf_printf(out, "%.1f %s", n, units[unit]);
-}
-
 /* 0 to 100; 100 only when nothing is missing. */
 static int percent_of(const struct job_transfer *t)
 {
@@ -262,14 +247,14 @@ static void add_transfer(const struct job_transfer *t, int name_width, struct bu
 {
 	(void)buf_printf(out, "%-*s ", name_width, t->name);
 	add_bar(t, out);
-	(void)render_bytes(t->bytes, out);
+	(void)size_print(t->bytes, out);
 	if (t->total >= 0) {
 		(void)buf_add_str(out, " of ");
-		(void)render_bytes(t->total, out);
+		(void)size_print(t->total, out);
 	}
 	if (job_transfer_rate(t) > 0) {
 		(void)buf_add_str(out, "  ");
-		(void)render_bytes(job_transfer_rate(t), out);
+		(void)size_print(job_transfer_rate(t), out);
 		(void)buf_add_str(out, "/s");
 	}
 	if (eta_of(t) >= 0) {

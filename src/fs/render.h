@@ -23,6 +23,3 @@ int render_progress(const struct job_record *r, size_t queue_position, struct bu
 
 int render_host_status(const struct engine_host *host, struct buf *out);
 int render_host_status_json(const struct engine_host *host, struct buf *out);
-
-/* "17 B", "1.5 KiB", "100.0 GiB". */
-int render_bytes(int64_t bytes, struct buf *out);

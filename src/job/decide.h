@@ -60,6 +60,7 @@ struct job_facts {
 	bool cli_is_ready;  /* an AWS CLI is known there */
 	/* on our side */
 	bool inputs_checked;
+	bool room_checked; /* on the host's disk, for the inputs */
 	bool has_payload;
 	bool is_committed; /* the attempt's id is in the database */
 	/* said by the host */
@@ -93,6 +94,7 @@ enum job_step {
 	STEP_WAIT_HOST,	   /* the host must answer a probe first */
 	STEP_WAIT_CLI,	   /* the host needs an AWS CLI first */
 	STEP_CHECK_INPUTS, /* are they in S3? */
+	STEP_CHECK_ROOM,   /* do they fit on the host's disk? */
 	STEP_MAKE_PAYLOAD,
 	STEP_COMMIT, /* the attempt's id, before anything that could start it */
 	STEP_PUT,

@@ -1,6 +1,7 @@
 #include "job/quantity.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "util/mem.h"
@@ -65,4 +66,20 @@ int size_parse(const char *text, int64_t *ret_bytes)
 	};
 
 	return parse(text, units, ARRAY_SIZE(units), ret_bytes);
+}
+
+int size_print(int64_t bytes, struct buf *out)
+{
+	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	double n = (double)bytes / 1024;
+	size_t unit = 0;
+
+	if (bytes < 1024) {
+		return buf_printf(out, "%" PRId64 " B", bytes);
+	}
+	while (n >= 1023.95 && unit + 1 < ARRAY_SIZE(units)) {
+		n /= 1024;
+		unit++;
+	}
+	return buf_printf(out, "%.1f %s", n, units[unit]);
 }

@@ -65,6 +65,7 @@ static const struct {
 	[REASON_HOST_KEY]          = { "HostKeyMismatch", "host", ON_DEMAND },
 	[REASON_HOST_AUTH]         = { "HostAuthFailed", "host", ON_DEMAND },
 	[REASON_HOST_UNFIT]        = { "HostNotReady", "host", MAY_PASS },
+	[REASON_HOST_DISK]         = { "HostDiskFull", "host", MAY_PASS },
 	[REASON_HOST_REBOOTED]     = { "HostRebooted", "host", MAY_PASS },
 	[REASON_HOST_STATE_LOST]   = { "HostStateLost", "host", ON_DEMAND },
 	[REASON_LOST]              = { "ProcessLost", "host", MAY_PASS },

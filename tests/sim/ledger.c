@@ -283,6 +283,7 @@ static void check_failure(struct sim *sim, const struct user_job *j,
 	case REASON_TIMEOUT_UPLOAD:
 	case REASON_HOST_UNKNOWN:
 	case REASON_HOST_CLOCK:
+	case REASON_HOST_DISK:
 	case REASON_HOST_KEY:
 	case REASON_HOST_AUTH:
 	case REASON_CLI_INSTALL_FAILED:

@@ -13,6 +13,7 @@ static struct job_facts ready_job(void)
 		.same_store = true,
 		.cli_is_ready = true,
 		.inputs_checked = true,
+		.room_checked = true,
 		.has_payload = true,
 		.exit = { .kind = EXIT_NONE, .code = -1 },
 	};
@@ -85,10 +86,13 @@ TEST("a job is prepared in order, and its attempt is committed before a packet l
 	struct job_facts f = ready_job();
 
 	f.host_is_ready = f.inputs_checked = f.cli_is_ready = f.has_payload = false;
+	f.room_checked = false;
 	CHECK_STEP(&f, STEP_WAIT_HOST);
 	f.host_is_ready = true;
 	CHECK_STEP(&f, STEP_CHECK_INPUTS);
 	f.inputs_checked = true;
+	CHECK_STEP(&f, STEP_CHECK_ROOM);
+	f.room_checked = true;
 	CHECK_STEP(&f, STEP_WAIT_CLI);
 	f.cli_is_ready = true;
 	CHECK_STEP(&f, STEP_MAKE_PAYLOAD);
@@ -107,6 +111,7 @@ TEST("a job without data needs neither S3 nor the CLI")
 	struct job_facts f = ready_job();
 
 	f.needs_s3 = f.inputs_checked = f.cli_is_ready = false;
+	f.room_checked = false;
 	CHECK_STEP(&f, STEP_PUT);
 }
 

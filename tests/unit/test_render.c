@@ -3,6 +3,7 @@
 #include <json-c/json.h>
 
 #include "fs/render.h"
+#include "job/quantity.h"
 
 static struct job_record *new_record(void)
 {
@@ -41,7 +42,7 @@ static void check_bytes(int64_t bytes, const char *want)
 {
 	cleanup_buf struct buf b = BUF_INIT;
 
-	CHECK_STR(rendered(&b, render_bytes(bytes, &b)), want);
+	CHECK_STR(rendered(&b, size_print(bytes, &b)), want);
 }
 
 TEST("a host that is drained says so")
