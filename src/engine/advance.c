@@ -31,6 +31,7 @@ void job_get_facts(const struct engine *e, const struct job *job, struct job_fac
 		.state = r->state,
 		.cancel = r->cancel,
 		.needs_s3 = run_needs_s3(run),
+		.is_dry_run = run->spec->is_dry_run,
 		.has_outputs = run->spec->has_outputs,
 		.host_is_ready = job->host && job->host->state == HOST_READY,
 		.same_store = r->attempt.storeid && job->host &&
@@ -258,6 +259,9 @@ static bool take_step(struct engine *e, struct job *job, enum job_step step,
 		return false;
 	case STEP_CHECK_ROOM:
 		return room_check(e, job);
+	case STEP_PLAN:
+		dry_run_finish(e, job);
+		return true;
 	case STEP_MAKE_PAYLOAD:
 		payload_prepare(e, job);
 		return false;

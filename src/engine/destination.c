@@ -80,11 +80,13 @@ struct job *destination_find_other(const struct engine *e, const struct job *job
 {
 	struct job *other;
 
-	if (!job->run->destination || e->n_destinations == 0) {
+	if (!job->run->destination || job->run->spec->is_dry_run ||
+	    e->n_destinations == 0) {
 		return NULL;
 	}
 	other = *bucket_of(e->destinations, e->n_destinations, job);
-	while (other && (other == job || job_state_is_final(job_get(other)->state) ||
+	while (other && (other == job || other->run->spec->is_dry_run ||
+			 job_state_is_final(job_get(other)->state) ||
 			 !streq(other->run->destination, job->run->destination))) {
 		other = other->destination_next;
 	}

@@ -205,7 +205,10 @@ static void explain_reason(const struct engine *e, const struct job *job,
 
 	switch ((int)reason) { /* int: the others are all told by their detail */
 	case REASON_NONE:
-		if (r->outputs_uri) {
+		if (job->run->spec->is_dry_run) {
+			(void)buf_add_str(
+				out, "dry_run: nothing was started; log has the plan");
+		} else if (r->outputs_uri) {
 			(void)buf_printf(out, "%lld outputs are in %s",
 					 (long long)r->outputs_count, r->outputs_uri);
 		}

@@ -550,6 +550,9 @@ const char *payload_digest(const struct payload *payload); /* SHA-256 in hex */
 /* Makes it the input of a call. 0 or negative errno. */
 int payload_attach(struct payload *payload, struct remote_call *remote);
 
+/* engine/dry_run.c: a dry run says what it would do, and is over */
+void dry_run_finish(struct engine *e, struct job *job);
+
 /* engine/room.c: do the inputs fit on the host's disk? */
 /* false: the answer wakes the job. */
 bool room_check(struct engine *e, struct job *job);

@@ -8,7 +8,8 @@
  *
  * A job that does not fit gives its slot and its GPUs back. It goes to another host, or
  * waits if room may come: from a job that is on the host, or since another host could
- * not be asked. Else it fails: what fills the disk is not ours to remove. */
+ * not be asked. Else it fails: what fills the disk is not ours to remove. A dry run
+ * tells at once. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -119,11 +120,12 @@ static void has_no_room(struct engine *e, struct job *job, int64_t taken,
 {
 	cleanup_buf struct buf text = BUF_INIT;
 	int64_t input_bytes = job->run->input_bytes;
+	bool has_other = schedule_has_other(e, job);
 	bool may_wait = has_others || may_go_elsewhere(e, job);
-	int64_t wait_ms = schedule_has_other(e, job) ? 0 : ROOM_AGAIN_MS;
+	int64_t wait_ms = has_other ? 0 : ROOM_AGAIN_MS;
 
 	explain(job, taken, &text);
-	if (!may_wait) {
+	if (!may_wait || (job->run->spec->is_dry_run && !has_other)) {
 		job_finish(e, job, (struct job_verdict){ JOB_FAILED, REASON_HOST_DISK },
 			   buf_text(&text));
 	} else if (attempt_again(e, job, wait_ms, buf_text(&text)) == 0) {

@@ -26,6 +26,8 @@ const char readme_text[] =
 "place \"run\" may hold a command. The program starts in the job's directory on the\n"
 "host and finds the input train below inputs/train/, its path in $JOB_INPUT_TRAIN.\n"
 "What it writes into output/ is uploaded when it has ended, even if it failed.\n"
+"With \"dry_run\": true nothing is started: the plan is in `log`, or `error` says\n"
+"what would have gone wrong.\n"
 "\n"
 "Submitting\n"
 "----------\n"

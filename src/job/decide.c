@@ -81,6 +81,9 @@ static enum job_step before_commit(const struct job_facts *f)
 	if (f->needs_s3 && !f->room_checked) {
 		return STEP_CHECK_ROOM;
 	}
+	if (f->is_dry_run) {
+		return STEP_PLAN;
+	}
 	if (f->needs_s3 && !f->cli_is_ready) {
 		return STEP_WAIT_CLI;
 	}
@@ -195,6 +198,7 @@ const char *job_step_name(enum job_step step)
 		[STEP_WAIT_CLI] = "wait-cli",
 		[STEP_CHECK_INPUTS] = "check-inputs",
 		[STEP_CHECK_ROOM] = "check-room",
+		[STEP_PLAN] = "plan",
 		[STEP_MAKE_PAYLOAD] = "make-payload",
 		[STEP_COMMIT] = "commit",
 		[STEP_PUT] = "put",

@@ -53,6 +53,7 @@ struct job_facts {
 	enum job_state state;
 	bool cancel;   /* the user asked for it */
 	bool needs_s3; /* has inputs or outputs */
+	bool is_dry_run;
 	bool has_outputs;
 	/* of the host */
 	bool host_is_ready; /* answered a probe */
@@ -95,6 +96,7 @@ enum job_step {
 	STEP_WAIT_CLI,	   /* the host needs an AWS CLI first */
 	STEP_CHECK_INPUTS, /* are they in S3? */
 	STEP_CHECK_ROOM,   /* do they fit on the host's disk? */
+	STEP_PLAN,	   /* a dry run ends here */
 	STEP_MAKE_PAYLOAD,
 	STEP_COMMIT, /* the attempt's id, before anything that could start it */
 	STEP_PUT,

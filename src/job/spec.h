@@ -96,8 +96,9 @@ struct spec {
 	enum spec_engine s3_engine; /* SPEC_ENGINE_UNSET: of the configuration */
 	bool s3_urls_only;	    /* the host gets no credentials */
 
-	int priority; /* 0 to 100: of jobs that wait, the higher goes first */
-	bool is_held; /* it waits for `release` */
+	int priority;	 /* 0 to 100: of jobs that wait, the higher goes first */
+	bool is_held;	 /* it waits for `release` */
+	bool is_dry_run; /* it is planned, nothing is launched */
 	struct spec_timeouts timeouts;
 	struct spec_retry retry;
 };

@@ -31,7 +31,7 @@ static const struct {
 	{ "timeouts",      SPEC_SCOPE_TOP,        SUPPORTED },
 	{ "priority",      SPEC_SCOPE_TOP,        SUPPORTED },
 	{ "hold",          SPEC_SCOPE_TOP,        SUPPORTED },
-	{ "dry_run",       SPEC_SCOPE_TOP,        NOT_YET },
+	{ "dry_run",       SPEC_SCOPE_TOP,        SUPPORTED },
 	{ "depends_on",    SPEC_SCOPE_TOP,        NOT_YET },
 	{ "array",         SPEC_SCOPE_TOP,        NOT_YET },
 	{ "docker_args",   SPEC_SCOPE_TOP,        NOT_YET },

@@ -1,4 +1,4 @@
-/* retry, priority and hold: when a job may be tried, and tried again. */
+/* retry, priority, hold and dry_run: when a job may be tried, and tried again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,12 +109,16 @@ void spec_read_retry(struct spec_reader *r, const struct json_mark *top)
 void spec_read_schedule(struct spec_reader *r, const struct json_mark *top)
 {
 	const struct json_mark *hold = spec_member(r, top, "hold");
+	const struct json_mark *dry_run = spec_member(r, top, "dry_run");
 
 	r->spec->priority = SPEC_PRIORITY_DEFAULT;
 	(void)read_number(r, spec_member(r, top, "priority"), 0, SPEC_PRIORITY_MAX,
 			  &r->spec->priority);
 	if (spec_is(r, hold, JSON_BOOL, "true or false")) {
 		r->spec->is_held = json_object_get_boolean(hold->value);
+	}
+	if (spec_is(r, dry_run, JSON_BOOL, "true or false")) {
+		r->spec->is_dry_run = json_object_get_boolean(dry_run->value);
 	}
 }
 

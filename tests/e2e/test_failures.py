@@ -131,7 +131,7 @@ def test_a_host_that_is_not_configured_is_refused_at_submit(daemon):
 def test_keys_that_are_not_supported_yet_are_refused_by_name(daemon):
     job = daemon.job("later")
     job.mkdir()
-    for key, value in {"dry_run": True, "array": {"matrix": {}}, "depends_on": ["x"]}.items():
+    for key, value in {"ttl": "1d", "array": {"matrix": {}}, "depends_on": ["x"]}.items():
         source = daemon.dir / "spec"
         source.write_text(json.dumps({"run": "true", key: value}))
         assert run("cp", source, job / "spec.json", check=False).returncode == 1

@@ -65,3 +65,44 @@ def test_a_disk_that_a_job_fills_for_the_moment_is_waited_for_without_a_gpu(bed,
     daemon.wait("first", ("CANCELLED",))
     daemon.wait("second", ("SUCCEEDED",), 60)
     assert daemon.read("second", "log") == "ran\n"
+
+
+def test_a_dry_run_prints_its_plan_and_starts_nothing(bed, start, large):
+    daemon = start(hosts={"gpu1": {"gpus": 2}})
+    spec = {"inputs": {"set": large, "one": large + "a"}, "setup": "echo 'a b'", "script": "t.sh",
+            "args": ["--epochs", "3"], "resources": {"gpus": 1}, "outputs": "dry/{job}/", "dry_run": True}
+    files = {"t.sh": "#!/bin/sh\necho ran >output/x\n"}
+
+    def attempts():
+        return bed.on("gpu1", "find", ".jobfs/jobs", "-mindepth", "1", "-maxdepth", "1", check=False)
+
+    before = attempts()
+    daemon.submit("dry", spec, files)
+    daemon.wait("dry", ("SUCCEEDED",))
+    log = daemon.read("dry", "log")
+    print("\n" + log, end="")
+    for words in ("host: gpu1, GPUs 0, ", "inputs: 2, 180.0 MiB", f"set: s3://{BUCKET}/large/ -> inputs/set, 2 objects, 120.0 MiB",
+                  "1 object, 60.0 MiB", 'script: "t.sh" "--epochs" "3"', f"output/ -> s3://{BUCKET}/dry/dry/", "engine: "):
+        assert words in log, words
+    assert "log has the plan" in daemon.json("dry")["message"]
+    present = {p.name for p in daemon.job("dry").iterdir()}
+    assert not present & {"outputs.s3", "exit_code", "error"}, present
+    assert attempts() == before
+    assert bed.keys("dry/") == {}
+    # the real one may have the same destination at the same time
+    daemon.submit("wet", dict(spec, outputs="dry/dry/", dry_run=False), files)
+    daemon.submit("dry2", dict(spec, outputs="dry/dry/"), files)
+    daemon.wait("dry2", ("SUCCEEDED",))
+    daemon.wait("wet", ("SUCCEEDED",))
+    assert list(bed.keys("dry/")) == ["dry/dry/x"]
+
+
+def test_a_dry_run_fails_as_its_job_would(start, large, disk):
+    daemon = start(hosts={"gpu2": {}})
+    daemon.submit("none", {"inputs": {"x": "no/such/key"}, "run": "true", "dry_run": True})
+    disk("100m")
+    daemon.wait("none", ("FAILED",), 30)
+    assert "no/such/key" in error_of(daemon, "none")
+    daemon.submit("full", {"inputs": {"x": large}, "run": "true", "dry_run": True})
+    daemon.wait("full", ("FAILED",), 30)
+    assert daemon.json("full")["reason"] == "HostDiskFull"

@@ -93,6 +93,7 @@ ROWS = {
     "timeouts.unreachable": Row("sir", DURATION, (*ZERO, *BAD_DURATIONS)),
     "priority": Row("i", {"i": choice("0", "50", "100")}, ("-1", "101", "9223372036854775807")),
     "hold": Row("b", {"b": choice("true", "false")}),
+    "dry_run": Row("b", {"b": choice("true", "false")}),
     "metrics": Row("o"),
     "metrics.files": Row("a"),
     "metrics.files[]": Row("s", {"s": choice('"output/m.jsonl"', '"logs/*/[a-z]?.json"', '"files/x"')},
@@ -108,7 +109,7 @@ ROWS = {
 }
 REQUIRED = ("inputs.*.source", "outputs.destination", "metrics.files")
 # Known, and refused until a version can do them.
-NOT_YET = ("dry_run", "depends_on", "array", "docker_args", "secrets", "checkpoints", "notify", "ttl",
+NOT_YET = ("depends_on", "array", "docker_args", "secrets", "checkpoints", "notify", "ttl",
            "resources.pool", "resources.gpu_type", "inputs.*.cache", "inputs.*.required", "inputs.*.checksum",
            "outputs.when", "outputs.sync_interval")
 

@@ -106,6 +106,21 @@ TEST("a job is prepared in order, and its attempt is committed before a packet l
 	CHECK_STEP(&f, STEP_POLL);
 }
 
+TEST("a dry run is planned once it was checked, and nothing is sent")
+{
+	struct job_facts f = ready_job();
+
+	f.is_dry_run = true;
+	f.cli_is_ready = f.has_payload = f.room_checked = false;
+	CHECK_STEP(&f, STEP_CHECK_ROOM);
+	f.room_checked = true;
+	CHECK_STEP(&f, STEP_PLAN);
+	f.needs_s3 = f.inputs_checked = f.room_checked = false;
+	CHECK_STEP(&f, STEP_PLAN);
+	f.cancel = true;
+	CHECK_STEP(&f, STEP_FINISH);
+}
+
 TEST("a job without data needs neither S3 nor the CLI")
 {
 	struct job_facts f = ready_job();

@@ -352,11 +352,12 @@ TEST("an unknown key is refused with what was probably meant")
 				       "expected one of: version, labels, "
 				       "resources, inputs, script, run, args, setup, "
 				       "image, env, outputs, s3, "
-				       "timeouts, priority, hold, metrics, retry" },
+				       "timeouts, priority, hold, dry_run, "
+				       "metrics, retry" },
 		{ "\"\": 1", "1: $[\"\"]: unknown key \"\"; expected one of: version, "
 			     "labels, resources, "
 			     "inputs, script, run, args, setup, image, env, outputs, "
-			     "s3, timeouts, priority, hold, metrics, retry" },
+			     "s3, timeouts, priority, hold, dry_run, metrics, retry" },
 		{ "\"resources\": {\"gpu\": 1}",
 		  "15: $.resources.gpu: unknown key \"gpu\"; did you mean \"gpus\"?" },
 		{ "\"resources\": {\"memory\": 1}",
@@ -383,7 +384,8 @@ TEST("an unknown key is refused with what was probably meant")
 				   "one of: version, labels, "
 				   "resources, inputs, script, run, args, setup, "
 				   "image, env, outputs, s3, "
-				   "timeouts, priority, hold, metrics, retry" },
+				   "timeouts, priority, hold, dry_run, "
+				       "metrics, retry" },
 	};
 
 	ALL_REFUSED(rows);
@@ -391,9 +393,8 @@ TEST("an unknown key is refused with what was probably meant")
 
 TEST("keys of a later version are refused by name")
 {
-	static const char *const top[] = { "dry_run", "depends_on", "array",
-					   "notify",  "ttl",	    "docker_args",
-					   "secrets", "checkpoints" };
+	static const char *const top[] = { "depends_on",  "array",   "notify", "ttl",
+					   "docker_args", "secrets", "checkpoints" };
 	static const char *const inner[][2] = {
 		{ "resources", "pool" },
 		{ "resources", "gpu_type" },

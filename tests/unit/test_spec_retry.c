@@ -37,6 +37,7 @@ TEST("a job is tried once, unless its spec says more")
 	CHECK_INT(spec->retry.backoff_ms, 10000);
 	CHECK_INT(spec->priority, 50);
 	CHECK(!spec->is_held);
+	CHECK(!spec->is_dry_run);
 }
 
 TEST("without a list only what may pass is tried again, and only before the program "

@@ -469,7 +469,7 @@ TEST("a key that is unknown, or for a later version")
 {
 	static const char *const names[][2] = {
 		{ "zzzzzzzz", "unknown key \"zzzzzzzz\"; expected one of: " },
-		{ "dry_run", NULL }, /* is only known at the top */
+		{ "array", NULL }, /* is only known at the top */
 	};
 
 	for (size_t i = 1; i < N_ROWS; i++) {
@@ -488,8 +488,8 @@ TEST("a key that is unknown, or for a later version")
 				       names[k][0]);
 			expect(i + 1, 1, path,
 			       names[k][1]   ? names[k][1]
-			       : parent == 0 ? "\"dry_run\" is not supported yet"
-					     : "unknown key \"dry_run\"; ");
+			       : parent == 0 ? "\"array\" is not supported yet"
+					     : "unknown key \"array\"; ");
 			finish();
 		}
 	}
