@@ -229,6 +229,28 @@ static int note_object(void *arg, const struct s3_object *object)
 	return 1;
 }
 
+/* A name that no output has: it would be a hidden file of jobfs's own. */
+static const char written_name[] = ".jobfs-may-write";
+
+/* May the outputs be written where they are to go? */
+static int check_writing(struct inspect_task *t, struct s3_client *s3,
+			 const struct s3_place *place, const char *prefix)
+{
+	cleanup_buf struct buf key = BUF_INIT;
+	struct s3_object_name name = { .place = place, .credentials = &t->credentials };
+
+	if (buf_printf(&key, "%s%s", prefix, written_name) < 0) {
+		return err_set(&t->error, -ENOMEM, "no memory");
+	}
+	name.key = buf_text(&key);
+	t->fault = t->s3->try_write(s3, &name, &t->error);
+	if (t->fault != S3_OK) {
+		t->reason = fault_reason(t->fault, REASON_UPLOAD_FAILED);
+		return err_prefix(&t->error, -EIO, "$.outputs (%s)", t->destination);
+	}
+	return err_set(&t->error, 0, "%s", "");
+}
+
 /* Can the outputs be looked for where they are to go? Better said now than after days.
  * What is there already, from another attempt or another job, must not be taken for
  * them later: they will be younger than now. */
@@ -253,7 +275,7 @@ static int check_destination(struct inspect_task *t, struct s3_client *s3)
 		return err_prefix(&t->error, -EIO, "outputs (%s)", t->destination);
 	}
 	t->outputs_since_s = is_there && now_s > 0 ? now_s - S3_CLOCKS_APART_S : 0;
-	return err_set(&t->error, 0, "%s", "");
+	return check_writing(t, s3, &place, listing.prefix);
 }
 
 static void run_inputs(struct task *task, struct s3_client *s3)

@@ -12,6 +12,7 @@
 
 #include "s3/http.h"
 #include "s3/internal.h"
+#include "s3/multipart.h"
 #include "s3/secrets.h"
 #include "s3/sign.h"
 #include "s3/xml.h"
@@ -357,4 +358,5 @@ const struct s3_ops s3_over_http = {
 	.free = s3_client_free,
 	.cancel = s3_client_cancel,
 	.list = s3_list,
+	.try_write = s3_try_write,
 };

@@ -58,6 +58,7 @@ enum s3_fault s3_list(struct s3_client *client, const struct s3_place *place,
 		      const struct s3_credentials *credentials,
 		      const struct s3_listing *listing, struct err *e);
 
+struct s3_object_name; /* and s3_try_write(): s3/multipart.h */
 /* The functions above as a table, so that a simulation can put an S3 of its own in
  * their place. */
 struct s3_ops {
@@ -68,5 +69,7 @@ struct s3_ops {
 	enum s3_fault (*list)(struct s3_client *client, const struct s3_place *place,
 			      const struct s3_credentials *credentials,
 			      const struct s3_listing *listing, struct err *e);
+	enum s3_fault (*try_write)(struct s3_client *client,
+				   const struct s3_object_name *name, struct err *e);
 };
 extern const struct s3_ops s3_over_http;

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -257,16 +258,36 @@ static void request_clear(CURL *curl)
 	(void)curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
 }
 
+/* Of a body; NULL: no memory. */
+static struct curl_slist *headers_new(const struct s3_send *send)
+{
+	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type:");
+	char md5[64];
+
+	if (headers && send->md5) {
+		(void)snprintf(md5, sizeof(md5), "Content-MD5: %s", send->md5);
+		if (!curl_slist_append(headers, md5)) {
+			curl_slist_free_all(headers);
+			headers = NULL;
+		}
+	}
+	return headers;
+}
+
 enum s3_http_outcome s3_http_send(struct s3_http *http, const struct s3_send *send,
 				  const struct s3_sink *sink,
 				  struct s3_reply *ret_reply)
 {
-	struct curl_slist *headers =
-		send->body ? curl_slist_append(NULL, "Content-Type:") : NULL;
+	struct curl_slist *headers = send->body ? headers_new(send) : NULL;
 	struct s3_reply reply = { .says = "", .why = "" };
 	CURLcode rc;
 
 	*ret_reply = reply;
+	if (send->body && !headers) {
+		ret_reply->says = "was not asked";
+		ret_reply->why = "no memory";
+		return S3_HTTP_FAILED;
+	}
 	if (atomic_load(&http->is_cancelled)) {
 		curl_slist_free_all(headers);
 		return S3_HTTP_CANCELLED;

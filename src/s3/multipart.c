@@ -35,6 +35,7 @@ struct ask {
 	const struct s3_query *query;
 	size_t n_query;
 	const struct buf *body; /* NULL: none */
+	const char *md5;	/* that S3 is told of it */
 	s3_leaf_fn *each;
 	void *arg;
 	struct err *e;
@@ -172,6 +173,7 @@ static enum s3_fault ask_once(const struct ask *ask, int *ret_status)
 	if (ask->body) {
 		send.body = buf_text(ask->body);
 		send.body_len = ask->body->len;
+		send.md5 = ask->md5;
 	}
 	fault = judge(&answer,
 		      s3_http_send(ask->client->http, &send, &sink, &answer.reply));
@@ -490,4 +492,39 @@ enum s3_fault s3_upload_abort(struct s3_client *client,
 		&status);
 
 	return fault != S3_OK && status == STATUS_GONE ? S3_OK : fault;
+}
+
+/* ---- may it be written there ---- */
+
+/* Who may not write is told so before the body is looked at, and one whose digest is
+ * wrong is not kept: so nothing is left there, whenever this process dies. BadDigest it
+ * is with AWS and Ceph; whatever else is said of the request, the right is there. */
+enum s3_fault s3_try_write(struct s3_client *client, const struct s3_object_name *name,
+			   struct err *e)
+{
+	static const char md5_of_nothing[] = "1B2M2Y8AsgTpgAmY7PhCfg==";
+	cleanup_buf struct buf body = BUF_INIT;
+	struct ask ask = { .client = client,
+			   .name = name,
+			   .method = "PUT",
+			   .body = &body,
+			   .md5 = md5_of_nothing,
+			   .each = take_nothing,
+			   .e = e };
+	enum s3_fault fault;
+	int status;
+
+	if (buf_add_str(&body, "jobfs") < 0) {
+		return no_memory(e);
+	}
+	fault = ask_once(&ask, &status);
+	if (fault == S3_REFUSED) {
+		return S3_OK;
+	}
+	if (fault == S3_OK && status / 100 == 2) { /* it looks at no digests */
+		ask.method = "DELETE";
+		ask.body = NULL;
+		(void)ask_once(&ask, &status);
+	}
+	return fault;
 }

@@ -34,6 +34,9 @@ void s3_parts_fini(struct s3_parts *parts);
 
 /* Each asks once and says in e what S3 said, never a secret. Faults as of s3_list(). */
 
+/* May an object of that name be written? None is. */
+enum s3_fault s3_try_write(struct s3_client *client, const struct s3_object_name *name,
+			   struct err *e);
 /* Appends the id of a new upload. */
 enum s3_fault s3_upload_create(struct s3_client *client,
 			       const struct s3_object_name *name, struct buf *id,

@@ -1,5 +1,7 @@
 """What a job needs is looked at before it holds a GPU: a job that cannot work fails early and says why."""
 
+import json
+
 import pytest
 
 from bed import BUCKET, run, wait_for
@@ -106,3 +108,22 @@ def test_a_dry_run_fails_as_its_job_would(start, large, disk):
     daemon.submit("full", {"inputs": {"x": large}, "run": "true", "dry_run": True})
     daemon.wait("full", ("FAILED",), 30)
     assert daemon.json("full")["reason"] == "HostDiskFull"
+
+
+def test_a_destination_that_cannot_be_written_fails_the_job_before_it_runs(bed, daemon):
+    policy = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Deny", "Principal": "*", "Action": ["s3:PutObject"],
+         "Resource": [f"arn:aws:s3:::{BUCKET}/readonly/*"]}]}
+    bed.aws("s3api", "put-bucket-policy", "--bucket", BUCKET, "--policy", json.dumps(policy))
+    try:
+        daemon.submit("ro", {"run": "echo ran", "outputs": "readonly/{job}/"})
+        daemon.wait("ro", ("FAILED",), 30)
+    finally:
+        bed.aws("s3api", "delete-bucket-policy", "--bucket", BUCKET)
+    error = error_of(daemon, "ro")
+    assert daemon.json("ro")["reason"] == "AccessDenied"
+    assert "$.outputs" in error and f"s3://{BUCKET}/readonly/ro/" in error and "write" in error
+    assert daemon.read("ro", "log") == ""
+    daemon.submit("rw", {"run": "echo x >output/x", "outputs": "writable/{job}/"})
+    daemon.wait("rw", ("SUCCEEDED",))
+    assert list(bed.keys("writable/")) == ["writable/rw/x"]

@@ -213,4 +213,24 @@ TEST("a URL of yesterday is not good any more")
 	CHECK_INT(reply.len, 1);
 }
 
+TEST("whether an object may be written is found out without writing one")
+{
+	cleanup_bed struct bed bed;
+	struct err e = ERR_INIT;
+	struct buf reply = BUF_INIT;
+
+	bed_init(&bed, "parts/.may-write");
+	good(s3_try_write(bed.client, &bed.name, &e), &e);
+	CHECK_INT(by_url(&bed, (struct s3_request){ .method = "GET" }, NULL, 0, &reply),
+		  404);
+	buf_fini(&reply);
+	bed.place.bucket = "no-such-bucket";
+	CHECK_STR(s3_fault_name(s3_try_write(bed.client, &bed.name, &e)),
+		  s3_fault_name(S3_NO_BUCKET));
+	bed.place.bucket = store().bucket;
+	bed.who.secret_key = "wrong";
+	CHECK_STR(s3_fault_name(s3_try_write(bed.client, &bed.name, &e)),
+		  s3_fault_name(S3_CREDENTIALS));
+}
+
 TEST_MAIN

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "s3/multipart.h"
 #include "sim.h"
 #include "util/clock.h"
 
@@ -172,6 +173,15 @@ static enum s3_fault list(struct s3_client *client, const struct s3_place *place
 	return S3_OK;
 }
 
+static enum s3_fault try_write(struct s3_client *client,
+			       const struct s3_object_name *name, struct err *e)
+{
+	enum s3_fault fault = ask(client->sim, e);
+
+	trace(client->sim, "s3 may write %s: %s", name->key, s3_fault_name(fault));
+	return fault;
+}
+
 static int client_open(void *world, struct s3_client **ret_client)
 {
 	struct s3_client *client = calloc(1, sizeof(*client));
@@ -201,7 +211,8 @@ void bucket_init(struct sim *sim, struct s3_ops *ret_ops)
 				    .open = client_open,
 				    .free = client_free,
 				    .cancel = client_cancel,
-				    .list = list };
+				    .list = list,
+				    .try_write = try_write };
 }
 
 void bucket_fini(struct bucket *b)
