@@ -8,8 +8,9 @@
  *
  * A job that does not fit gives its slot and its GPUs back. It goes to another host, or
  * waits if room may come: from a job that is on the host, or since another host could
- * not be asked. Else it fails: what fills the disk is not ours to remove. A dry run
- * tells at once. */
+ * not be asked, or since the disk is so full that nothing can go on there until somebody
+ * makes room. Else it fails: what fills the disk is not ours to remove. A dry run tells
+ * at once. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +25,7 @@ enum {
 	FRESH_MS = 60000,      /* so long what a host said of its disk is believed */
 	ROOM_AGAIN_MS = 30000, /* from one look to the next while it is full */
 	EASE = 2,	       /* times the bytes are free: it is not asked anew */
+	FULL_BYTES = 16 << 20, /* a disk with less than that free is full */
 };
 
 static bool is_fresh(const struct host *host)
@@ -121,7 +123,8 @@ static void has_no_room(struct engine *e, struct job *job, int64_t taken,
 	cleanup_buf struct buf text = BUF_INIT;
 	int64_t input_bytes = job->run->input_bytes;
 	bool has_other = schedule_has_other(e, job);
-	bool may_wait = has_others || may_go_elsewhere(e, job);
+	bool may_wait = has_others || job->host->free_bytes < FULL_BYTES ||
+			may_go_elsewhere(e, job);
 	int64_t wait_ms = has_other ? 0 : ROOM_AGAIN_MS;
 
 	explain(job, taken, &text);

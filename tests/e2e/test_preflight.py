@@ -52,6 +52,23 @@ def test_a_job_goes_to_the_host_that_has_room(start, large, disk):
         assert daemon.json(f"r{i}")["host"] == "gpu1"
 
 
+FILL = "k=$(df -Pk / | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4); head -c $(((k - 8192) * 1024)) /dev/zero >/root/filler"
+
+
+def test_a_disk_that_is_full_altogether_is_waited_for(bed, start, large, disk):
+    daemon = start(hosts={"gpu2": {}})
+    disk("100m")
+    bed.bed("in", "gpu2", "sh", "-c", FILL)
+    try:
+        daemon.submit("waits", {"inputs": {"set": large}, "run": "echo ran"})
+        wait_for("a word of it", lambda: " free" in (daemon.json("waits").get("message") or ""))
+        assert daemon.status("waits") == "QUEUED"
+    finally:
+        bed.bed("in", "gpu2", "rm", "/root/filler")
+    disk("4g")
+    daemon.wait("waits", ("SUCCEEDED",), 90)
+
+
 def test_a_disk_that_a_job_fills_for_the_moment_is_waited_for_without_a_gpu(bed, start, large, disk):
     daemon = start(hosts={"gpu2": {"gpus": 2, "slots": 2}})
     disk("200m")
