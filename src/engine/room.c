@@ -8,9 +8,9 @@
  *
  * A job that does not fit gives its slot and its GPUs back. It goes to another host, or
  * waits if room may come: from a job that is on the host, or since another host could
- * not be asked, or since the disk is so full that nothing can go on there until somebody
- * makes room. Else it fails: what fills the disk is not ours to remove. A dry run tells
- * at once. */
+ * not be asked, or since the disk is so full that nothing can go on there until
+ * somebody makes room. Else it fails: what fills the disk is not ours to remove. A dry
+ * run tells at once. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -52,7 +52,7 @@ def test_a_job_goes_to_the_host_that_has_room(start, large, disk):
         assert daemon.json(f"r{i}")["host"] == "gpu1"
 
 
-FILL = "k=$(df -Pk / | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4); head -c $(((k - 8192) * 1024)) /dev/zero >/root/filler"
+FILL = "k=$(df -Pk / | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4); head -c $(((k - 8192) * 1024)) /dev/zero >/filler"
 
 
 def test_a_disk_that_is_full_altogether_is_waited_for(bed, start, large, disk):
@@ -64,7 +64,7 @@ def test_a_disk_that_is_full_altogether_is_waited_for(bed, start, large, disk):
         wait_for("a word of it", lambda: " free" in (daemon.json("waits").get("message") or ""))
         assert daemon.status("waits") == "QUEUED"
     finally:
-        bed.bed("in", "gpu2", "rm", "/root/filler")
+        bed.bed("in", "gpu2", "rm", "/filler")
     disk("4g")
     daemon.wait("waits", ("SUCCEEDED",), 90)
 
