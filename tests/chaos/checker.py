@@ -86,8 +86,9 @@ class View:
         return bool(self.starts) and max(int(n) for _, n in self.starts) in self.ended
 
     def left_before(self):
-        """What an earlier attempt may have left in S3, when the last one wrote nothing."""
-        last = max((int(n) for _, n in self.starts), default=0)
+        """What an earlier attempt may have left in S3, when the last one wrote nothing: it may
+        have been lost before its program had a word in the ledger."""
+        last = max([self.json.get("attempt") or 0, *(int(n) for _, n in self.starts)])
         return self.plan.outputs if any(n < last for n in self.ended) else {}
 
     def exit_code(self):

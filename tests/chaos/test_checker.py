@@ -45,15 +45,15 @@ class Good:
         self.base = {"rss_kb": 30000, "threads": 10, "fds": 12}
         self.sizes = dict(self.base)
 
-    def fail(self, reason, code=None):
-        """The same job, failed."""
+    def fail(self, reason, code=None, attempt=1):
+        """The same job, failed in that attempt."""
         seen = self.seen["j"]
         seen["status"] = b"FAILED\n"
         seen["status.json"] = json.dumps({"state": "FAILED", "reason": reason, "host": "gpu1",
-                                          "id": ID}).encode()
+                                          "id": ID, "attempt": attempt}).encode()
         seen["events.jsonl"] = seen["events.jsonl"].replace(b"SUCCEEDED", b"FAILED")
         for file in ("outputs.s3", "outputs.jsonl", "exit_code"):
-            del seen[file]
+            seen.pop(file, None)
         self.ledger["j"].pop()
         if code is not None:
             self.ledger["j"].append(("gpu1", ["E", "1", str(code)]))
@@ -207,6 +207,18 @@ class Checker(unittest.TestCase):
         self.check(facts, None)
         facts.ledger["j"] = [("gpu1", ["S", "2"])]
         self.check(facts, "outputs.jsonl tells of")
+
+    def test_excuses_them_when_the_last_attempt_was_lost_before_its_program_began(self):
+        facts = Good()
+        facts.job.is_retried, facts.job.first_code = True, 3
+        facts.journal = [{"event": "reboot-host", "host": "gpu1", "t": 105.0}]
+        seen = facts.seen["j"]
+        for attempt, wrong in ((2, None), (1, "outputs.jsonl tells of")):
+            facts.fail("HostRebooted", attempt=attempt)
+            seen["spec.json"], seen["outputs.s3"] = facts.job.spec_text(), b"s3://b/\n"
+            seen["outputs.jsonl"] = b'{"complete": true, "count": 0, "bytes": 0}\n'
+            facts.ledger["j"] = [("gpu1", ["S", "1"]), ("gpu1", ["E", "1", "3"])]
+            self.check(facts, wrong)
 
     def test_finds_a_success_without_outputs(self):
         facts = Good()
