@@ -49,6 +49,15 @@ static int make_content(struct engine *e, int64_t id)
 	return 0;
 }
 
+static void note_files(struct engine *e, struct job *job)
+{
+	struct job_record *r = job_get(job)->has_files ? NULL : job_edit(e, job);
+
+	if (r) {
+		r->has_files = true;
+	}
+}
+
 int file_add(struct engine *e, struct job *job, struct store_file *row)
 {
 	struct err err = ERR_INIT;
@@ -69,8 +78,10 @@ int file_add(struct engine *e, struct job *job, struct store_file *row)
 	r = row->is_dir ? 0 : make_content(e, row->id);
 	if (r < 0) {
 		(void)store_delete_file(e->store, row->id, &err);
+		return r;
 	}
-	return r;
+	note_files(e, job);
+	return 0;
 }
 
 static void handle_make(struct engine *e, struct job_request *request, struct job *job)

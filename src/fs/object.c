@@ -270,9 +270,12 @@ static int find_attempt(const struct object *dir, const char *name, struct objec
 static int find_file(const struct object *dir, const char *name, struct object *ret)
 {
 	struct store_file file;
-	int r = store_find_file(dir->fs->store, dir->record->id, object_as_parent(dir),
-				name, &file);
+	int r = -ENOENT;
 
+	if (dir->record->has_files) {
+		r = store_find_file(dir->fs->store, dir->record->id,
+				    object_as_parent(dir), name, &file);
+	}
 	if (r < 0) {
 		return r;
 	}
@@ -326,6 +329,17 @@ int64_t object_as_parent(const struct object *dir)
 	return dir->node->id == NODE_FILES ? FILE_PARENT_FILES : FILE_PARENT_JOB;
 }
 
+/* Most jobs have none, and then nothing is asked of the database. */
+int object_list_files(const struct object *dir, int64_t after,
+		      int (*each)(void *arg, const struct store_file *file), void *arg)
+{
+	if (!dir->record->has_files) {
+		return 0;
+	}
+	return store_list_files(dir->fs->store, dir->record->id, object_as_parent(dir),
+				after, each, arg);
+}
+
 static int note_child(void *arg, const struct store_file *file)
 {
 	(void)file;
@@ -336,8 +350,7 @@ static int note_child(void *arg, const struct store_file *file)
 int object_has_files(const struct object *dir)
 {
 	bool has_files = false;
-	int r = store_list_files(dir->fs->store, dir->record->id, object_as_parent(dir),
-				 0, note_child, &has_files);
+	int r = object_list_files(dir, 0, note_child, &has_files);
 
 	return r < 0 ? r : has_files;
 }

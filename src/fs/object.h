@@ -88,6 +88,11 @@ int object_render(const struct object *o, struct buf *out);
 int64_t object_as_parent(const struct object *dir);
 /* Does the directory hold files of the user? 0, 1, or negative errno. */
 int object_has_files(const struct object *dir);
+/* The user's files in it with an id above `after`, in the order of their ids, until
+ * each() returns nonzero. */
+int object_list_files(const struct object *dir, int64_t after,
+		      int (*each)(void *arg, const struct store_file *file), void *arg);
+
 static inline bool object_is_user(const struct object *o)
 {
 	return o->node->scope == INO_FILE;

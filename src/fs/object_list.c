@@ -175,8 +175,7 @@ int object_list(const struct object *dir, uint64_t after, object_each_fn *each,
 		list_hosts(&l, id);
 		break;
 	case MORE_FILES:
-		return store_list_files(dir->fs->store, dir->record->id,
-					object_as_parent(dir), id, list_one_file, &l);
+		return object_list_files(dir, id, list_one_file, &l);
 	case MORE_ATTEMPTS:
 		list_attempts(&l, id);
 		break;

@@ -94,6 +94,7 @@ struct job_record {
 
 	bool is_accepted;  /* spec.json and files/ are read-only */
 	int64_t spec_size; /* bytes of spec.json, -1: there is none */
+	bool has_files;	   /* the user has made some of its own, be they gone */
 
 	int64_t created_ms; /* wall clock; 0: not yet */
 	int64_t submitted_ms;

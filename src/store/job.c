@@ -44,6 +44,7 @@ static const struct column job_columns[] = {
 	MEMBER("error", TEXT, error),
 	MEMBER("accepted", BOOL, is_accepted),
 	MEMBER("spec_size", INT64, spec_size),
+	MEMBER("has_files", BOOL, has_files),
 	MEMBER("created", INT64, created_ms),
 	MEMBER("submitted", INT64, submitted_ms),
 	MEMBER("started", INT64, started_ms),

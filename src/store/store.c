@@ -100,6 +100,9 @@ static const char *const migrations[] = {
 	"ALTER TABLE job ADD COLUMN metrics_gap_to INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE attempt ADD COLUMN metrics_base INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE attempt ADD COLUMN metrics_end INTEGER NOT NULL DEFAULT 0;",
+	/* 7: jobs without files are not asked for any */
+	"ALTER TABLE job ADD COLUMN has_files INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE job SET has_files = 1 WHERE id IN (SELECT job FROM file);",
 };
 
 static const struct {

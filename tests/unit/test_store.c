@@ -469,6 +469,9 @@ static const char downgrade[] =
 	"ALTER TABLE job DROP COLUMN metrics_gap_to;"
 	"ALTER TABLE attempt DROP COLUMN metrics_base;"
 	"ALTER TABLE attempt DROP COLUMN metrics_end;"
+	"ALTER TABLE job DROP COLUMN has_files;"
+	"INSERT INTO file(job, parent, name, is_dir, mode, uid, gid)"
+	" SELECT id, 1, 'f', 0, 420, 0, 0 FROM job WHERE name = 'b';"
 	"PRAGMA user_version = 5;";
 
 static void append(int64_t job, enum job_stream stream, const char *text)
@@ -489,17 +492,28 @@ static void holds(int64_t job, enum job_stream stream, const char *text)
 	CHECK_STR(data, text);
 }
 
-TEST("streams of an older schema are found under their new numbers")
+static int note_files(void *arg, struct job_record *record)
+{
+	CHECK_INT(record->has_files, streq(record->name, "b"));
+	++*(int *)arg;
+	(void)job_record_unref(record);
+	return 0;
+}
+
+TEST("streams of an older schema are found under their new numbers, and files noted")
 {
 	struct job_record *r;
+	struct err e = ERR_INIT;
 	char path[96];
 	sqlite3 *db;
 	int64_t id;
+	int n = 0;
 
 	new_store();
 	r = make_job("a", "0000000000000001");
 	id = r->id;
 	(void)job_record_unref(r);
+	(void)job_record_unref(make_job("b", "0000000000000002"));
 	append(id, STREAM_LOG, "log");
 	append(id, STREAM_EVENTS, "events");
 	append(id, STREAM_OUTPUTS, "outputs");
@@ -515,5 +529,7 @@ TEST("streams of an older schema are found under their new numbers")
 	holds(id, STREAM_EVENTS, "events");
 	holds(id, STREAM_OUTPUTS, "outputs");
 	holds(0, STREAM_EVENTS, "all");
+	CHECK_INT(store_load_jobs(store, note_files, &n, &e), 0);
+	CHECK_INT(n, 2);
 	end_store();
 }
