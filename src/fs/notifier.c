@@ -29,6 +29,9 @@
  *   first is told at once, then there is a rest of REST_MS, then what came meanwhile is
  *   told as one. The last change is never lost; and the queue is no longer than
  *   inotify's own, beyond which watchers lose events on any file system.
+ * - News come that nobody waits for, a thousand jobs submitted by a script, and to tell
+ *   of a change costs more than to make it. So where many are to be told, we look who
+ *   watches first (watchers.h).
  *
  * Why this is enough: an event is told after what it tells of is published, so who
  * reads at an event reads at least that; and what is published after an event was told
@@ -45,123 +48,46 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "fs/helper.h"
 #include "fs/internal.h"
+#include "fs/notices.h"
 #include "fs/touch.h"
+#include "fs/watchers.h"
 #include "helper/toucher.h"
 #include "util/clock.h"
-#include "util/hash.h"
 #include "util/log.h"
 
 enum {
-	REST_MS = 50, /* between two touches of one inode */
-	NOTICES_MAX = 16384,
-	NOTICE_BUCKETS = 1024,
+	LOOK_MS = 20, /* between two looks at who watches */
+	CROWD = 32,   /* notices in that time: is anybody there to hear them? */
+	BLIND_MS = 10000,
 };
-
-/* An inode, or a name, that was touched lately or is to be. */
-struct notice {
-	uint64_t key; /* the inode, or the directory of the name */
-	uint64_t ino;
-	char *name;    /* owned; NULL: the one that it has */
-	unsigned what; /* TELL_...; 0: nothing came since it was touched */
-	bool is_resting;
-	int64_t rested_at; /* clock_ms() */
-	TAILQ_ENTRY(notice) order;
-	LIST_ENTRY(notice) bucket;
-};
-TAILQ_HEAD(notice_list, notice);
-LIST_HEAD(notice_bucket, notice);
 
 struct notifier {
 	struct fs *fs;
 	pthread_t thread;
 	bool is_started;
 	int wake_fd;
+	/* of the thread */
+	dev_t device;	  /* of the mount */
+	size_t n_watched; /* ready notices that a look has left */
+	int64_t look_at;  /* clock_ms(); not before */
+	size_t n_told;	  /* since the begin of that time */
+	int64_t count_at; /* clock_ms(): when it begins anew */
+	bool is_crowd;	  /* the last look has dropped many */
 
 	pthread_mutex_t lock; /* guards what follows; held over memory only */
-	struct notice_list ready, resting; /* the latter by rested_at */
-	struct notice_bucket buckets[NOTICE_BUCKETS];
-	size_t n_notices;
+	struct notices notices;
 	bool is_deaf; /* there is no way to tell anybody, or no need any more */
 	bool is_stopping;
 	pid_t toucher; /* 0: it does not run */
 	struct act act;
 };
 
-/* --- the queue ------------------------------------------------------------------- */
-
-static struct notice_bucket *bucket_of(struct notifier *n, uint64_t key,
-				       const char *name)
-{
-	return &n->buckets[(key ^ key >> 8 ^ hash_text(name ? name : "")) %
-			   NOTICE_BUCKETS];
-}
-
-static bool is_same_name(const char *a, const char *b)
-{
-	return a && b ? streq(a, b) : a == b;
-}
-
-static struct notice *find(struct notifier *n, uint64_t key, const char *name)
-{
-	struct notice *notice;
-
-	LIST_FOREACH(notice, bucket_of(n, key, name), bucket)
-	{
-		if (notice->key == key && is_same_name(notice->name, name)) {
-			break;
-		}
-	}
-	return notice;
-}
-
-static struct notice *add(struct notifier *n, uint64_t key, const char *name)
-{
-	struct notice *notice =
-		n->n_notices < NOTICES_MAX ? calloc(1, sizeof(*notice)) : NULL;
-
-	if (notice && name && !(notice->name = strdup(name))) {
-		free(notice);
-		return NULL;
-	}
-	if (notice) {
-		notice->key = key;
-		TAILQ_INSERT_TAIL(&n->ready, notice, order);
-		LIST_INSERT_HEAD(bucket_of(n, key, name), notice, bucket);
-		n->n_notices++;
-	}
-	return notice;
-}
-
-static void drop(struct notifier *n, struct notice *notice)
-{
-	TAILQ_REMOVE(notice->is_resting ? &n->resting : &n->ready, notice, order);
-	LIST_REMOVE(notice, bucket);
-	n->n_notices--;
-	free(notice->name);
-	free(notice);
-}
-
-/* What came and went before it was told was never there; what went and came again was
- * changed. */
-static unsigned merge(unsigned old, unsigned new)
-{
-	if ((new &TELL_DELETE) && (old & TELL_CREATE)) {
-		return 0;
-	}
-	if (new &TELL_DELETE) {
-		return TELL_DELETE;
-	}
-	if ((new &TELL_CREATE) && (old & TELL_DELETE)) {
-		return (new & ~(unsigned)TELL_CREATE) | TELL_MODIFY;
-	}
-	return old | new;
-}
+/* --- what is to be told ---------------------------------------------------------- */
 
 static void wake(struct notifier *n)
 {
@@ -178,99 +104,89 @@ void notifier_tell(struct notifier *n, uint64_t ino, unsigned what)
 void notifier_tell_name(struct notifier *n, uint64_t dir, const char *name,
 			uint64_t ino, unsigned what)
 {
-	struct notice *notice = NULL;
 	bool was_empty;
 
 	(void)pthread_mutex_lock(&n->lock);
-	was_empty = TAILQ_EMPTY(&n->ready);
+	was_empty = n->notices.n_ready == 0;
 	if (!n->is_deaf) {
-		notice = find(n, dir, name);
-		notice = notice ? notice : add(n, dir, name);
+		notices_add(&n->notices, dir, name, ino, what);
 	}
-	if (notice) {
-		notice->ino = ino;
-		notice->what = merge(notice->what, what);
-	}
-	was_empty = was_empty && !TAILQ_EMPTY(&n->ready);
+	was_empty = was_empty && n->notices.n_ready > 0;
 	(void)pthread_mutex_unlock(&n->lock);
 	if (was_empty) {
 		wake(n);
 	}
 }
 
-static void end_rests(struct notifier *n, int64_t now)
-{
-	struct notice *notice;
-
-	while ((notice = TAILQ_FIRST(&n->resting)) && notice->rested_at <= now) {
-		if (notice->what == 0) {
-			drop(n, notice);
-			continue;
-		}
-		TAILQ_REMOVE(&n->resting, notice, order);
-		notice->is_resting = false;
-		TAILQ_INSERT_TAIL(&n->ready, notice, order);
-	}
-}
-
-/* Takes the first that is ready and lets it rest; the name stays valid until the next
- * one is taken, since only this thread drops any. false: there is none;
- * *ret_timeout_ms is when to look again, -1: not before it is woken. */
 static bool take(struct notifier *n, struct notice *ret, int *ret_timeout_ms)
 {
-	int64_t now = clock_ms();
-	struct notice *notice;
+	bool is_there;
 
 	(void)pthread_mutex_lock(&n->lock);
-	end_rests(n, now);
-	notice = TAILQ_FIRST(&n->ready);
-	if (notice) {
-		*ret = *notice;
-		TAILQ_REMOVE(&n->ready, notice, order);
-		notice->what = 0;
-		notice->is_resting = true;
-		notice->rested_at = now + REST_MS;
-		TAILQ_INSERT_TAIL(&n->resting, notice, order);
-		*ret_timeout_ms = 0;
-	} else {
-		notice = TAILQ_FIRST(&n->resting);
-		*ret_timeout_ms = notice ? (int)(notice->rested_at - now) : -1;
-		notice = NULL;
-	}
+	is_there = notices_take(&n->notices, ret, ret_timeout_ms);
 	(void)pthread_mutex_unlock(&n->lock);
-	return notice != NULL;
+	if (is_there) {
+		n->n_told++;
+		n->n_watched -= n->n_watched > 0;
+	}
+	return is_there;
 }
 
-static void drop_all(struct notifier *n)
+static bool is_watched(void *arg, const struct notice *notice)
 {
-	struct notice *notice;
+	uint64_t dir = notice->name ? notice->key : touch_dir_of(notice->ino);
 
-	while ((notice = TAILQ_FIRST(&n->ready)) ||
-	       (notice = TAILQ_FIRST(&n->resting))) {
-		drop(n, notice);
-	}
+	return watchers_have(arg, notice->ino) || watchers_have(arg, dir);
 }
 
-/* --- the thread ------------------------------------------------------------------ */
-
-static bool has_news(const struct notice_list *list)
+static bool is_crowded(struct notifier *n, int64_t now)
 {
-	const struct notice *notice;
+	size_t n_ready;
 
-	TAILQ_FOREACH(notice, list, order)
-	{
-		if (notice->what) {
-			return true;
-		}
+	if (now >= n->count_at) {
+		n->count_at = now + LOOK_MS;
+		n->n_told = 0;
 	}
-	return false;
+	(void)pthread_mutex_lock(&n->lock);
+	n_ready = n->notices.n_ready;
+	(void)pthread_mutex_unlock(&n->lock);
+	return n_ready > 0 && n->n_watched == 0 &&
+	       (n->is_crowd || n->n_told + n_ready >= CROWD) &&
+	       now >= n->look_at - LOOK_MS;
+}
+
+/* Many jobs that change at once are mostly those that nobody watches, such as a sweep
+ * that a script submits. A watch that is made during the look or after it is by
+ * somebody who has not read yet what was published before it. */
+static void thin_out(struct notifier *n)
+{
+	cleanup_(watchers_fini) struct watchers watchers = WATCHERS_INIT;
+	int64_t now = clock_ms();
+	int r;
+
+	if (!is_crowded(n, now)) {
+		return;
+	}
+	if (now < n->look_at) {
+		(void)poll(NULL, 0, (int)(n->look_at - now));
+	}
+	(void)pthread_mutex_lock(&n->lock);
+	notices_begin_look(&n->notices);
+	(void)pthread_mutex_unlock(&n->lock);
+	r = watchers_look(n->device, &watchers);
+	(void)pthread_mutex_lock(&n->lock);
+	n->is_crowd =
+		r == 0 && notices_end_look(&n->notices, is_watched, &watchers) >= CROWD;
+	n->n_watched = n->notices.n_ready;
+	(void)pthread_mutex_unlock(&n->lock);
+	n->look_at = clock_ms() + (r < 0 ? BLIND_MS : LOOK_MS);
 }
 
 static void become_deaf(struct notifier *n)
 {
 	(void)pthread_mutex_lock(&n->lock);
 	n->is_deaf = true;
-	drop_all(n);
+	notices_drop_all(&n->notices);
 	(void)pthread_mutex_unlock(&n->lock);
 }
 
@@ -314,7 +230,7 @@ static void note_told(struct notifier *n)
 	bool is_all;
 
 	(void)pthread_mutex_lock(&n->lock);
-	is_all = TAILQ_EMPTY(&n->ready) && !has_news(&n->resting);
+	is_all = notices_are_all_told(&n->notices);
 	(void)pthread_mutex_unlock(&n->lock);
 	if (is_all) {
 		n->fs->memory->head->told_ms = now;
@@ -328,6 +244,7 @@ static void tell_all(struct notifier *n, const struct toucher *t)
 	bool go_on = true;
 
 	while (go_on && !is_stopping(n)) {
+		thin_out(n);
 		if (take(n, &notice, &timeout_ms)) {
 			go_on = touch(n->fs, t->socket, notice.ino, notice.name,
 				      notice.what) == 0;
@@ -371,6 +288,7 @@ static int toucher_start(struct notifier *n, struct toucher *t)
 	}
 	if (hello.result == 0) {
 		log_debug("inotify is told through %s", hello.way);
+		n->device = (dev_t)hello.device;
 	}
 	return hello.result;
 }
@@ -409,7 +327,7 @@ bool notifier_is_asking(struct notifier *n, pid_t thread, struct act *ret_act)
 	bool is;
 
 	(void)pthread_mutex_lock(&n->lock);
-	is = thread != 0 && thread == n->toucher && n->act.kind != ACT_NONE;
+	is = thread != 0 && thread == n->toucher && n->act.kinds != 0;
 	if (is) {
 		*ret_act = n->act; /* a copy: the thread may have given up meanwhile */
 	}
@@ -417,11 +335,11 @@ bool notifier_is_asking(struct notifier *n, pid_t thread, struct act *ret_act)
 	return is;
 }
 
-void notifier_announce(struct notifier *n, enum act_kind kind, uint64_t ino,
+void notifier_announce(struct notifier *n, unsigned kinds, uint64_t ino,
 		       const char *name)
 {
 	(void)pthread_mutex_lock(&n->lock);
-	n->act.kind = kind;
+	n->act.kinds = kinds;
 	n->act.ino = ino;
 	(void)snprintf(n->act.name, sizeof(n->act.name), "%s", name);
 	(void)pthread_mutex_unlock(&n->lock);
@@ -437,11 +355,7 @@ int notifier_new(struct fs *fs, struct notifier **ret_notifier)
 		return -ENOMEM;
 	}
 	n->fs = fs;
-	TAILQ_INIT(&n->ready);
-	TAILQ_INIT(&n->resting);
-	for (int i = 0; i < NOTICE_BUCKETS; i++) {
-		LIST_INIT(&n->buckets[i]);
-	}
+	notices_init(&n->notices);
 	(void)pthread_mutex_init(&n->lock, NULL);
 	n->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (n->wake_fd < 0) {
@@ -484,7 +398,7 @@ struct notifier *notifier_free(struct notifier *n)
 		return NULL;
 	}
 	notifier_stop(n);
-	drop_all(n);
+	notices_drop_all(&n->notices);
 	closep(&n->wake_fd);
 	(void)pthread_mutex_destroy(&n->lock);
 	free(n);

@@ -18,15 +18,14 @@ enum {
 };
 
 /* What the thread is about to do through the mount, so that its requests are known. */
-enum act_kind {
-	ACT_NONE,
-	ACT_CREATE,
-	ACT_DELETE,
-	ACT_MODIFY,
-	ACT_OPEN,
+enum {
+	ACT_CREATE = 1,
+	ACT_DELETE = 2,
+	ACT_MODIFY = 4,
+	ACT_OPEN = 8,
 };
 struct act {
-	enum act_kind kind;
+	unsigned kinds;		 /* ACT_...; 0: nothing */
 	uint64_t ino;		 /* of what it is done to */
 	char name[NAME_MAX + 1]; /* of that in its directory */
 };
@@ -48,5 +47,5 @@ void notifier_tell_name(struct notifier *notifier, uint64_t dir, const char *nam
 /* Does the request come from the toucher? Then it is of this act. */
 bool notifier_is_asking(struct notifier *notifier, pid_t thread, struct act *ret_act);
 /* The thread itself: what it does next; name: the last part of its path. */
-void notifier_announce(struct notifier *notifier, enum act_kind kind, uint64_t ino,
+void notifier_announce(struct notifier *notifier, unsigned kinds, uint64_t ino,
 		       const char *name);

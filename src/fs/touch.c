@@ -73,27 +73,53 @@ static const struct node *node_of(uint64_t ino)
 	return ino_parse(ino, &p) < 0 ? NULL : node_get(p.row);
 }
 
+uint64_t touch_dir_of(uint64_t ino)
+{
+	struct ino_parts p;
+	const struct node *node = ino_parse(ino, &p) < 0 ? NULL : node_get(p.row);
+	const struct node *parent = node ? node_get(node->parent) : NULL;
+
+	if (!parent) {
+		return ino;
+	}
+	switch (parent->scope) {
+	case INO_JOB:
+		return ino_job(p.id, parent->id);
+	case INO_HOST:
+		return ino_host((uint64_t)p.id, parent->id);
+	case INO_ATTEMPT:
+		return ino_attempt(p.id, p.attempt, parent->id);
+	case INO_TOP:
+	case INO_FILE:
+		break;
+	}
+	return ino_top(parent->id);
+}
+
 /* In this order: what is created is then filled and closed. type: what it is for; 0:
  * whatever it is. */
 static const struct {
 	unsigned what;
 	mode_t type;
-	enum act_kind kind;
-	const char *name;
+	unsigned kind; /* ACT_... */
 	enum toucher_verb verb;
-} steps[] = {
-	{ TELL_CREATE, S_IFREG, ACT_CREATE, "create", TOUCHER_CREATE },
-	{ TELL_CREATE, S_IFDIR, ACT_CREATE, "make", TOUCHER_MAKE_DIR },
-	{ TELL_CREATE, S_IFLNK, ACT_CREATE, "link", TOUCHER_LINK },
-	{ TELL_MODIFY, 0, ACT_MODIFY, "modify", TOUCHER_MODIFY },
-	{ TELL_CLOSE, 0, ACT_OPEN, "open", TOUCHER_CLOSE },
-	{ TELL_DELETE, 0, ACT_DELETE, "delete", TOUCHER_DELETE },
+} acts[] = {
+	{ TELL_CREATE, S_IFREG, ACT_CREATE, TOUCHER_CREATE },
+	{ TELL_CREATE, S_IFDIR, ACT_CREATE, TOUCHER_MAKE_DIR },
+	{ TELL_CREATE, S_IFLNK, ACT_CREATE, TOUCHER_LINK },
+	{ TELL_MODIFY, 0, ACT_MODIFY, TOUCHER_MODIFY },
+	{ TELL_CLOSE, 0, ACT_OPEN, TOUCHER_CLOSE },
+	{ TELL_DELETE, 0, ACT_DELETE, TOUCHER_DELETE },
 };
 
+/* What goes with one order: a name that is to be created is not there yet, and one that
+ * is to be deleted still is, so these go alone. */
+static const unsigned steps[] = { TELL_CREATE, TELL_MODIFY | TELL_CLOSE, TELL_DELETE };
+
 /* 0: it was done or could not be, *ret_result says which. */
-static int order(int socket, enum toucher_verb verb, const char *path, int *ret_result)
+static int order(int socket, unsigned verbs, const char *path, int *ret_result)
 {
-	struct toucher_order order = { .verb = verb };
+	struct toucher_order order = { .verbs = verbs };
 	struct toucher_reply reply;
 	size_t len = strlen(path);
 	ssize_t n;
@@ -117,25 +143,40 @@ static int order(int socket, enum toucher_verb verb, const char *path, int *ret_
 	return 0;
 }
 
+static int run_step(struct fs *fs, int socket, const char *path, uint64_t ino,
+		    unsigned what)
+{
+	mode_t type = node_of(ino)->mode & S_IFMT;
+	unsigned kinds = 0, verbs = 0;
+	int r, result;
+
+	for (size_t i = 0; i < ARRAY_SIZE(acts); i++) {
+		if ((what & acts[i].what) && (!acts[i].type || acts[i].type == type)) {
+			kinds |= acts[i].kind;
+			verbs |= 1U << acts[i].verb;
+		}
+	}
+	if (verbs == 0) {
+		return 0;
+	}
+	notifier_announce(fs->notifier, kinds, ino, last_part(path));
+	r = order(socket, verbs, path, &result);
+	if (r == 0 && result < 0) {
+		log_debug("%s: cannot be told (%#x): %s", path, what,
+			  strerror(-result));
+	}
+	return r;
+}
+
 static int run_steps(struct fs *fs, int socket, const char *path, uint64_t ino,
 		     unsigned what)
 {
-	mode_t type = node_of(ino)->mode & S_IFMT;
-	int r = 0, result;
+	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps) && r == 0; i++) {
-		if (!(what & steps[i].what) ||
-		    (steps[i].type && steps[i].type != type)) {
-			continue;
-		}
-		notifier_announce(fs->notifier, steps[i].kind, ino, last_part(path));
-		r = order(socket, steps[i].verb, path, &result);
-		if (r == 0 && result < 0) {
-			log_debug("%s: cannot be told: %s: %s", path, steps[i].name,
-				  strerror(-result));
-		}
+		r = run_step(fs, socket, path, ino, what & steps[i]);
 	}
-	notifier_announce(fs->notifier, ACT_NONE, 0, "");
+	notifier_announce(fs->notifier, 0, 0, "");
 	return r;
 }
 
@@ -195,10 +236,10 @@ int touch_lookup(fuse_req_t req, const struct act *act, uint64_t parent,
 		return r;
 	}
 	if (is_meant(act, &dir, name)) {
-		if (act->kind == ACT_CREATE) {
+		if (act->kinds & ACT_CREATE) {
 			return -ENOENT;
 		}
-		if (act->kind == ACT_DELETE) {
+		if (act->kinds & ACT_DELETE) {
 			reply_gone(req, act->ino);
 			return 0;
 		}
@@ -214,7 +255,7 @@ int touch_create(fuse_req_t req, const struct act *act, uint64_t parent,
 	cleanup_object struct object o = OBJECT_INIT;
 	int r = object_get(fs_of(req), parent, &dir);
 
-	if (r == 0 && (act->kind != ACT_CREATE || !is_meant(act, &dir, name))) {
+	if (r == 0 && (!(act->kinds & ACT_CREATE) || !is_meant(act, &dir, name))) {
 		r = -EPERM;
 	}
 	r = r < 0 ? r : object_find(&dir, name, &o); /* it may be gone again */
@@ -227,7 +268,7 @@ int touch_delete(fuse_req_t req, const struct act *act, uint64_t parent,
 	cleanup_object struct object dir = OBJECT_INIT;
 	int r = object_get(fs_of(req), parent, &dir);
 
-	if (r == 0 && (act->kind != ACT_DELETE || !is_meant(act, &dir, name))) {
+	if (r == 0 && (!(act->kinds & ACT_DELETE) || !is_meant(act, &dir, name))) {
 		r = -EPERM;
 	}
 	if (r == 0) {
@@ -239,7 +280,7 @@ int touch_delete(fuse_req_t req, const struct act *act, uint64_t parent,
 int touch_setattr(fuse_req_t req, const struct act *act, uint64_t ino)
 {
 	cleanup_object struct object o = OBJECT_INIT;
-	int r = act->kind == ACT_MODIFY && act->ino == ino ? 0 : -EPERM;
+	int r = (act->kinds & ACT_MODIFY) && act->ino == ino ? 0 : -EPERM;
 
 	r = r < 0 ? r : object_get(fs_of(req), ino, &o);
 	return r < 0 ? r : reply_attr(req, &o);
@@ -249,7 +290,7 @@ int touch_setattr(fuse_req_t req, const struct act *act, uint64_t ino)
 int touch_open(fuse_req_t req, const struct act *act, uint64_t ino,
 	       struct fuse_file_info *fi)
 {
-	if (act->kind != ACT_OPEN || act->ino != ino) {
+	if (!(act->kinds & ACT_OPEN) || act->ino != ino) {
 		return -EPERM;
 	}
 	fi->direct_io = 1;

@@ -12,6 +12,9 @@
  * say. Negative errno: there is no toucher any more. */
 int touch(struct fs *fs, int socket, uint64_t ino, const char *name, unsigned what);
 
+/* Inode of the directory that the inode is in; itself where there is none. */
+uint64_t touch_dir_of(uint64_t ino);
+
 /* Is the request of such a touch? */
 bool touch_is_own(fuse_req_t req, struct act *ret_act);
 /* They reply, or return a negative errno. */

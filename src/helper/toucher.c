@@ -70,22 +70,23 @@ static int (*const verbs[TOUCHER_VERB_COUNT])(int root, const char *path) = {
 
 static int obey(const struct tree *tree, const struct toucher_order *order)
 {
-	int root = tree_enter(tree), r;
+	int root = tree_enter(tree), r = 0;
 
 	if (root < 0) {
 		return root;
 	}
-	r = order->verb < TOUCHER_VERB_COUNT ? 0 : -EINVAL;
-	if (r == 0 && verbs[order->verb](root, order->path) < 0) {
-		r = -errno;
+	for (unsigned i = 0; i < TOUCHER_VERB_COUNT; i++) {
+		if ((order->verbs & 1U << i) && verbs[i](root, order->path) < 0) {
+			r = -errno;
+		}
 	}
 	tree_leave(tree, root);
 	return r;
 }
 
-static int reply(int result, const char *way)
+static int reply(int result, const char *way, uint64_t device)
 {
-	struct toucher_reply reply = { .result = result };
+	struct toucher_reply reply = { .result = result, .device = device };
 
 	(void)snprintf(reply.way, sizeof(reply.way), "%s", way);
 	return send(TOUCHER_FD, &reply, sizeof(reply), MSG_NOSIGNAL) < 0 ? -errno : 0;
@@ -103,7 +104,7 @@ static int serve_one(const struct tree *tree)
 	if (n < (ssize_t)offsetof(struct toucher_order, path)) {
 		return -ENOTCONN;
 	}
-	return reply(obey(tree, &order), "");
+	return reply(obey(tree, &order), "", 0);
 }
 
 static void serve(const struct tree *tree)
@@ -152,7 +153,7 @@ int main(int argc, char **argv)
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	r = tree_open(&tree, argv[1]);
-	if (reply(r, r < 0 ? "" : tree_way_name(&tree)) == 0 && r == 0) {
+	if (reply(r, r < 0 ? "" : tree_way_name(&tree), tree.device) == 0 && r == 0) {
 		serve(&tree);
 	}
 	tree_close(&tree);

@@ -13,6 +13,7 @@ enum { TOUCHER_FD = 3, TOUCHER_PATH_MAX = 4096, TOUCHER_WAY_MAX = 64 };
 
 enum { TOUCHER_IS_DEAD = 3 };
 
+/* Numbers of bits; those of an order are done in this order. */
 enum toucher_verb {
 	TOUCHER_CREATE,	  /* mknod(2) */
 	TOUCHER_MAKE_DIR, /* mkdir(2) */
@@ -24,11 +25,12 @@ enum toucher_verb {
 };
 
 struct toucher_order {
-	uint32_t verb;
+	uint32_t verbs;
 	char path[TOUCHER_PATH_MAX]; /* below the mount point; sent up to its NUL */
 };
 
 struct toucher_reply {
 	int32_t result;		   /* 0 or negative errno */
 	char way[TOUCHER_WAY_MAX]; /* of the first one: which it has */
+	uint64_t device;	   /* and of which file system: stat(2)'s number */
 };

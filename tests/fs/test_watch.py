@@ -7,6 +7,7 @@ import select
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 from inotify import Inotify
@@ -130,6 +131,40 @@ def tools(m):
 
 def make_news(job):
     return result(write, f"{job}/spec.json", WRONG) == "EINVAL"
+
+
+def submit_many(m, seconds, n=8):
+    """Jobs that nobody watches, by as many scripts; how many."""
+    def submit(count):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            m.job(RIGHT)
+            count.append(1)
+    count = []
+    threads = [threading.Thread(target=submit, args=(count,)) for _ in range(n)]
+    for thread in threads:
+        thread.start()
+    yield
+    for thread in threads:
+        thread.join()
+    assert len(count) > 8 * n, f"{len(count)} jobs in {seconds} s are no storm"
+
+
+@case("who watches hears while many jobs change that nobody watches")
+def storm(m):
+    storm = contextlib.contextmanager(submit_many)
+    with storm(m, 3):
+        end = time.monotonic() + 2.5
+        while time.monotonic() < end:
+            job = m.job()
+            with watching(job) as w, watching(f"{job}/status") as by_file:
+                write(f"{job}/spec.json", RIGHT)
+                w.wait(f"{job}/status", "MODIFY", "CLOSE_WRITE")
+                by_file.wait(f"{job}/status", "MODIFY", "CLOSE_WRITE")
+                w.clear()
+                write(f"{job}/ctl", "cancel\n")
+                w.wait(f"{job}/status", "MODIFY", "CLOSE_WRITE")
+                w.wait(f"{job}/log", "CLOSE_WRITE")
 
 
 # --- poll
