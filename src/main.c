@@ -275,6 +275,32 @@ static int add_advice(const struct daemon *d, int r, struct err *e)
 		what.text, dir, dir);
 }
 
+/* What can be changed while jobs are under way is the level of the log; a restart, over
+ * which jobs go on, brings the rest. A configuration that is wrong is told now and not
+ * at that restart. -EINVAL: it is. In the keeper's thread after SIGHUP, in the engine's
+ * for the ctl. */
+static int reload(void *arg)
+{
+	struct daemon *d = arg;
+	const char *file = d->conf->config_file;
+	struct conf *conf = NULL;
+	struct err e = ERR_INIT;
+
+	if (conf_load(file, (const char *const *)environ, d->args->set, &conf, &e) <
+	    0) {
+		log_error("reload: the configuration stays as it was: %s", e.text);
+		return -EINVAL;
+	}
+	if (!d->args->debug) {
+		log_set_level((enum log_level)conf->log.level);
+	}
+	(void)conf_free(conf);
+	log_info("reload: %s is right; log.level is in force, anything else that was "
+		 "changed is from the next start on",
+		 file ? file : "the configuration");
+	return 0;
+}
+
 static int open_all(struct daemon *d, const char *mount_options, struct err *e)
 {
 	int r = store_open(d->conf->state_dir, &d->store, e);
@@ -286,6 +312,7 @@ static int open_all(struct daemon *d, const char *mount_options, struct err *e)
 	/* Mounted before the engine starts: without a mount no host is asked anything.
 	 */
 	if (r == 0) {
+		engine_set_reload(d->engine, reload, d);
 		r = fs_mount(d->engine, d->mountpoint, mount_options, &d->fs, e);
 	}
 	if (r < 0) {
@@ -323,29 +350,10 @@ static void reopen_log(struct daemon *d)
 	}
 }
 
-/* SIGHUP. What can be changed while jobs are under way is the level of the log; a
- * restart, over which jobs go on, brings the rest. A configuration that is wrong is
- * told now and not at that restart. In the keeper's thread. */
 static void on_hangup(void *arg)
 {
-	struct daemon *d = arg;
-	const char *file = d->conf->config_file;
-	struct conf *conf = NULL;
-	struct err e = ERR_INIT;
-
-	reopen_log(d);
-	if (conf_load(file, (const char *const *)environ, d->args->set, &conf, &e) <
-	    0) {
-		log_error("SIGHUP: the configuration stays as it was: %s", e.text);
-		return;
-	}
-	if (!d->args->debug) {
-		log_set_level((enum log_level)conf->log.level);
-	}
-	(void)conf_free(conf);
-	log_info("SIGHUP: %s is right; log.level is in force, anything else that was "
-		 "changed is from the next start on",
-		 file ? file : "the configuration");
+	reopen_log(arg);
+	(void)reload(arg);
 }
 
 /* In a thread of fs_serve(). */

@@ -202,12 +202,16 @@ static int verb_retry_upload(struct engine *e, struct job *job, const char *word
 			      "the outputs are uploaded again");
 }
 
-static int verb_later(struct engine *e, struct job *job, const char *word)
+/* Its host is asked in this turn, and not only when it is due. */
+static int verb_sync(struct engine *e, struct job *job, const char *word)
 {
 	(void)e;
-	(void)job;
 	(void)word;
-	return -EOPNOTSUPP;
+	if (!job->run || !job->run->wants_poll) {
+		return -EBUSY;
+	}
+	job->run->poll_at = 0;
+	return 0;
 }
 
 int control_each_line(struct engine *e, char *text,
@@ -242,7 +246,7 @@ static const struct {
 	{ "signal", WORD_NEEDED, verb_signal },
 	{ "retry", WORD_NONE, verb_retry },
 	{ "retry-upload", WORD_NONE, verb_retry_upload },
-	{ "sync", WORD_NONE, verb_later },
+	{ "sync", WORD_NONE, verb_sync },
 };
 
 /* -EINVAL: no such verb, or not with such a word. */

@@ -92,73 +92,16 @@ static int set_drained(struct engine *e, struct host *host, bool is_drained)
 	return 0;
 }
 
-/* --- the verbs ------------------------------------------------------------------- */
-
-static const struct {
-	const char *name;
-	bool of_all_only; /* it is not about one host */
-	enum { DRAIN, RESUME, LATER } what;
-} verbs[] = {
-	{ "drain", false, DRAIN }, { "resume", false, RESUME },
-	{ "reload", true, LATER }, { "gc", true, LATER },
-	{ "backup", true, LATER },
-};
-
-static int run_verb(struct engine *e, void *asked, char *text)
+int drain_set(struct engine *e, struct host *one, bool is_drained)
 {
-	const struct host *one = asked;
-	size_t n = strcspn(text, " "), i = 0;
+	int r = 0;
 
-	while (i < ARRAY_SIZE(verbs) &&
-	       (strncmp(verbs[i].name, text, n) != 0 || verbs[i].name[n] != '\0')) {
-		i++;
-	}
-	if (i == ARRAY_SIZE(verbs) || (one && verbs[i].of_all_only)) {
-		return -EINVAL;
-	}
-	if (verbs[i].what == LATER) {
-		return -EOPNOTSUPP;
-	}
-	if (text[n] != '\0') {
-		return -EINVAL;
-	}
-	for (size_t k = 0; k < e->n_hosts; k++) {
-		struct host *host = &e->hosts[k];
-		int r = one && one != host
-				? 0
-				: set_drained(e, host, verbs[i].what == DRAIN);
+	for (size_t i = 0; i < e->n_hosts && r == 0; i++) {
+		struct host *host = &e->hosts[i];
 
-		if (r < 0) {
-			return r;
+		if (!one || one == host) {
+			r = set_drained(e, host, is_drained);
 		}
 	}
-	return 0;
-}
-
-static void handle_control(struct engine *e, struct job_request *request,
-			   struct job *none)
-{
-	bool is_of_all = request->host == (size_t)ENGINE_ALL_HOSTS;
-	struct host *host = NULL;
-	int r;
-
-	(void)none;
-	if (!is_of_all && request->host < e->n_hosts) {
-		host = &e->hosts[request->host];
-	}
-	/* a ctl may have been opened under another configuration */
-	r = is_of_all || host ? control_each_line(e, request->text, run_verb, host)
-			      : -ENOENT;
-	request_answer(e, &request->request, r, 0);
-}
-
-void engine_control_host(struct engine *engine, size_t host, const char *text,
-			 size_t len, engine_reply_fn *reply, void *arg)
-{
-	struct job_request request = { .request = { .reply = reply, .arg = arg },
-				       .host = host };
-
-	request.text = strndup(text, len);
-	request.text_missing = !request.text;
-	job_request_post(engine, handle_control, &request);
+	return r;
 }

@@ -100,10 +100,14 @@ void engine_control(struct engine *engine, int64_t job, const char *text, size_t
 		    engine_reply_fn *reply, void *arg);
 
 /* The same for the `ctl` of a host, by its index, or of all of them. -EINVAL: no such
- * verb; -EOPNOTSUPP; -ENOSPC, -EIO. */
+ * verb; -ENOSPC, -EIO; of backup: as store_backup(). */
 enum { ENGINE_ALL_HOSTS = -1 };
 void engine_control_host(struct engine *engine, size_t host, const char *text,
 			 size_t len, engine_reply_fn *reply, void *arg);
+
+/* What `reload` does, in the engine's thread; 0 or negative errno. Before
+ * engine_start(). */
+void engine_set_reload(struct engine *engine, int (*reload)(void *arg), void *arg);
 
 /* Changes nothing: the reply shows that the engine's thread turns. */
 void engine_ping(struct engine *engine, engine_reply_fn *reply, void *arg);

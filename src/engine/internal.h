@@ -226,7 +226,10 @@ struct engine {
 	struct buf dead_files; /* ids whose contents go after the commit */
 	bool is_draining;      /* answers only: nothing new is started */
 	bool in_transaction;
-	bool is_light;	   /* this turn's commit does not wait for the disk */
+	bool is_light;		   /* this turn's commit does not wait for the disk */
+	struct request *collector; /* who has asked in this turn for engine_collect() */
+	int (*reload)(void *arg);
+	void *reload_arg;
 	int64_t locked_at; /* since when another program has the database; 0: none */
 	int turn_error;	   /* the first failure of the database in this turn */
 	struct err turn_err;
@@ -419,10 +422,16 @@ bool limit_is_over(const struct run *run);
 
 /* engine/drain.c */
 int drain_load(struct engine *e, struct err *err);
+/* of one host, or NULL: of all */
+int drain_set(struct engine *e, struct host *one, bool is_drained);
 void drain_keep(struct engine *e, bool is_committed); /* at the end of a turn */
 /* A job that waits for its drained host, which knows nothing of it, queues again: true.
  */
 bool drain_leave(struct engine *e, struct job *job);
+
+/* engine/daemon_control.c: when somebody has asked for it, gives back to the disk what
+ * is not used any more; between a turn's commit and its answers */
+void engine_collect(struct engine *e);
 
 /* engine/leftover.c: attempts that hosts have still to forget */
 int leftovers_load(struct engine *e);

@@ -362,6 +362,7 @@ static void handle_events(struct engine *e, struct event_list *events)
 static void end_turn(struct engine *e)
 {
 	commit(e);
+	engine_collect(e);
 	leftovers_keep(e, e->turn_error == 0);
 	drain_keep(e, e->turn_error == 0);
 	if (e->turn_error < 0) {

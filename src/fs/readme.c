@@ -84,6 +84,7 @@ const char readme_text[] =
 "    echo signal USR1 > exp1/ctl     # to the program\n"
 "    echo retry > exp1/ctl           # another attempt, after FAILED or CANCELLED\n"
 "    echo retry-upload > exp1/ctl    # its outputs are still on the host\n"
+"    echo sync > exp1/ctl            # ask the host now what is new\n"
 "    mv exp1 exp2                    # rename a job\n"
 "    rm -r exp1                      # forget a job that has ended or has no spec\n"
 "\n"
@@ -117,7 +118,8 @@ const char readme_text[] =
 "    hosts/<host>/status       up, down, idle (not asked yet), draining, drained\n"
 "    hosts/<host>/status.json  slots, GPUs, what is wrong with it\n"
 "    hosts/<host>/ctl          drain: it gets no new jobs; resume: it does again\n"
-"    ctl                       the same of all hosts\n"
+"    ctl                       the same of all hosts; reload (the configuration);\n"
+"                              backup /a/new/directory; gc (disk space)\n"
 "    by-state/<STATE>/<job>    a link to each job in that state\n"
 "    schema.json               JSON Schema (2020-12) of spec.json, for editors\n"
 "    metrics                   counts and times, as Prometheus reads them\n";

@@ -79,6 +79,9 @@ sqlite3_stmt *store_prepare(struct store *s, struct store_connection *c,
 			    enum store_sql which, struct err *e);
 /* Runs a statement that gives no row. */
 int store_run(struct store_connection *c, sqlite3_stmt *statement, struct err *e);
+/* Statements as text, and the number that one gives. */
+int store_run_text(struct store_connection *c, const char *sql, struct err *e);
+int store_read_number(struct store_connection *c, const char *sql, int64_t *ret_n);
 /* SQLite's error as negative errno and sentence. */
 int store_error(const struct store_connection *c, struct err *e);
 

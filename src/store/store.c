@@ -222,7 +222,7 @@ int store_run(struct store_connection *c, sqlite3_stmt *statement, struct err *e
 	return code;
 }
 
-static int run_text(struct store_connection *c, const char *sql, struct err *e)
+int store_run_text(struct store_connection *c, const char *sql, struct err *e)
 {
 	if (sqlite3_exec(c->db, sql, NULL, NULL, NULL) != SQLITE_OK) {
 		return store_error(c, e);
@@ -252,7 +252,7 @@ static int connection_open(const char *path, int flags, struct store_connection 
 	return 0;
 }
 
-static int read_number(struct store_connection *c, const char *sql, int64_t *ret_n)
+int store_read_number(struct store_connection *c, const char *sql, int64_t *ret_n)
 {
 	sqlite3_stmt *statement = NULL;
 	int result = -EIO;
@@ -288,19 +288,19 @@ static int migrate_one(struct store *s, int64_t version, struct err *e)
 	int r;
 
 	FAILPOINT("store.migrate");
-	r = run_text(&s->writer, "BEGIN IMMEDIATE", e);
+	r = store_run_text(&s->writer, "BEGIN IMMEDIATE", e);
 	if (r < 0) {
 		return r;
 	}
 	(void)snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %lld",
 		       (long long)version + 1);
-	r = run_text(&s->writer, migrations[version], e);
+	r = store_run_text(&s->writer, migrations[version], e);
 	if (r == 0) {
-		r = run_text(&s->writer, pragma, e);
+		r = store_run_text(&s->writer, pragma, e);
 	}
 	if (r == 0) {
 		FAILPOINT("store.migrate.commit");
-		r = run_text(&s->writer, "COMMIT", e);
+		r = store_run_text(&s->writer, "COMMIT", e);
 	}
 	if (r < 0) {
 		(void)sqlite3_exec(s->writer.db, "ROLLBACK", NULL, NULL, NULL);
@@ -312,7 +312,7 @@ static int migrate(struct store *s, struct err *e)
 {
 	int64_t version = 0;
 
-	if (read_number(&s->writer, "PRAGMA user_version", &version) < 0) {
+	if (store_read_number(&s->writer, "PRAGMA user_version", &version) < 0) {
 		return store_error(&s->writer, e);
 	}
 	if (version > (int64_t)ARRAY_SIZE(migrations)) {
@@ -395,7 +395,7 @@ static int open_database(struct store *s, struct err *e)
 	if (r < 0) {
 		return err_prefix(e, r, "cannot open %s", s->path);
 	}
-	r = run_text(&s->writer, setup, e);
+	r = store_run_text(&s->writer, setup, e);
 	s->is_synced = true;
 	if (r == 0) {
 		r = migrate(s, e);
@@ -495,7 +495,7 @@ int store_set_synced(struct store *s, bool is_synced, struct err *e)
 {
 	const char *level =
 		is_synced ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL";
-	int r = is_synced == s->is_synced ? 0 : run_text(&s->writer, level, e);
+	int r = is_synced == s->is_synced ? 0 : store_run_text(&s->writer, level, e);
 
 	if (r == 0) {
 		s->is_synced = is_synced;

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -102,6 +103,20 @@ int store_delete_file(struct store *s, int64_t id, struct err *e);
 
 /* Any thread: what was committed is on disk when it returns 0. */
 int store_sync(struct store *s);
+
+/* Between transactions: gives back to the disk what is not used any more. It can take
+ * seconds, and who wants to commit meanwhile waits. */
+struct store_freed {
+	int64_t n_files; /* contents that no row has */
+	int64_t bytes;	 /* of them, and of the database and its log */
+};
+int store_collect(struct store *s, struct store_freed *ret_freed, struct err *e);
+
+/* Any thread: makes dir, an absolute path of nothing, a state directory with what was
+ * committed; jobs that were queued are held in it. -EEXIST, -ENOENT, -ENOSPC, ...,
+ * -ESHUTDOWN: *stop became true; then nothing is left of it. */
+int store_backup(struct store *s, const char *dir, const atomic_bool *stop,
+		 struct err *e);
 
 /* --- the readers' side: any thread ---------------------------------------------------
  */

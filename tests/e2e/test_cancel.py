@@ -1,5 +1,7 @@
 """`echo cancel > ctl`: in every state, with a truthful exit status."""
 
+import time
+
 import pytest
 
 from bed import run, wait_for
@@ -51,12 +53,25 @@ def test_a_queued_job_is_cancelled_before_it_ran(start):
 
 @pytest.mark.parametrize("verb,words", [("explode", b"Invalid argument"),
                                         ("cancel please", b"Invalid argument"),
-                                        ("sync", b"not supported")])
+                                        ("sync now", b"Invalid argument")])
 def test_a_verb_that_is_none_is_refused(daemon, verb, words):
     daemon.submit("v", {"run": "sleep 1"})
     done = ctl(daemon, "v", verb)
     assert done.returncode != 0 and words in done.stderr
     daemon.wait("v", ("SUCCEEDED",))
+
+
+def test_sync_asks_the_host_before_it_is_due(start):
+    daemon = start(hosts={"gpu1": {}}, limits={"poll_interval": "1h"})
+    daemon.submit("s", {"run": "sleep 1; echo first; sleep 60"})
+    daemon.wait("s", ("RUNNING",))
+    end = time.monotonic() + 30
+    while daemon.read("s", "log") != "first\n" and time.monotonic() < end:
+        assert ctl(daemon, "s", "sync").returncode == 0
+        time.sleep(0.3)
+    assert daemon.read("s", "log") == "first\n"
+    assert ctl(daemon, "s", "cancel now").returncode == 0
+    daemon.wait("s", ("CANCELLED",))
 
 
 def test_a_job_that_is_not_finished_cannot_be_removed_a_finished_one_can(daemon):

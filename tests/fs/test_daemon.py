@@ -122,18 +122,18 @@ def hangup(m):
     config = json.loads(right)
     write(m.config, json.dumps(dict(config, log={"level": "debug"})))
     m.daemon.send_signal(signal.SIGHUP)
-    wait(lambda: "SIGHUP: " in read(m.log))
+    wait(lambda: "reload: " in read(m.log))
     matches(read(m.log), "is right; log.level is in force, anything else .* next start")
     write(m.config, right)
     m.daemon.send_signal(signal.SIGHUP)
-    wait(lambda: read(m.log).count("SIGHUP: ") == 2)
+    wait(lambda: read(m.log).count("reload: ") == 2)
 
 
 @case("SIGHUP with a configuration that is wrong changes nothing and says what is wrong")
 def hangup_wrong(m):
     right = read(m.config)
     write(m.config, right.replace("state_dir", "state_die"))
-    m.expected += ["SIGHUP: the configuration stays", "state_die"]
+    m.expected += ["reload: the configuration stays", "state_die"]
     m.daemon.send_signal(signal.SIGHUP)
     wait(lambda: "state_die" in read(m.log))
     write(m.config, right)
@@ -154,7 +154,7 @@ def background(m):
     pid = database_holder(m)
     os.rename(log, log + ".1")
     os.kill(pid, signal.SIGHUP)
-    wait(lambda: os.path.exists(log) and "SIGHUP: " in read(log))
+    wait(lambda: os.path.exists(log) and "reload: " in read(log))
     subprocess.run(["fusermount3", "-u", m.path], check=True, timeout=LIMIT_S)
     wait(lambda: "stopping: unmounted" in read(log))
     wait(lambda: not os.path.exists(f"/proc/{pid}"))
