@@ -50,6 +50,8 @@ struct object object_of_file(const struct object *dir, const struct store_file *
 struct object object_of_link(const struct object *dir, struct job_record *record);
 struct object object_of_job(struct fs *fs, struct job_record *record);
 uint64_t object_row_ino(const struct object *dir, const struct node *node);
+/* Of the directory that the directory is in; of the root itself. */
+uint64_t object_parent_ino(const struct object *dir);
 /* Rows that come and go: is it there now? */
 bool object_exists(const struct object *o);
 

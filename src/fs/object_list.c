@@ -29,7 +29,7 @@ static int tell(struct listing *l, const char *name, uint64_t cookie, struct obj
 	return l->stop;
 }
 
-static uint64_t parent_ino(const struct object *dir)
+uint64_t object_parent_ino(const struct object *dir)
 {
 	if (!object_is_user(dir)) {
 		const struct node *parent = node_get(dir->node->parent);
@@ -54,7 +54,7 @@ static void list_dots(struct listing *l, uint64_t after)
 		}
 	}
 	if (after < COOKIE_PARENT) {
-		o.ino = parent_ino(l->dir);
+		o.ino = object_parent_ino(l->dir);
 		(void)tell(l, "..", COOKIE_PARENT, &o);
 	}
 }

@@ -20,12 +20,33 @@ enum {
 	MODE_BITS = 0777,
 };
 
+/* "." and ".." are asked for when the kernel has a file handle and has forgotten the
+ * inode: open_by_handle_at(2), a server of NFS. "." may then be a file, too. Whoever
+ * has a handle has been let in before; the kernel checks what it lets him do. */
+static int lookup_handle(fuse_req_t req, uint64_t ino, const char *name)
+{
+	cleanup_object struct object o = OBJECT_INIT;
+	cleanup_object struct object parent = OBJECT_INIT;
+	int r = object_get(fs_of(req), ino, &o);
+
+	if (r < 0 || streq(name, ".")) {
+		return r < 0 ? r : reply_entry(req, &o);
+	}
+	r = o.node->content == CONTENT_DIR ? 0 : -ENOTDIR;
+	r = r < 0 ? r : object_get(fs_of(req), object_parent_ino(&o), &parent);
+	return r < 0 ? r : reply_entry(req, &parent);
+}
+
 static int do_lookup(fuse_req_t req, uint64_t parent, const char *name)
 {
 	cleanup_object struct object dir = OBJECT_INIT;
 	cleanup_object struct object o = OBJECT_INIT;
-	int r = object_get(fs_of(req), parent, &dir);
+	int r;
 
+	if (streq(name, ".") || streq(name, "..")) {
+		return lookup_handle(req, parent, name);
+	}
+	r = object_get(fs_of(req), parent, &dir);
 	r = r < 0 ? r : object_check(&dir, req, X_OK);
 	r = r < 0 ? r : object_find(&dir, name, &o);
 	if (r == 0 && o.node->id == NODE_FILES &&

@@ -32,6 +32,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	 * a writer who is refused */
 	conn->want |= conn->capable & FUSE_CAP_ATOMIC_O_TRUNC;
 	conn->want |= conn->capable & FUSE_CAP_READDIRPLUS_AUTO;
+	/* inode numbers are for ever, so file handles are too */
+	conn->want |= conn->capable & FUSE_CAP_EXPORT_SUPPORT;
 	/* write errors must reach the writer, and sizes are ours */
 	conn->want &= ~(unsigned)FUSE_CAP_WRITEBACK_CACHE;
 	conn->max_write = FS_WRITE_MAX;

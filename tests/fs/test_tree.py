@@ -3,8 +3,10 @@
 import json
 import os
 import pathlib
+import shutil
 import stat
 
+from handles import forget, handle_of, open_handle
 from mount import RIGHT, WRONG, case, matches, read, result, same, shell, state, status
 from mount import write
 
@@ -194,3 +196,33 @@ def tools(m):
     assert os.statvfs(m.path).f_namemax == 255
     same(shell(f"df {m.path}")[0], 0)
     same(shell(f"find {m.path} -type f | wc -l; ls -laR {m.path}; du -s {m.path}"), (0, ""))
+
+
+@case("a file handle is good for ever: also when the kernel has forgotten the inode")
+def handles(m):
+    job = m.job()
+    os.mkdir(f"{job}/files/a")
+    write(f"{job}/files/a/x", "mine")
+    write(f"{job}/spec.json", RIGHT)
+    paths = [f"{job}/status", f"{job}/files/a/x", f"{job}/files/a", f"{m.path}/.jobfs/hosts", job, m.path]
+    kept = {path: (handle_of(path), os.stat(path).st_ino) for path in paths}
+    root = os.open(m.path, os.O_RDONLY)
+    try:
+        for path, (handle, ino) in kept.items():
+            forget()
+            fd = open_handle(root, handle)
+            try:
+                same(os.fstat(fd).st_ino, ino)
+                if os.path.isfile(path):
+                    same(os.read(fd, 100).decode(), read(path))
+                else:
+                    same(sorted(os.listdir(fd)), sorted(os.listdir(path)))
+            finally:
+                os.close(fd)
+        write(f"{job}/ctl", "cancel\n")
+        gone = kept[f"{job}/status"][0]
+        shutil.rmtree(job)
+        forget()
+        same(result(open_handle, root, gone), "ESTALE")
+    finally:
+        os.close(root)
