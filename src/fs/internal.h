@@ -10,6 +10,7 @@
 #include "fs/draft.h"
 #include "fs/handle.h"
 #include "fs/known.h"
+#include "fs/listed.h"
 #include "fs/makers.h"
 #include "fs/memory.h"
 #include "fs/usage.h"
@@ -42,6 +43,7 @@ struct fs {
 	struct usage_table usage;
 	struct makers makers;
 	struct known known;
+	struct listed listed;
 	struct notifier *notifier;
 	struct waiters waiters;
 };

@@ -8,17 +8,21 @@
 #include "fs/object.h"
 #include "fs/ops.h"
 
-static int do_opendir(fuse_req_t req, uint64_t ino)
+static int do_opendir(fuse_req_t req, uint64_t ino, struct fuse_file_info *fi)
 {
 	cleanup_object struct object o = OBJECT_INIT;
 	int r = object_get(fs_of(req), ino, &o);
 
-	return r < 0 ? r : object_check(&o, req, R_OK);
+	r = r < 0 ? r : object_check(&o, req, R_OK);
+	if (r == 0) {
+		listed_open(&o.fs->listed, &o, fi);
+	}
+	return r;
 }
 
 void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	int r = do_opendir(req, ino);
+	int r = do_opendir(req, ino, fi);
 
 	if (r < 0) {
 		(void)fuse_reply_err(req, -r);
@@ -31,9 +35,17 @@ struct reading { /* a READDIR that is being filled */
 	fuse_req_t req;
 	char *buf;
 	size_t size, used;
+	uint64_t fh; /* of the open directory, for listed.h */
+	const struct object *dir;
 	bool is_plus;	 /* READDIRPLUS */
+	bool is_full;	 /* there is more than fits in */
 	bool names_only; /* the caller may not see attributes */
 };
+
+static off_t offset_of(const struct reading *r, const struct object_entry *entry)
+{
+	return (off_t)listed_offset(r->dir, r->fh, entry->cookie);
+}
 
 static size_t add_name(struct reading *r, const struct object_entry *entry)
 {
@@ -41,7 +53,7 @@ static size_t add_name(struct reading *r, const struct object_entry *entry)
 			   .st_mode = entry->object->node->mode };
 
 	return fuse_add_direntry(r->req, r->buf + r->used, r->size - r->used,
-				 entry->name, &st, (off_t)entry->cookie);
+				 entry->name, &st, offset_of(r, entry));
 }
 
 /* What the kernel would not keep to the next moment is not worth the making: whoever
@@ -65,7 +77,7 @@ static size_t add_entry(struct reading *r, const struct object_entry *entry)
 		e.attr.st_mode = entry->object->node->mode;
 	}
 	n = fuse_add_direntry_plus(r->req, r->buf + r->used, r->size - r->used,
-				   entry->name, &e, (off_t)entry->cookie);
+				   entry->name, &e, offset_of(r, entry));
 	if (e.ino != 0 && n <= r->size - r->used) {
 		known_add(&fs_of(r->req)->known, e.ino);
 	}
@@ -78,10 +90,26 @@ static int read_one(void *arg, const struct object_entry *entry)
 	size_t n = r->is_plus ? add_entry(r, entry) : add_name(r, entry);
 
 	if (n > r->size - r->used) {
+		r->is_full = true;
 		return 1;
 	}
 	r->used += n;
 	return 0;
+}
+
+static int list(struct reading *r, const struct object *dir, uint64_t offset)
+{
+	struct listed *listed = &dir->fs->listed;
+	int error;
+
+	r->dir = dir;
+	listed_begin(listed, dir, r->fh);
+	error = object_list(dir, listed_cookie(r->fh, offset), read_one, r);
+	if (error == 0 || r->used > 0) {
+		(void)fuse_reply_buf(r->req, r->buf, r->used);
+	}
+	listed_end(listed, dir, r->fh, error == 0 && !r->is_full);
+	return r->used > 0 ? 0 : error;
 }
 
 static int do_readdir(struct reading *r, uint64_t ino, off_t offset)
@@ -93,19 +121,16 @@ static int do_readdir(struct reading *r, uint64_t ino, off_t offset)
 		error = -ENOTDIR;
 	}
 	r->names_only = error == 0 && object_check(&dir, r->req, X_OK) < 0;
-	error = error < 0 ? error : object_list(&dir, (uint64_t)offset, read_one, r);
-	if (error < 0 && r->used == 0) {
-		return error;
-	}
-	(void)fuse_reply_buf(r->req, r->buf, r->used);
-	return 0;
+	return error < 0 ? error : list(r, &dir, (uint64_t)offset);
 }
 
 static void readdir_with(fuse_req_t req, uint64_t ino, size_t size, off_t offset,
-			 bool is_plus)
+			 uint64_t fh, bool is_plus)
 {
 	cleanup_free char *buf = malloc(size);
-	struct reading r = { .req = req, .buf = buf, .size = size, .is_plus = is_plus };
+	struct reading r = {
+		.req = req, .buf = buf, .size = size, .fh = fh, .is_plus = is_plus
+	};
 	int error = buf ? do_readdir(&r, ino, offset) : -ENOMEM;
 
 	if (error < 0) {
@@ -116,15 +141,13 @@ static void readdir_with(fuse_req_t req, uint64_t ino, size_t size, off_t offset
 void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		struct fuse_file_info *fi)
 {
-	(void)fi;
-	readdir_with(req, ino, size, offset, false);
+	readdir_with(req, ino, size, offset, fi->fh, false);
 }
 
 void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		    struct fuse_file_info *fi)
 {
-	(void)fi;
-	readdir_with(req, ino, size, offset, true);
+	readdir_with(req, ino, size, offset, fi->fh, true);
 }
 
 void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync,

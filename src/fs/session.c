@@ -109,6 +109,7 @@ static struct fs *fs_new(struct engine *engine)
 	usage_init(&fs->usage, fs->store, fs->conf->limits.files_bytes,
 		   fs->conf->limits.user_bytes);
 	known_init(&fs->known);
+	listed_init(&fs->listed);
 	return fs;
 }
 
@@ -410,6 +411,7 @@ struct fs *fs_unmount(struct fs *fs)
 	usage_fini(&fs->usage);
 	makers_fini(&fs->makers);
 	known_fini(&fs->known);
+	listed_fini(&fs->listed);
 	fs->notifier = notifier_free(fs->notifier);
 	waiters_fini(&fs->waiters);
 	fs->memory = memory_free(fs->memory);

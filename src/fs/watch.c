@@ -40,8 +40,10 @@ static void tell_rows(struct fs *fs, const struct job_record *before,
 		      const struct job_record *after)
 {
 	const struct node *node = node_get(NODE_JOB);
+	uint64_t dir = ino_job(after->id, node->id);
+	unsigned all = 0;
 
-	tell(fs, ino_job(after->id, node->id), node_compare(node, before, after));
+	tell(fs, dir, node_compare(node, before, after));
 	for (node = node_next(NODE_JOB, 0); node;
 	     node = node_next(NODE_JOB, node->id)) {
 		unsigned what = node_compare(node, before, after);
@@ -49,6 +51,11 @@ static void tell_rows(struct fs *fs, const struct job_record *before,
 		if (what) {
 			tell(fs, ino_job(after->id, node->id), what);
 		}
+		all |= what;
+	}
+	/* its listing too, for who has it open and reads it from the start again */
+	if ((all & (NODE_APPEARED | NODE_VANISHED)) && known_has_row(&fs->known, dir)) {
+		(void)fuse_lowlevel_notify_inval_inode(fs->session, dir, 0, 0);
 	}
 }
 
