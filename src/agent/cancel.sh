@@ -114,11 +114,11 @@ kill_group() {
 	kill -s CONT -- "-$g_pid" 2>/dev/null
 }
 
-end_transfers() { # TERM, and after a second KILL
+end_transfers() { # [MARK]: TERM, and after a second KILL
 	for k_s in TERM KILL; do
 		for k_n in 1 2 3 4 5 6 7 8 9 10; do
 			m=''
-			marked "JOBFS_XFER=$att"
+			for k_mark in ${1:-JOBFS_XFER JOBFS_CKPT}; do marked "$k_mark=$att"; done
 			[ -n "$m" ] || return 0
 			[ "$k_n" != 1 ] || signal $k_s $m
 			nap 0.1

@@ -5,6 +5,7 @@
 #   launch ── setsid ── _run            the runner: claim, unpack, run, upload, end
 #                        ├── _sec       the keeper: the only process that ever has secrets
 #                        │    └── aws   and the only one that gets them in its environment
+#                        │                a subshell of the keeper uploads checkpoints
 #                        ├── _timer     only while a phase has a limit
 #                        ├── _watch     only when the logs have a bound
 #                        ├── _metrics   only when the plan names files of metrics
@@ -37,7 +38,9 @@ export LC_ALL
 unset CDPATH ENV BASH_ENV
 # Names that a plan assigns; one that came exported would reach the program changed.
 unset JOB ID ATTEMPT ENGINE AWS ENDPOINT REGION DOWNLOAD_LIMIT RUN_LIMIT UPLOAD_LIMIT GRACE GPUS
-unset IMAGE OUTPUT DEST LOG_HEAD LOG_TAIL VERIFY
+unset IMAGE OUTPUT DEST LOG_HEAD LOG_TAIL VERIFY CKPT CKPT_DEST CKPT_INTERVAL CKPT_SETTLE CKPT_RESUME
+# ... and those that it may not set, which would mislead it.
+unset JOB_CHECKPOINT_DIR JOB_RESUME_FROM
 SH=${JOBFS_SH:-/bin/sh}
 base=$HOME/.jobfs
 case $0 in /*) ME=$0 ;; *) ME=$PWD/$0 ;; esac

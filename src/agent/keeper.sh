@@ -4,7 +4,9 @@
 cmd__sec() {
 	# shellcheck disable=SC3045  # each sh has it
 	ulimit -c 0
-	s_ok='' s_ak='' s_sk='' s_st=''
+	s_ok='' s_ak='' s_sk='' s_st='' s_mark=JOBFS_XFER s_loop=''
+	pstat "$PPID"
+	s_parent=$PPID s_since=$p_start
 	while IFS= read -r s_line; do
 		case $s_line in
 		"END $nonce") s_ok=1 && break ;;
@@ -31,6 +33,13 @@ cmd__sec() {
 			wait
 			;;
 		upload) (transfer_out) ;;
+		resume) (ckpt_fetch) ;;
+		checkpoints) loop_start || echo "jobfs: no checkpoints before the end: mkfifo failed" >>"$a/tlog" ;;
+		last)
+			exec 9>&-
+			[ -z "$s_loop" ] || wait "$s_loop"
+			(exec 4<&- >>"$a/tlog" 2>&1 && ckpt_round last)
+			;;
 		esac
 		echo 'done'
 	done
@@ -74,7 +83,7 @@ transfer_in() { # I NAME KIND URI PATH
 }
 
 transfer_out() {
-	exec 4<&- >>"$a/tlog" 2>&1
+	exec 4<&- 9>&- >>"$a/tlog" 2>&1
 	put_over xfer.out run || rm -f "$a/xfer.out" # of an upload before this one
 	printf '== output: %s -> %s\n' "$OUTPUT" "$DEST"
 	if [ -d "$a/stage" ]; then
@@ -96,7 +105,7 @@ transfer_out() {
 # runs as the host has set it up. UTF-8 for the names of files, which are keys.
 cli() { # ARG…
 	(
-		export LC_ALL=C.UTF-8 AWS_PAGER='' JOBFS_XFER="$att"
+		export LC_ALL=C.UTF-8 AWS_PAGER='' "$s_mark=$att"
 		export AWS_REQUEST_CHECKSUM_CALCULATION=when_required
 		export AWS_RESPONSE_CHECKSUM_VALIDATION=when_required
 		[ -z "$REGION" ] || export AWS_DEFAULT_REGION="$REGION" AWS_REGION="$REGION"

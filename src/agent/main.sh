@@ -22,7 +22,7 @@ poll_spec() { # ATT:LOGOFF:TLOGOFF:MAX[:METRICSOFF]
 
 verb=$1 nonce=$2
 case $verb in
-_run | _upload | _urls | _sec | _timer | _watch | _metrics | _exec | _list | _kill)
+_run | _upload | _urls | _sec | _timer | _watch | _metrics | _exec | _list | _look | _kill)
 	umask 077
 	att=$3 a=$base/jobs/$3
 	shift 3

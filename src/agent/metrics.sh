@@ -40,7 +40,7 @@ wrapper_lives() { load_prog && is_alive "$g_pid" "$g_start"; }
 
 metrics_end() { # the program is over: what is left of the files
 	has_metrics || return 0
-	end_transfers
+	end_transfers JOBFS_XFER # not the checkpoints
 	[ -z "$r_metrics" ] || wait "$r_metrics"
 	(metrics_copy last) || {
 		rm -f "$a/reserve"

@@ -1,14 +1,24 @@
 # ---- outputs ---------------------------------------------------------------------------
 
 upload() {
-	want_upload || finish ok
+	o_end=ok
+	! want_upload || send_outputs
+	ckpt_last
+	finish "$o_end"
+}
+
+send_outputs() { # o_end
 	put_over phase upload
+	o_end='upload-failed 1'
 	if ! list_outputs && ! list_outputs; then # a file may vanish below find's feet once
 		echo "jobfs: cannot list the outputs" >>"$a/tlog"
-		finish "upload-failed 1"
+		return
 	fi
-	[ -s "$a/manifest" ] || finish ok
-	timer_start upload "$UPLOAD_LIMIT" || finish "upload-failed 1"
+	if [ ! -s "$a/manifest" ]; then
+		o_end=ok
+		return
+	fi
+	timer_start upload "$UPLOAD_LIMIT" || return
 	case $ENGINE in
 	presigned) await upload || [ -f "$a/xfer.out" ] || put_over xfer.out "fail 143" ;;
 	*) keeper_order upload || put_over xfer.out "fail 137" ;; # killed: it had no chance to say it
@@ -16,8 +26,8 @@ upload() {
 	timer_stop
 	o_word='' o_rc=''
 	[ ! -f "$a/xfer.out" ] || read -r o_word o_rc _ <"$a/xfer.out"
-	[ "$o_word" = ok ] || finish "upload-failed ${o_rc:-1}"
-	finish ok
+	o_end="upload-failed ${o_rc:-1}"
+	[ "$o_word" != ok ] || o_end=ok
 }
 
 # The tool must upload exactly what is in the manifest. When something was left out, it

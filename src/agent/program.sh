@@ -87,6 +87,8 @@ job_env() { # calls setenv for what every program gets
 	setenv JOB_ATTEMPT "$ATTEMPT"
 	setenv JOB_DIR "$w"
 	setenv JOB_OUTPUT_DIR "$w/$OUTPUT"
+	if [ -n "$CKPT_DEST" ]; then setenv JOB_CHECKPOINT_DIR "$w/$CKPT"; fi
+	if [ -f "$a/resumed" ]; then setenv JOB_RESUME_FROM "$w/$CKPT"; fi
 	input() { setenv "JOB_INPUT_$1" "$w/$4"; }
 	plan_inputs
 	if [ -n "$GPUS" ]; then setenv CUDA_VISIBLE_DEVICES "$(visible_gpus)"; fi

@@ -45,8 +45,9 @@ cmd__run() { # fd 0: the secrets; fd 1: launch waits until it is closed
 	keeper_tidy "$a/payload" "$a/t.why"
 	load_plan
 	watch_start
-	download || finish download-failed
-	[ "$ENGINE" != presigned ] && want_upload || keeper_stop
+	d_why=''
+	download || finish "download-failed$d_why"
+	[ "$ENGINE" != presigned ] && { want_upload || has_ckpt; } || keeper_stop
 	run_program
 	end_leftovers
 	metrics_end
@@ -73,14 +74,15 @@ unpack() {
 	} <"$a/payload"
 	load_plan || unpack_failed 'the plan is no sh text'
 	inside_only "$OUTPUT"
+	inside_only "$CKPT"
 	input() { inside_only "$4"; }
 	plan_inputs
 	metric() { inside_only "$1"; }
 	plan_metrics
 	umask 022 # what is below work is for the user of an image too
-	mkdir -p "$a/ctl" "$a/work/files" "$a/work/inputs" "$a/work/$OUTPUT" ||
+	mkdir -p "$a/ctl" "$a/work/files" "$a/work/inputs" "$a/work/$OUTPUT" "$a/work/$CKPT" ||
 		unpack_failed 'cannot make directories'
-	[ -z "$IMAGE" ] || chmod 777 "$a/ctl" ${OUTPUT:+"$a/work/$OUTPUT"}
+	[ -z "$IMAGE" ] || chmod 777 "$a/ctl" ${OUTPUT:+"$a/work/$OUTPUT"} ${CKPT:+"$a/work/$CKPT"}
 	dir() { # PATH MODE
 		inside_only "$1" "$2"
 		mkdir -p "$a/work/files/$1" || unpack_failed 'cannot make a directory' "$1"
@@ -117,14 +119,17 @@ download() {
 	d_n=0
 	input() { d_n=$((d_n + 1)); }
 	plan_inputs
-	[ $d_n -gt 0 ] || return 0
+	[ $d_n -gt 0 ] || has_ckpt || return 0
 	put_over phase download
 	timer_start download "$DOWNLOAD_LIMIT" || return 1
 	d_ok=1
-	move_inputs || {
+	if [ $d_n -gt 0 ] && ! move_inputs; then
 		d_ok=''
 		end_transfers # without their keeper nobody waits for them
-	}
+	elif ! ckpt_resume; then
+		d_ok='' d_why=' checkpoint'
+		end_transfers
+	fi
 	timer_stop
 	[ -n "$d_ok" ] && [ ! -f "$a/timeout" ] || return 1
 	while [ $d_n -gt 0 ]; do
@@ -146,6 +151,7 @@ run_program() {
 	durable "$a/phase" "$a" # a crash from here on means: the program may have run
 	timer_start run "$RUN_LIMIT" || finish 'payload-failed no room to start'
 	metrics_start
+	ckpt_start
 	JOBFS_WRAPPER=$att setsid $SH "$ME" _exec "$nonce" "$att" 3>&- 6<&- 7>&- 9>&9
 	# The inner wrapper died without a word (kill -9, no memory): the program may live on.
 	r_nap=0.02

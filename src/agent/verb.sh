@@ -94,6 +94,7 @@ attempt_state() {
 	# made before `exit` by who caused it: seen, if its exit was
 	[ ! -f "$a/cancel" ] || echo "cancel 1"
 	first_line timeout "$a/timeout"
+	first_line checkpoint "$a/ckpt"
 }
 
 # How much of input I is there, of the outputs is sent. The tool writes to PATH.<random> and renames it.

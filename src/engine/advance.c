@@ -33,6 +33,7 @@ void job_get_facts(const struct engine *e, const struct job *job, struct job_fac
 		.needs_s3 = run_needs_s3(run),
 		.is_dry_run = run->spec->is_dry_run,
 		.has_outputs = run->spec->has_outputs,
+		.has_checkpoints = run->spec->has_checkpoints,
 		.host_is_ready = job->host && job->host->state == HOST_READY,
 		.same_store = r->attempt.storeid && job->host &&
 			      streq(r->attempt.storeid, job->host->storeid),

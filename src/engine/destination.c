@@ -76,6 +76,28 @@ void destination_remove(struct engine *e, struct job *job)
 	}
 }
 
+struct job *destination_find_checkpoints(const struct engine *e, const struct job *job)
+{
+	const char *uri = job->run->checkpoints;
+
+	if (!uri || job->run->spec->is_dry_run) {
+		return NULL;
+	}
+	for (size_t i = 0; i < e->n_jobs; i++) { /* few jobs have any */
+		struct job *other = e->jobs[i];
+
+		if (other == job || !other->run || other->run->spec->is_dry_run ||
+		    job_state_is_final(job_get(other)->state)) {
+			continue;
+		}
+		if ((other->run->checkpoints && streq(other->run->checkpoints, uri)) ||
+		    (other->run->destination && streq(other->run->destination, uri))) {
+			return other;
+		}
+	}
+	return NULL;
+}
+
 struct job *destination_find_other(const struct engine *e, const struct job *job)
 {
 	struct job *other;

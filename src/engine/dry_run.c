@@ -104,6 +104,15 @@ static void add_outputs(const struct run *run, struct buf *out)
 	(void)buf_add_char(out, '\n');
 }
 
+static void add_checkpoints(const struct run *run, struct buf *out)
+{
+	const struct spec_checkpoints *c = &run->spec->checkpoints;
+
+	(void)buf_printf(out, "checkpoints: %s/ -> %s, every %lld s%s\n", c->path,
+			 run->checkpoints, (long long)(c->interval_ms + 999) / 1000,
+			 c->resume ? "" : ", without resume");
+}
+
 static void add_plan(const struct engine *e, const struct job *job, struct buf *out)
 {
 	const struct run *run = job->run;
@@ -119,6 +128,9 @@ static void add_plan(const struct engine *e, const struct job *job, struct buf *
 	add_program(run->spec, out);
 	if (run->spec->has_outputs) {
 		add_outputs(run, out);
+	}
+	if (run->spec->has_checkpoints) {
+		add_checkpoints(run, out);
 	}
 }
 

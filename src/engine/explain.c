@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/internal.h"
+#include "util/clock.h"
 
 enum { QUOTE_TAIL = 4096, QUOTE_MAX = 600 }; /* bytes of transfer.log */
 
@@ -44,9 +45,19 @@ static void quote_transfer_log(const struct engine *e, const struct job_record *
 	}
 }
 
-static void explain_download(const struct engine *e, const struct job_record *r,
+static void explain_download(const struct engine *e, const struct job *job,
 			     struct buf *out)
 {
+	const struct job_record *r = job_get(job);
+
+	if (r->attempt.end && streq(r->attempt.end, "download-failed checkpoint")) {
+		(void)buf_printf(out,
+				 "the checkpoint in %s could not be brought to %s; "
+				 "mend it, or remove its LATEST to begin anew",
+				 job->run->checkpoints, r->attempt.host);
+		quote_transfer_log(e, r, out);
+		return;
+	}
 	for (size_t i = 0; i < r->n_transfers; i++) {
 		if (r->transfers[i].state == TRANSFER_FAILED) {
 			(void)buf_printf(out,
@@ -173,6 +184,21 @@ static void explain_kept_outputs(const struct job *job, struct buf *out)
 	add_output_dir(job, out);
 }
 
+/* Whatever became of the job, a later one would begin from an older checkpoint. */
+static void explain_checkpoint(const struct job *job, struct buf *out)
+{
+	char when[CLOCK_TEXT_MAX] = "";
+
+	if (job_get(job)->checkpoint_ms > 0) {
+		clock_format(job_get(job)->checkpoint_ms, when);
+	}
+	(void)buf_printf(out,
+			 "%sits last checkpoint could not be uploaded (see "
+			 "transfer.log); %s%s is in %s",
+			 out->len > 0 ? "; " : "", when[0] ? "that of " : "none", when,
+			 job->run->checkpoints);
+}
+
 static void explain_host(const struct job *job, enum job_reason reason, struct buf *out)
 {
 	const struct job_record *r = job_get(job);
@@ -219,7 +245,7 @@ static void explain_reason(const struct engine *e, const struct job *job,
 					       : "cancelled before it ran");
 		break;
 	case REASON_DOWNLOAD_FAILED:
-		explain_download(e, r, out);
+		explain_download(e, job, out);
 		break;
 	case REASON_UPLOAD_FAILED:
 	case REASON_TIMEOUT_UPLOAD:
@@ -263,5 +289,8 @@ void job_explain(const struct engine *e, const struct job *job, struct job_verdi
 	if (v.state == JOB_FAILED && !is_told &&
 	    job_end_parse(job_get(job)->attempt.end) == END_UPLOAD_FAILED) {
 		explain_kept_outputs(job, out);
+	}
+	if (job->run->checkpoint_failed) {
+		explain_checkpoint(job, out);
 	}
 }

@@ -32,6 +32,7 @@ struct inspect_task {
 	int64_t outputs_since_s; /* see struct job_attempt */
 	/* outputs */
 	const char *destination;    /* borrowed from the run */
+	const char *checkpoints;    /* the same; NULL: none */
 	const struct buf *manifest; /* the same */
 	struct batch_order uploads; /* in parts, to be completed first */
 	struct buf lines;	    /* outputs.jsonl */
@@ -232,21 +233,26 @@ static int note_object(void *arg, const struct s3_object *object)
 /* A name that no output has: it would be a hidden file of jobfs's own. */
 static const char written_name[] = ".jobfs-may-write";
 
-/* May the outputs be written where they are to go? */
-static int check_writing(struct inspect_task *t, struct s3_client *s3,
-			 const struct s3_place *place, const char *prefix)
+/* May that be written where it is to go? */
+static int check_writing(struct inspect_task *t, struct s3_client *s3, const char *uri,
+			 const char *what)
 {
 	cleanup_buf struct buf key = BUF_INIT;
-	struct s3_object_name name = { .place = place, .credentials = &t->credentials };
+	struct s3_place place = t->place;
+	struct s3_object_name name = { .place = &place,
+				       .credentials = &t->credentials };
+	const char *prefix;
+	cleanup_free char *bucket = address_split(uri, &prefix);
 
-	if (buf_printf(&key, "%s%s", prefix, written_name) < 0) {
+	if (!bucket || buf_printf(&key, "%s%s", prefix, written_name) < 0) {
 		return err_set(&t->error, -ENOMEM, "no memory");
 	}
+	place.bucket = bucket;
 	name.key = buf_text(&key);
 	t->fault = t->s3->try_write(s3, &name, &t->error);
 	if (t->fault != S3_OK) {
 		t->reason = fault_reason(t->fault, REASON_UPLOAD_FAILED);
-		return err_prefix(&t->error, -EIO, "$.outputs (%s)", t->destination);
+		return err_prefix(&t->error, -EIO, "$.%s (%s)", what, uri);
 	}
 	return err_set(&t->error, 0, "%s", "");
 }
@@ -275,7 +281,7 @@ static int check_destination(struct inspect_task *t, struct s3_client *s3)
 		return err_prefix(&t->error, -EIO, "outputs (%s)", t->destination);
 	}
 	t->outputs_since_s = is_there && now_s > 0 ? now_s - S3_CLOCKS_APART_S : 0;
-	return check_writing(t, s3, &place, listing.prefix);
+	return check_writing(t, s3, t->destination, "outputs");
 }
 
 static void run_inputs(struct task *task, struct s3_client *s3)
@@ -293,7 +299,10 @@ static void run_inputs(struct task *task, struct s3_client *s3)
 		r = check_input(t, s3, i);
 	}
 	if (r == 0 && t->spec->has_outputs) {
-		(void)check_destination(t, s3);
+		r = check_destination(t, s3);
+	}
+	if (r == 0 && t->spec->has_checkpoints) {
+		(void)check_writing(t, s3, t->checkpoints, "checkpoints");
 	}
 }
 
@@ -334,9 +343,16 @@ void inspect_inputs(struct engine *e, struct job *job)
 			"s3.environment_file, and start it again");
 		return;
 	}
+	if (!urls_may_checkpoint(e, job->run->spec)) { /* since it was accepted */
+		(void)job_step_failed(e, job, REASON_NO_CREDENTIALS, 0,
+				      "checkpoints cannot be made by presigned URLs, "
+				      "which the configuration asks for");
+		return;
+	}
 	t = task_new(e, job);
 	if (t) {
 		t->destination = job->run->destination;
+		t->checkpoints = job->run->checkpoints;
 		t->task.event.handle = handle_inputs;
 		t->task.run = run_inputs;
 		task_queue(e, job, &t->task);

@@ -109,6 +109,7 @@ struct run {
 	int64_t id; /* of this process: an answer belongs to the run that asked */
 	struct spec *spec;
 	char *destination;    /* s3:// with {job} and {id} replaced; NULL: no outputs */
+	char *checkpoints;    /* the same of its checkpoints */
 	bool waits_for_files; /* the script that the spec names is not in files/ yet */
 	bool is_busy;	    /* a call or task is under way; its answer wakes the job */
 	int64_t wake_at;    /* clock_ms() before which nothing is tried; 0: at once */
@@ -136,11 +137,12 @@ struct run {
 	int64_t poll_at, poll_interval_ms;
 	struct log_source logs[STREAM_OF_HOST_COUNT];
 	bool has_manifest;
-	size_t n_lost;	     /* outputs that the host could not even read */
-	char lost[256];	     /* the first: "KIND PATH" */
-	struct buf manifest; /* what the host uploaded: "SIZE PATH\0" */
-	bool is_presigned;   /* says the payload */
-	struct {	     /* presigned URLs, by the last poll */
+	bool checkpoint_failed; /* in the last round */
+	size_t n_lost;		/* outputs that the host could not even read */
+	char lost[256];		/* the first: "KIND PATH" */
+	struct buf manifest;	/* what the host uploaded: "SIZE PATH\0" */
+	bool is_presigned;	/* says the payload */
+	struct {		/* presigned URLs, by the last poll */
 		bool is_open;
 		bool is_outputs;
 		int64_t n;    /* its number */
@@ -362,7 +364,7 @@ struct run *run_unref(struct run *run); /* NULL is fine */
 bool run_is_needed(const struct job_record *r);
 /* Forgets what was learned, after a turn that did not happen. */
 void run_renew(struct engine *e, struct job *job);
-/* s3:// of the outputs, with {job} and {id} replaced. -ENOMEM */
+/* s3:// of the outputs and checkpoints, with {job} and {id} replaced. -ENOMEM */
 int run_set_destination(struct engine *e, struct job *job);
 bool run_needs_s3(const struct run *run);
 int64_t run_grace_ms(const struct engine *e, const struct run *run);
@@ -516,6 +518,8 @@ void step_failed(struct engine *e, struct host *host, struct job *job, const cha
 struct batch_order;
 /* What moves the job's data on its host; SPEC_ENGINE_AUTO: not known yet. */
 enum spec_engine urls_engine(const struct engine *e, const struct job *job);
+/* Checkpoints need credentials on the host, and no daemon. */
+bool urls_may_checkpoint(const struct engine *e, const struct spec *spec);
 bool urls_tool_is_ready(const struct engine *e, const struct job *job);
 /* Can the host not move the data of such a run, by what is known of it? */
 bool urls_are_hindered(const struct host *host, const struct run *run);
@@ -537,6 +541,8 @@ int destination_add(struct engine *e, struct job *job); /* -ENOMEM */
 void destination_remove(struct engine *e, struct job *job);
 /* Another job that is not finished and writes to the same place; NULL: none. */
 struct job *destination_find_other(const struct engine *e, const struct job *job);
+/* The same of where its checkpoints go. */
+struct job *destination_find_checkpoints(const struct engine *e, const struct job *job);
 
 /* engine/submit.c: files/ changed; a queued job may have what it waits for */
 void submit_check_files(struct engine *e, struct job *job);

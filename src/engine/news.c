@@ -45,7 +45,8 @@ static void walk_to(struct engine *e, struct job *job, enum job_state target)
 	while (at + 1 < ARRAY_SIZE(order) && order[at] != target) {
 		enum job_state next = order[++at];
 
-		if (next == JOB_DOWNLOADING && spec->n_inputs == 0) {
+		if (next == JOB_DOWNLOADING && spec->n_inputs == 0 &&
+		    !spec->has_checkpoints) {
 			continue;
 		}
 		(void)job_transition(e, job, next, REASON_NONE, "%s", "");
@@ -54,11 +55,12 @@ static void walk_to(struct engine *e, struct job *job, enum job_state target)
 
 static void follow_phase(struct engine *e, struct job *job, const struct news *n)
 {
+	const struct spec *spec = job->run->spec;
 	bool has_exit = n->exit[0] != '\0';
 
 	if (streq(n->phase, "download")) {
 		walk_to(e, job, JOB_DOWNLOADING);
-	} else if (has_exit && job->run->spec->has_outputs) {
+	} else if (has_exit && (spec->has_outputs || spec->has_checkpoints)) {
 		walk_to(e, job, JOB_UPLOADING);
 	} else if (has_exit || streq(n->phase, "run")) {
 		walk_to(e, job, JOB_RUNNING);
@@ -112,6 +114,38 @@ static void note_timeout(struct engine *e, struct job *job, const char *phase)
 		return;
 	}
 	(void)job_event(e, job, "timeout", "timeouts.%s was reached", phase);
+}
+
+/* "EPOCH BYTES COUNT ok|failed": the last checkpoint, and what became of the last try
+ */
+static void note_checkpoint(struct engine *e, struct job *job, const char *text)
+{
+	long long at_s, bytes, count;
+	char word[8];
+	struct job_record *r;
+	bool failed;
+
+	if (sscanf(text, "%lld %lld %lld %7s", &at_s, &bytes, &count, word) != 4) {
+		return;
+	}
+	failed = streq(word, "failed");
+	if (failed && !job->run->checkpoint_failed) {
+		(void)job_event(e, job, "checkpoint",
+				"failed: transfer.log has what the AWS CLI said");
+	}
+	job->run->checkpoint_failed = failed;
+	if (at_s <= 0 || at_s * 1000 == job_get(job)->checkpoint_ms) {
+		return;
+	}
+	r = job_edit(e, job);
+	if (r) {
+		r->checkpoint_ms = at_s * 1000;
+		r->checkpoint_bytes = bytes;
+		r->checkpoint_count = count;
+		(void)job_event(e, job, "checkpoint",
+				"%lld files, %lld bytes, are in %s", count, bytes,
+				job->run->checkpoints);
+	}
 }
 
 static void note_claim(struct engine *e, struct job *job, const struct news *n)
@@ -293,6 +327,7 @@ void news_apply(struct engine *e, struct job *job, const struct news *n)
 		grew |= take_log(e, job, (enum job_stream)i, &n->data[i]);
 	}
 	note_timeout(e, job, n->timeout);
+	note_checkpoint(e, job, n->checkpoint);
 	follow_phase(e, job, n);
 	if (n->exit[0]) {
 		note_exit(e, job, n->exit);
@@ -355,6 +390,8 @@ void news_read(struct engine *e, struct job *job, struct news *n,
 		{ "alive", offsetof(struct news, alive), sizeof(n->alive) },
 		{ "phase", offsetof(struct news, phase), sizeof(n->phase) },
 		{ "want", offsetof(struct news, want), sizeof(n->want) },
+		{ "checkpoint", offsetof(struct news, checkpoint),
+		  sizeof(n->checkpoint) },
 		{ "exit", offsetof(struct news, exit), sizeof(n->exit) },
 		{ "end", offsetof(struct news, end), sizeof(n->end) },
 		{ "timeout", offsetof(struct news, timeout), sizeof(n->timeout) },

@@ -13,7 +13,8 @@ struct news {
 	char timeout[16];
 	bool cancel;
 	char exit[256], end[256];
-	char want[64]; /* "KIND N FROM" of presigned URLs */
+	char want[64];	      /* "KIND N FROM" of presigned URLs */
+	char checkpoint[128]; /* "EPOCH BYTES COUNT ok|failed" */
 	int64_t size[STREAM_OF_HOST_COUNT];
 	struct job_gap hole[STREAM_OF_HOST_COUNT];
 	struct frame_item data[STREAM_OF_HOST_COUNT];

@@ -368,6 +368,17 @@ static void plan_sums(const struct run *run, struct buf *plan)
 	(void)buf_add_str(plan, "}\n");
 }
 
+static void plan_checkpoints(const struct run *run, struct buf *plan)
+{
+	const struct spec_checkpoints *c = &run->spec->checkpoints;
+
+	plan_var(plan, "CKPT", c->path);
+	plan_var(plan, "CKPT_DEST", run->checkpoints);
+	plan_seconds(plan, "CKPT_INTERVAL", c->interval_ms);
+	plan_seconds(plan, "CKPT_SETTLE", c->settle_ms);
+	plan_var(plan, "CKPT_RESUME", c->resume ? "1" : "");
+}
+
 static int plan_vars(struct engine *e, struct job *job, struct buf *plan)
 {
 	const struct job_record *r = job_get(job);
@@ -395,6 +406,9 @@ static int plan_vars(struct engine *e, struct job *job, struct buf *plan)
 	plan_var(plan, "IMAGE", spec->image);
 	plan_var(plan, "OUTPUT", spec->output_path ? spec->output_path : "output");
 	plan_var(plan, "DEST", job->run->destination);
+	if (spec->has_checkpoints) {
+		plan_checkpoints(job->run, plan);
+	}
 	(void)buf_add_str(plan, "}\n");
 	plan_sums(job->run, plan);
 	return plan->error;

@@ -24,6 +24,7 @@ struct run *run_unref(struct run *run)
 	(void)spec_free(run->spec);
 	(void)payload_free(run->payload);
 	free(run->destination);
+	free(run->checkpoints);
 	free(run->listed);
 	buf_fini(&run->manifest);
 	buf_fini(&run->begun);
@@ -32,10 +33,20 @@ struct run *run_unref(struct run *run)
 	return NULL;
 }
 
-static int expand_destination(struct run *run, const struct job_record *r)
+static int expand(const struct job_record *r, const char *bucket, const char *prefix,
+		  char **ret_uri)
 {
 	cleanup_buf struct buf uri = BUF_INIT;
 
+	(void)buf_printf(&uri, "s3://%s/", bucket);
+	if (spec_expand_destination(prefix, r->name, r->key, &uri) < 0) {
+		return -ENOMEM;
+	}
+	return uri.error ? uri.error : job_set_text(ret_uri, buf_text(&uri));
+}
+
+static int expand_destination(struct run *run, const struct job_record *r)
+{
 	if (!run->spec->has_outputs) {
 		return 0;
 	}
@@ -45,11 +56,20 @@ static int expand_destination(struct run *run, const struct job_record *r)
 		return job_set_text(&run->destination,
 				    r->transfers[r->n_transfers - 1].uri);
 	}
-	(void)buf_printf(&uri, "s3://%s/", run->spec->destination_bucket);
-	if (spec_expand_destination(run->spec, r->name, r->key, &uri) < 0) {
-		return -ENOMEM;
+	return expand(r, run->spec->destination_bucket, run->spec->destination_prefix,
+		      &run->destination);
+}
+
+/* A later attempt finds those of an earlier one. */
+static int expand_checkpoints(struct run *run, const struct job_record *r)
+{
+	const struct spec_checkpoints *c = &run->spec->checkpoints;
+
+	if (!run->spec->has_checkpoints) {
+		return 0;
 	}
-	return uri.error ? uri.error : job_set_text(&run->destination, buf_text(&uri));
+	return r->checkpoint_uri ? job_set_text(&run->checkpoints, r->checkpoint_uri)
+				 : expand(r, c->bucket, c->prefix, &run->checkpoints);
 }
 
 int run_set_destination(struct engine *e, struct job *job)
@@ -58,6 +78,7 @@ int run_set_destination(struct engine *e, struct job *job)
 
 	destination_remove(e, job);
 	r = expand_destination(job->run, job_get(job));
+	r = r < 0 ? r : expand_checkpoints(job->run, job_get(job));
 	return destination_add(e, job) < 0 ? -ENOMEM : r;
 }
 
@@ -177,7 +198,8 @@ bool run_has_logs(const struct job *job)
 
 bool run_needs_s3(const struct run *run)
 {
-	return run->spec->n_inputs > 0 || run->spec->has_outputs;
+	return run->spec->n_inputs > 0 || run->spec->has_outputs ||
+	       run->spec->has_checkpoints;
 }
 
 int64_t run_grace_ms(const struct engine *e, const struct run *run)

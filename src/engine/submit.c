@@ -233,10 +233,37 @@ static int refuse(struct engine *e, struct job *job, const char *text)
 	return -EINVAL;
 }
 
+/* What only the engine knows. Appends nothing when the spec is right. */
+static void check_places(struct engine *e, struct job *job, struct buf *why)
+{
+	const struct run *run = job->run;
+	struct job *other = destination_find_other(e, job);
+	const char *key = "outputs", *uri = run->destination;
+
+	if (!other) {
+		other = destination_find_checkpoints(e, job);
+		key = "checkpoints";
+		uri = run->checkpoints;
+	}
+	if (other) {
+		(void)buf_printf(
+			why,
+			"spec.json: $.%s: job %s writes to %s too and is not "
+			"finished; choose another destination, or use {id} in it",
+			key, job_get(other)->name, uri);
+	} else if (!urls_may_checkpoint(e, run->spec)) {
+		(void)buf_add_str(
+			why,
+			"spec.json: $.checkpoints: data moves by presigned URLs here "
+			"(s3.engine, s3.credentials), which checkpoints cannot do yet; "
+			"expected a spec without checkpoints, or the engine \"aws\"");
+	}
+}
+
 static int accept_spec(struct engine *e, struct job *job, struct spec *spec)
 {
 	struct job_record *r = job_edit(e, job);
-	struct job *other;
+	cleanup_buf struct buf why = BUF_INIT;
 	int error;
 
 	if (!r) {
@@ -244,21 +271,17 @@ static int accept_spec(struct engine *e, struct job *job, struct spec *spec)
 		return -ENOMEM;
 	}
 	error = run_attach(e, job, spec);
+	if (error == 0) {
+		check_places(e, job, &why);
+		error = why.error;
+	}
 	if (error < 0) {
 		engine_fail_turn(e, error, NULL);
 		return error;
 	}
-	other = destination_find_other(e, job);
-	if (other) {
-		char text[ERR_TEXT_MAX];
-
-		(void)snprintf(
-			text, sizeof(text),
-			"spec.json: $.outputs: job %s writes to %s too and is not "
-			"finished; choose another destination, or use {id} in it",
-			job_get(other)->name, job->run->destination);
+	if (why.len > 0) {
 		run_detach(e, job);
-		return refuse(e, job, text);
+		return refuse(e, job, buf_text(&why));
 	}
 	r->is_accepted = true;
 	FAILPOINT("submit.accepted");

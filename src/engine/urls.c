@@ -49,11 +49,19 @@ static enum spec_engine engine_asked(const struct engine *e, const struct spec *
 	return SPEC_ENGINE_AUTO;
 }
 
+bool urls_may_checkpoint(const struct engine *e, const struct spec *spec)
+{
+	return !spec->has_checkpoints || engine_asked(e, spec) != SPEC_ENGINE_PRESIGNED;
+}
+
 enum spec_engine urls_engine(const struct engine *e, const struct job *job)
 {
 	enum spec_engine asked = engine_asked(e, job->run->spec);
 	const struct host *host = job->host;
 
+	if (asked == SPEC_ENGINE_AUTO && job->run->spec->has_checkpoints) {
+		return SPEC_ENGINE_AWS; /* it goes on when the daemon is away */
+	}
 	if (asked != SPEC_ENGINE_AUTO || !host) {
 		return asked;
 	}

@@ -131,6 +131,20 @@ static void add_transfers(struct json_out *j, const struct job_record *r)
 	json_close(j, ']');
 }
 
+static void add_checkpoint(struct json_out *j, const struct job_record *r)
+{
+	if (r->checkpoint_ms == 0) {
+		json_null(j, "checkpoint");
+		return;
+	}
+	json_open(j, "checkpoint", '{');
+	json_time(j, "last", r->checkpoint_ms);
+	json_int(j, "bytes", r->checkpoint_bytes);
+	json_int(j, "count", r->checkpoint_count);
+	json_str(j, "uri", r->checkpoint_uri);
+	json_close(j, '}');
+}
+
 static void add_identity(struct json_out *j, const struct job_record *r)
 {
 	json_str(j, "name", r->name);
@@ -183,6 +197,7 @@ int render_status_json(const struct job_record *r, size_t queue_position,
 	add_bytes(&j, r);
 	json_str(&j, "outputs", r->outputs_uri);
 	json_int(&j, "outputs_count", r->outputs_count);
+	add_checkpoint(&j, r);
 	add_transfers(&j, r);
 	json_close(&j, '}');
 	return buf_add_char(out, '\n');
@@ -301,6 +316,17 @@ static int name_column(const struct job_record *r)
 	return (int)(width < NAME_COLUMN_MAX ? width : NAME_COLUMN_MAX);
 }
 
+static void add_checkpoint_line(const struct job_record *r, struct buf *out)
+{
+	char when[CLOCK_TEXT_MAX];
+
+	clock_format(r->checkpoint_ms, when);
+	(void)buf_printf(out, "checkpoint of %s: %" PRId64 " files, ", when,
+			 r->checkpoint_count);
+	(void)size_print(r->checkpoint_bytes, out);
+	(void)buf_add_char(out, '\n');
+}
+
 int render_progress(const struct job_record *r, size_t queue_position, struct buf *out)
 {
 	int width = name_column(r);
@@ -311,6 +337,9 @@ int render_progress(const struct job_record *r, size_t queue_position, struct bu
 	}
 	for (size_t i = 0; i < r->n_transfers; i++) {
 		add_transfer(&r->transfers[i], width, out);
+	}
+	if (r->checkpoint_ms > 0) {
+		add_checkpoint_line(r, out);
 	}
 	return out->error;
 }

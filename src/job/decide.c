@@ -134,7 +134,7 @@ static enum job_step before_end(const struct job_facts *f)
 	if (f->alive == ALIVE_ORPHAN) {
 		return f->exit.kind == EXIT_NONE ? STEP_POLL : STEP_UPLOAD;
 	}
-	return f->has_outputs ? STEP_UPLOAD : STEP_FINISH;
+	return f->has_outputs || f->has_checkpoints ? STEP_UPLOAD : STEP_FINISH;
 }
 
 static enum job_step after_end(const struct job_facts *f)

@@ -52,9 +52,10 @@ enum job_timeout job_timeout_parse(const char *phase); /* NULL: TIMEOUT_NONE */
 struct job_facts {
 	enum job_state state;
 	bool cancel;   /* the user asked for it */
-	bool needs_s3; /* has inputs or outputs */
+	bool needs_s3; /* has inputs, outputs or checkpoints */
 	bool is_dry_run;
 	bool has_outputs;
+	bool has_checkpoints;
 	/* of the host */
 	bool host_is_ready; /* answered a probe */
 	bool same_store;    /* its storeid is the attempt's */

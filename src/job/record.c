@@ -82,6 +82,7 @@ struct job_record *job_record_unref(struct job_record *record)
 	free(record->message);
 	free(record->error);
 	free(record->outputs_uri);
+	free(record->checkpoint_uri);
 	free(record->signal);
 	attempt_free(&record->attempt);
 	transfers_free(record->transfers, record->n_transfers);
@@ -157,6 +158,7 @@ struct job_record *job_record_copy(const struct job_record *record)
 	error += own_text(&r->message);
 	error += own_text(&r->error);
 	error += own_text(&r->outputs_uri);
+	error += own_text(&r->checkpoint_uri);
 	error += own_text(&r->signal);
 	error += own_attempt(&r->attempt);
 	error += own_transfers(r, record);

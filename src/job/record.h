@@ -122,6 +122,11 @@ struct job_record {
 	int64_t outputs_count;
 	int64_t outputs_bytes;
 
+	char *checkpoint_uri; /* where checkpoints go since the first attempt; NULL:
+				 there was none, or it has no checkpoints */
+	/* the last one that is in S3, of whatever attempt; 0: there is none */
+	int64_t checkpoint_ms, checkpoint_bytes, checkpoint_count;
+
 	struct job_attempt attempt; /* the current one */
 	struct job_transfer *transfers;
 	size_t n_transfers;

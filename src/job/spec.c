@@ -59,6 +59,9 @@ struct spec *spec_free(struct spec *spec)
 	free(spec->destination_prefix);
 	free_texts(spec->exclude);
 	free_texts(spec->metrics);
+	free(spec->checkpoints.path);
+	free(spec->checkpoints.bucket);
+	free(spec->checkpoints.prefix);
 	free(spec->s3_region);
 	free(spec->s3_endpoint);
 	free(spec);
@@ -80,7 +83,8 @@ static void read_version(struct spec_reader *r, const struct json_mark *mark)
 	}
 }
 
-/* Outputs come before inputs: these must not land in the output directory. */
+/* Outputs and checkpoints come before inputs: these must not land in their
+ * directories. */
 static void read_document(struct spec_reader *r)
 {
 	const struct json_mark *top = r->doc.marks;
@@ -92,6 +96,7 @@ static void read_document(struct spec_reader *r)
 	spec_read_program(r, top);
 	spec_read_env(r, top);
 	spec_read_outputs(r, top);
+	spec_read_checkpoints(r, top);
 	spec_read_inputs(r, top);
 	spec_read_s3(r, top);
 	spec_read_timeouts(r, top);

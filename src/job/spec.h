@@ -62,6 +62,15 @@ struct spec_retry {
 	int64_t backoff_ms;	/* before the second attempt; then it doubles */
 };
 
+struct spec_checkpoints {
+	char *path;   /* below the job's directory */
+	char *bucket; /* where they go */
+	char *prefix; /* as destination_prefix */
+	int64_t interval_ms;
+	int64_t settle_ms; /* so long a file must not have changed */
+	bool resume;
+};
+
 struct spec {
 	struct spec_pair *labels;
 	size_t n_labels;
@@ -87,6 +96,9 @@ struct spec {
 	char *destination_prefix; /* {job} and {id} not replaced yet; ends in /, or is
 				     empty */
 	char **exclude;		  /* patterns, NULL-terminated, never NULL */
+
+	bool has_checkpoints;
+	struct spec_checkpoints checkpoints;
 
 	char **metrics; /* files below the job's directory, or patterns of the shell;
 			   NULL-terminated, never NULL */
@@ -147,8 +159,8 @@ struct spec *spec_free(struct spec *spec);
 void spec_freep(struct spec **spec);
 #define cleanup_spec cleanup_(spec_freep)
 
-/* Appends the destination's prefix with {job} and {id} replaced. */
-int spec_expand_destination(const struct spec *spec, const char *job, const char *id,
+/* Appends a destination's prefix with {job} and {id} replaced; NULL is empty. */
+int spec_expand_destination(const char *prefix, const char *job, const char *id,
 			    struct buf *out);
 
 /* Does the spec want another attempt after such a failure? exit_code: of the program,

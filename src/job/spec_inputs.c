@@ -129,11 +129,28 @@ static char *landing_path(struct spec_reader *r, const struct spec_input *input,
 	return result;
 }
 
+/* directory: what goes up from there; NULL: there is none, or it is wrong itself. */
+static bool check_apart(struct spec_reader *r, const struct json_mark *mark,
+			const char *path, const char *directory, const char *what)
+{
+	char shown[SHOW_MAX], shown_directory[SHOW_MAX];
+
+	if (!directory ||
+	    (!path_is_within(path, directory) && !path_is_within(directory, path))) {
+		return true;
+	}
+	show_text(path, strlen(path), shown);
+	show_text(directory, strlen(directory), shown_directory);
+	spec_problem(r, mark,
+		     "it lands in %s; expected a path apart from %s, the %s directory",
+		     shown, shown_directory, what);
+	return false;
+}
+
 /* The place must not be the job's own directories. */
 static bool check_place(struct spec_reader *r, const struct json_mark *mark,
 			const char *path)
 {
-	const char *output = r->spec->output_path; /* NULL: it is wrong itself */
 	char shown[SHOW_MAX];
 
 	if (!spec_check_path(r, mark, path)) {
@@ -148,18 +165,8 @@ static bool check_place(struct spec_reader *r, const struct json_mark *mark,
 			     shown);
 		return false;
 	}
-	if (output && (path_is_within(path, output) || path_is_within(output, path))) {
-		char shown_output[SHOW_MAX];
-
-		show_text(output, strlen(output), shown_output);
-		spec_problem(
-			r, mark,
-			"it lands in %s; expected a path apart from %s, the output "
-			"directory",
-			shown, shown_output);
-		return false;
-	}
-	return true;
+	return check_apart(r, mark, path, r->spec->output_path, "output") &&
+	       check_apart(r, mark, path, r->spec->checkpoints.path, "checkpoint");
 }
 
 static void read_path(struct spec_reader *r, const struct landing *landing,

@@ -36,7 +36,7 @@ static const struct {
 	{ "array",         SPEC_SCOPE_TOP,        NOT_YET },
 	{ "docker_args",   SPEC_SCOPE_TOP,        NOT_YET },
 	{ "secrets",       SPEC_SCOPE_TOP,        NOT_YET },
-	{ "checkpoints",   SPEC_SCOPE_TOP,        NOT_YET },
+	{ "checkpoints",   SPEC_SCOPE_TOP,        SUPPORTED },
 	{ "metrics",       SPEC_SCOPE_TOP,        SUPPORTED },
 	{ "retry",         SPEC_SCOPE_TOP,        SUPPORTED },
 	{ "notify",        SPEC_SCOPE_TOP,        NOT_YET },
@@ -58,6 +58,12 @@ static const struct {
 	{ "exclude",       SPEC_SCOPE_OUTPUTS,    SUPPORTED },
 	{ "when",          SPEC_SCOPE_OUTPUTS,    NOT_YET },
 	{ "sync_interval", SPEC_SCOPE_OUTPUTS,    NOT_YET },
+
+	{ "path",          SPEC_SCOPE_CHECKPOINTS, SUPPORTED },
+	{ "destination",   SPEC_SCOPE_CHECKPOINTS, SUPPORTED },
+	{ "interval",      SPEC_SCOPE_CHECKPOINTS, SUPPORTED },
+	{ "settle",        SPEC_SCOPE_CHECKPOINTS, SUPPORTED },
+	{ "resume",        SPEC_SCOPE_CHECKPOINTS, SUPPORTED },
 
 	{ "region",        SPEC_SCOPE_S3,         SUPPORTED },
 	{ "endpoint_url",  SPEC_SCOPE_S3,         SUPPORTED },

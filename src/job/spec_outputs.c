@@ -58,7 +58,8 @@ static bool check_parts(struct spec_reader *r, const struct json_mark *mark,
 	return !path || path[0] == '\0' || spec_check_path(r, mark, path);
 }
 
-static void read_destination(struct spec_reader *r, const struct json_mark *mark)
+void spec_read_destination(struct spec_reader *r, const struct json_mark *mark,
+			   char **ret_bucket, char **ret_prefix)
 {
 	const char *text =
 		spec_text(r, mark, SPEC_TEXT_PLAIN | SPEC_TEXT_FILLED,
@@ -82,16 +83,16 @@ static void read_destination(struct spec_reader *r, const struct json_mark *mark
 	if (!address_is_prefix(&address)) {
 		(void)buf_add_char(&prefix, '/');
 	}
-	r->spec->destination_bucket =
-		spec_copy_len(r, address.bucket, address.bucket_len);
-	r->spec->destination_prefix = buf_steal(&prefix);
-	if (!r->spec->destination_prefix) {
+	*ret_bucket = spec_copy_len(r, address.bucket, address.bucket_len);
+	*ret_prefix = buf_steal(&prefix);
+	if (!*ret_prefix) {
 		r->error = -ENOMEM;
 	}
 }
 
-/* The directory, with a slash at its end or without. */
-static void read_path(struct spec_reader *r, const struct json_mark *mark)
+/* With a slash at its end or without. */
+char *spec_read_directory(struct spec_reader *r, const struct json_mark *mark,
+			  const char *otherwise)
 {
 	const char *text = spec_text(r, mark, SPEC_TEXT_PLAIN | SPEC_TEXT_FILLED,
 				     "a directory below the job's directory");
@@ -99,14 +100,13 @@ static void read_path(struct spec_reader *r, const struct json_mark *mark)
 	size_t len = path ? strlen(path) : 0;
 
 	if (!mark) {
-		r->spec->output_path = spec_copy(r, default_path);
-		return;
+		return spec_copy(r, otherwise);
 	}
 	if (len > 1 && path[len - 1] == '/') {
 		path[len - 1] = '\0';
 	}
 	if (!path || !spec_check_path(r, mark, path)) {
-		return;
+		return NULL;
 	}
 	if (path_is_within(path, "files") || path_is_within(path, "inputs")) {
 		char shown[SHOW_MAX];
@@ -116,9 +116,9 @@ static void read_path(struct spec_reader *r, const struct json_mark *mark)
 			r, mark,
 			"found %s; expected a directory outside of files/ and inputs/",
 			shown);
-		return;
+		return NULL;
 	}
-	r->spec->output_path = steal_ptr(&path);
+	return steal_ptr(&path);
 }
 
 static void read_exclude(struct spec_reader *r, const struct json_mark *mark)
@@ -166,17 +166,20 @@ void spec_read_outputs(struct spec_reader *r, const struct json_mark *top)
 	const struct json_mark *mark = spec_member(r, top, "outputs");
 
 	r->spec->has_outputs = mark != NULL;
-	read_destination(r, find_destination(r, mark));
-	read_path(r, spec_member(r, mark, "path"));
+	spec_read_destination(r, find_destination(r, mark),
+			      &r->spec->destination_bucket,
+			      &r->spec->destination_prefix);
+	r->spec->output_path =
+		spec_read_directory(r, spec_member(r, mark, "path"), default_path);
 	read_exclude(r, spec_member(r, mark, "exclude"));
 }
 
 /* ---- the destination of one job ---- */
 
-int spec_expand_destination(const struct spec *spec, const char *job, const char *id,
+int spec_expand_destination(const char *prefix, const char *job, const char *id,
 			    struct buf *out)
 {
-	const char *text = spec->destination_prefix;
+	const char *text = prefix;
 
 	while (text && *text) {
 		size_t len = placeholder_len(text);

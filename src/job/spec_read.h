@@ -31,6 +31,7 @@ enum spec_scope {
 	SPEC_SCOPE_TIMEOUTS,
 	SPEC_SCOPE_RETRY,
 	SPEC_SCOPE_METRICS,
+	SPEC_SCOPE_CHECKPOINTS,
 };
 
 enum spec_text_rule { /* may be ORed */
@@ -93,8 +94,18 @@ void spec_read_env(struct spec_reader *r, const struct json_mark *top);
 void spec_read_s3(struct spec_reader *r, const struct json_mark *top);
 void spec_read_timeouts(struct spec_reader *r, const struct json_mark *top);
 void spec_read_retry(struct spec_reader *r, const struct json_mark *top);
+void spec_read_checkpoints(struct spec_reader *r, const struct json_mark *top);
 void spec_read_metrics(struct spec_reader *r, const struct json_mark *top);
 void spec_read_schedule(struct spec_reader *r, const struct json_mark *top);
+
+/* spec_outputs.c: an S3 prefix with {job} and {id}; it ends in /, or is empty. Both are
+ * the caller's, and left alone when it is not there or wrong. */
+void spec_read_destination(struct spec_reader *r, const struct json_mark *mark,
+			   char **ret_bucket, char **ret_prefix);
+/* A directory of the program's below the job's, without a slash at its end; NULL: it is
+ * wrong. */
+char *spec_read_directory(struct spec_reader *r, const struct json_mark *mark,
+			  const char *otherwise);
 
 /* spec_timeouts.c: "90s" or a number of seconds. *ret_ms is left alone when it is not
  * there or wrong. */

@@ -81,6 +81,10 @@ static const struct column job_columns[] = {
 	MEMBER("transfer_gap_to", INT64, gap[STREAM_TRANSFER].to),
 	MEMBER("metrics_gap_from", INT64, gap[STREAM_METRICS].from),
 	MEMBER("metrics_gap_to", INT64, gap[STREAM_METRICS].to),
+	MEMBER("checkpoint_uri", TEXT, checkpoint_uri),
+	MEMBER("checkpoint", INT64, checkpoint_ms),
+	MEMBER("checkpoint_bytes", INT64, checkpoint_bytes),
+	MEMBER("checkpoint_count", INT64, checkpoint_count),
 };
 
 static const struct column attempt_columns[] = {

@@ -103,6 +103,11 @@ static const char *const migrations[] = {
 	/* 7: jobs without files are not asked for any */
 	"ALTER TABLE job ADD COLUMN has_files INTEGER NOT NULL DEFAULT 0;"
 	"UPDATE job SET has_files = 1 WHERE id IN (SELECT job FROM file);",
+	/* 8: checkpoints */
+	"ALTER TABLE job ADD COLUMN checkpoint_uri TEXT;"
+	"ALTER TABLE job ADD COLUMN checkpoint INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE job ADD COLUMN checkpoint_bytes INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE job ADD COLUMN checkpoint_count INTEGER NOT NULL DEFAULT 0;",
 };
 
 static const struct {

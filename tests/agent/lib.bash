@@ -95,7 +95,7 @@ poll_says() { # ATT KEY VALUE
 declare -A V
 reset_plan() {
 	V=([JOB]=exp1 [ID]=9f3a [ATTEMPT]=1 [AWS]='' [ENDPOINT]='' [REGION]='' [RUN_LIMIT]=0
-		[GRACE]=5 [GPUS]='' [IMAGE]='' [OUTPUT]=output [DEST]='')
+		[GRACE]=5 [GPUS]='' [IMAGE]='' [OUTPUT]=output [DEST]='' [CKPT]='' [CKPT_DEST]='')
 	METRICS=() DIRS=() FILES=() INPUTS=() EXCLUDES=() ENVS=() SUMS=: SETUP='' PROGRAM=(shell 'exit 0')
 	SECRETS=''
 }

@@ -138,7 +138,13 @@ static void check_spec(const struct spec *spec)
 	HOLDS(spec->gpus >= 0 && spec->timeouts.run_ms >= 0);
 	HOLDS(spec->has_outputs == (spec->destination_prefix != NULL));
 	HOLDS(spec->has_outputs == (spec->destination_bucket != NULL));
-	HOLDS(spec_expand_destination(spec, "{id}", "{job}", &out) == 0);
+	HOLDS(spec_expand_destination(spec->destination_prefix, "{id}", "{job}",
+				      &out) == 0);
+	HOLDS(spec->has_checkpoints == (spec->checkpoints.prefix != NULL));
+	HOLDS(!spec->has_checkpoints ||
+	      (path_check(spec->checkpoints.path, NULL) == 0 &&
+	       !path_is_within(spec->checkpoints.path, spec->output_path) &&
+	       spec->checkpoints.interval_ms > 0 && spec->checkpoints.settle_ms >= 0));
 	HOLDS(out.len == 0 || out.data[out.len - 1] == '/');
 }
 

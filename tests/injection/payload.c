@@ -34,13 +34,31 @@ static int read_file(const char *path, struct buf *out)
 	return fclose(file) < 0 ? -errno : out->error;
 }
 
+static void add_checkpoints(struct buf *plan, const struct spec *spec, char **argv)
+{
+	cleanup_buf struct buf destination = BUF_INIT;
+
+	if (!spec->has_checkpoints) {
+		return;
+	}
+	(void)buf_printf(&destination, "s3://%s/", spec->checkpoints.bucket);
+	(void)spec_expand_destination(spec->checkpoints.prefix, argv[3], argv[4],
+				      &destination);
+	plan_var(plan, "CKPT", spec->checkpoints.path);
+	plan_var(plan, "CKPT_DEST", buf_text(&destination));
+	plan_var(plan, "CKPT_INTERVAL", "1000");
+	plan_var(plan, "CKPT_SETTLE", "0");
+	plan_var(plan, "CKPT_RESUME", spec->checkpoints.resume ? "1" : "");
+}
+
 static void add_vars(struct buf *plan, const struct spec *spec, char **argv)
 {
 	cleanup_buf struct buf destination = BUF_INIT;
 
 	if (spec->has_outputs) {
 		(void)buf_printf(&destination, "s3://%s/", spec->destination_bucket);
-		(void)spec_expand_destination(spec, argv[3], argv[4], &destination);
+		(void)spec_expand_destination(spec->destination_prefix, argv[3],
+					      argv[4], &destination);
 	}
 	(void)buf_add_str(plan, "plan_vars() {\n");
 	plan_var(plan, "JOB", argv[3]);
@@ -59,6 +77,7 @@ static void add_vars(struct buf *plan, const struct spec *spec, char **argv)
 	plan_var(plan, "IMAGE", spec->image);
 	plan_var(plan, "OUTPUT", spec->output_path);
 	plan_var(plan, "DEST", buf_text(&destination));
+	add_checkpoints(plan, spec, argv);
 	(void)buf_add_str(plan, "}\n");
 }
 

@@ -77,6 +77,14 @@ ROWS = {
                                ('""', '"s3://b!/k"', '"runs/{x}"', '"runs//x"', '"s3://b/./x"')),
     "outputs.exclude": Row("a"),
     "outputs.exclude[]": Row("s", {"s": choice('"*.log"', '"tmp/**"', '"[a-z]?"')}, ('""', r'"a\nb"', LONG)),
+    "checkpoints": Row("so", {"s": choice('"ckpt/{job}/"', '"s3://bkt/c/{id}"')},
+                       ('""', '"s3://b!/k"', '"ckpt/{x}"', '"c//x"', '"c/../x"', '"/c"')),
+    "checkpoints.path": Row("s", {"s": choice('"ckpt"', '"state/1/"')}, (*BAD_PATHS, '"inputs/x"')),
+    "checkpoints.destination": Row("s", {"s": choice('"ckpt/{job}/"', '"s3://bkt/c/{id}"')},
+                                   ('""', '"s3://b!/k"', '"ckpt/{x}"', '"c//x"', '"s3://b/./x"')),
+    "checkpoints.interval": Row("sir", DURATION, (*ZERO, *BAD_DURATIONS)),
+    "checkpoints.settle": Row("sir", DURATION, BAD_DURATIONS),
+    "checkpoints.resume": Row("b", {"b": choice("true", "false")}),
     "s3": Row("o"),
     "s3.region": Row("s", {"s": choice('"ap-south-1"')}, ('""', '"eu west"', '"EU"', '"%s"' % ("r" * 65))),
     "s3.endpoint_url": Row("s", {"s": choice('"https://minio.example:9000"', '"http://[::1]:9000"')},
@@ -107,9 +115,9 @@ ROWS = {
     "retry.exit_codes[]": Row("i", {"i": choice("1", "255")}, ("0", "-1", "256")),
     "retry.backoff": Row("sir", DURATION, BAD_DURATIONS),
 }
-REQUIRED = ("inputs.*.source", "outputs.destination", "metrics.files")
+REQUIRED = ("inputs.*.source", "outputs.destination", "checkpoints.destination", "metrics.files")
 # Known, and refused until a version can do them.
-NOT_YET = ("depends_on", "array", "docker_args", "secrets", "checkpoints", "notify", "ttl",
+NOT_YET = ("depends_on", "array", "docker_args", "secrets", "notify", "ttl",
            "resources.pool", "resources.gpu_type", "inputs.*.cache", "inputs.*.required", "inputs.*.checksum",
            "outputs.when", "outputs.sync_interval")
 

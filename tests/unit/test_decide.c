@@ -50,6 +50,22 @@ static struct job_facts ended_job(int code, enum job_end end)
 		CHECK_STR(job_reason_name(v_.reason), job_reason_name(want_reason));   \
 	} while (0)
 
+TEST("the last checkpoint of a dead runner is made in its place")
+{
+	struct job_facts f = claimed_job();
+
+	f.has_outputs = false;
+	f.alive = ALIVE_DEAD;
+	f.logs_are_whole = true;
+	CHECK_STEP(&f, STEP_FINISH);
+	f.has_checkpoints = true;
+	CHECK_STEP(&f, STEP_UPLOAD);
+	f.end = END_OK;
+	f.exit = (struct job_exit){ .kind = EXIT_LOST };
+	CHECK_STEP(&f, STEP_FINISH);
+	CHECK_VERDICT(&f, JOB_FAILED, REASON_LOST);
+}
+
 TEST("a runner that waits for URLs gets them, for its outputs once it has said which")
 {
 	struct job_facts f = claimed_job();

@@ -114,7 +114,8 @@ TEST("status.json of a new job says null where nothing is known")
 		"\"submitted\":null,\"started\":null,\"exited\":null,\"ended\":null,"
 		"\"changed\":null},"
 		"\"bytes\":{\"log\":0,\"inputs\":0,\"outputs\":0},"
-		"\"outputs\":null,\"outputs_count\":0,\"transfers\":[]}\n");
+		"\"outputs\":null,\"outputs_count\":0,\"checkpoint\":null,"
+		"\"transfers\":[]}\n");
 }
 
 static struct json_object *member(struct json_object *object, const char *key)

@@ -181,6 +181,9 @@ TEST("values at their limits are accepted")
 		"\"s3\": {\"endpoint_url\": \"https://h\"}",
 		"\"s3\": {}, \"resources\": {}, \"timeouts\": {}",
 		"\"metrics\": {\"files\": []}",
+		"\"checkpoints\": \"s3://bkt/c/{job}/\"",
+		"\"checkpoints\": {\"path\": \"c/\", \"destination\": \"c\", "
+		"\"interval\": \"1s\", \"settle\": 0, \"resume\": false}",
 		"\"metrics\": {\"files\": [\"output/m.jsonl\", \"logs/*/[a-z].json\"]}",
 	};
 
@@ -347,17 +350,21 @@ TEST("an unknown key is refused with what was probably meant")
 				   "\"metrics\"?" },
 		{ "\"checkpoint\": 1",
 		  "1: $.checkpoint: unknown key \"checkpoint\"; did you mean "
-		  "\"checkpoints\" (which is not supported yet)?" },
+		  "\"checkpoints\"?" },
+		{ "\"depend_on\": 1", "1: $.depend_on: unknown key \"depend_on\"; did "
+				      "you mean \"depends_on\" (which is not "
+				      "supported yet)?" },
 		{ "\"command\": \"\"", "1: $.command: unknown key \"command\"; "
 				       "expected one of: version, labels, "
 				       "resources, inputs, script, run, args, setup, "
 				       "image, env, outputs, s3, "
 				       "timeouts, priority, hold, dry_run, "
-				       "metrics, retry" },
+				       "checkpoints, metrics, retry" },
 		{ "\"\": 1", "1: $[\"\"]: unknown key \"\"; expected one of: version, "
 			     "labels, resources, "
 			     "inputs, script, run, args, setup, image, env, outputs, "
-			     "s3, timeouts, priority, hold, dry_run, metrics, retry" },
+			     "s3, timeouts, priority, hold, dry_run, "
+			     "checkpoints, metrics, retry" },
 		{ "\"resources\": {\"gpu\": 1}",
 		  "15: $.resources.gpu: unknown key \"gpu\"; did you mean \"gpus\"?" },
 		{ "\"resources\": {\"memory\": 1}",
@@ -385,7 +392,7 @@ TEST("an unknown key is refused with what was probably meant")
 				   "resources, inputs, script, run, args, setup, "
 				   "image, env, outputs, s3, "
 				   "timeouts, priority, hold, dry_run, "
-				       "metrics, retry" },
+				   "checkpoints, metrics, retry" },
 	};
 
 	ALL_REFUSED(rows);
@@ -393,8 +400,8 @@ TEST("an unknown key is refused with what was probably meant")
 
 TEST("keys of a later version are refused by name")
 {
-	static const char *const top[] = { "depends_on",  "array",   "notify", "ttl",
-					   "docker_args", "secrets", "checkpoints" };
+	static const char *const top[] = { "depends_on", "array",	"notify",
+					   "ttl",	 "docker_args", "secrets" };
 	static const char *const inner[][2] = {
 		{ "resources", "pool" },
 		{ "resources", "gpu_type" },

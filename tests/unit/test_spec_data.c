@@ -265,6 +265,59 @@ TEST("the output directory is apart from files/ and inputs/")
 	ALL_REFUSED(rows);
 }
 
+TEST("checkpoints go to a place of their own, from a directory of their own")
+{
+	static const struct members rows[] = {
+		{ "\"checkpoints\": {}",
+		  "16: $.checkpoints: no \"destination\"; expected "
+		  "{\"destination\": \"s3://BUCKET/PREFIX/\"}" },
+		{ "\"checkpoints\": 5",
+		  "16: $.checkpoints: found a number; expected an S3 prefix, or an "
+		  "object with \"destination\"" },
+		{ "\"checkpoints\": \"c/{x}\"",
+		  "16: $.checkpoints: found \"{x}\"; expected {job} or {id}" },
+		{ "\"checkpoints\": {\"destination\": \"c\", \"path\": \"files/c\"}",
+		  "45: $.checkpoints.path: found \"files/c\"; expected a directory "
+		  "outside of files/ and inputs/" },
+		{ "\"checkpoints\": {\"destination\": \"c\", \"path\": \"../c\"}",
+		  "45: $.checkpoints.path: found \"../c\"; expected a path without "
+		  "\".\" and \"..\" parts" },
+		{ "\"checkpoints\": {\"destination\": \"c\", \"path\": \"output/c\"}",
+		  "45: $.checkpoints.path: found \"output/c\"; expected a directory "
+		  "apart from \"output\", the output directory" },
+		{ "\"outputs\": \"s3://bkt/a/\", \"checkpoints\": \"s3://bkt/a\"",
+		  "42: $.checkpoints: the outputs go there too; expected a destination "
+		  "of its own" },
+		{ "\"checkpoints\": {\"destination\": \"c\", \"interval\": 0}",
+		  "49: $.checkpoints.interval: found 0; expected more than 0 and at "
+		  "most 366 days" },
+		{ "\"checkpoints\": {\"destination\": \"c\", \"settle\": -1}",
+		  "47: $.checkpoints.settle: found -1; expected 0 or more and at most "
+		  "366 days" },
+		{ "\"checkpoints\": {\"destination\": \"c\", \"resume\": 1}",
+		  "47: $.checkpoints.resume: found a number; expected true or false" },
+		{ "\"checkpoints\": {\"destination\": \"c\", \"keep\": 1}",
+		  "37: $.checkpoints.keep: unknown key \"keep\"; expected one of: "
+		  "path, "
+		  "destination, interval, settle, resume" },
+		{ "\"checkpoints\": \"c\", \"inputs\": {\"a\": {\"source\": \"k/\", "
+		  "\"path\": \"checkpoints/a\"}}",
+		  "62: $.inputs.a.path: it lands in \"checkpoints/a\"; expected a path "
+		  "apart from \"checkpoints\", the checkpoint directory" },
+	};
+	cleanup_spec struct spec *spec =
+		accepted("{\"run\":\"a\",\"checkpoints\":\"s3://bkt/c/{job}\"}");
+	const struct spec_checkpoints *c = &spec->checkpoints;
+
+	ALL_REFUSED(rows);
+	CHECK(spec->has_checkpoints && c->resume);
+	CHECK_STR(c->path, "checkpoints");
+	CHECK_STR(c->bucket, "bkt");
+	CHECK_STR(c->prefix, "c/{job}/");
+	CHECK_INT(c->interval_ms, 600000);
+	CHECK_INT(c->settle_ms, 30000);
+}
+
 TEST("placeholders are replaced once, whatever the job is called")
 {
 	cleanup_spec struct spec *spec = accepted(
@@ -274,11 +327,13 @@ TEST("placeholders are replaced once, whatever the job is called")
 		accepted("{\"run\":\"a\",\"outputs\":\"s3://bkt/\"}");
 	cleanup_buf struct buf out = BUF_INIT;
 
-	CHECK_INT(spec_expand_destination(spec, "{id} \xc3\xa4%s", "9f{job}", &out), 0);
+	CHECK_INT(spec_expand_destination(spec->destination_prefix, "{id} \xc3\xa4%s",
+					  "9f{job}", &out),
+		  0);
 	CHECK_STR(buf_text(&out), "r/{id} \xc3\xa4%s/9f{job}-{id} \xc3\xa4%s/{x/");
 	buf_truncate(&out, 0);
-	CHECK_INT(spec_expand_destination(top, "a", "b", &out), 0);
-	CHECK_INT(spec_expand_destination(none, "a", "b", &out), 0);
+	CHECK_INT(spec_expand_destination(top->destination_prefix, "a", "b", &out), 0);
+	CHECK_INT(spec_expand_destination(none->destination_prefix, "a", "b", &out), 0);
 	CHECK_STR(buf_text(&out), "");
 }
 

@@ -461,6 +461,10 @@ TEST_MAIN
 
 /* As the schema was before version 6. */
 static const char downgrade[] =
+	"ALTER TABLE job DROP COLUMN checkpoint_uri;"
+	"ALTER TABLE job DROP COLUMN checkpoint;"
+	"ALTER TABLE job DROP COLUMN checkpoint_bytes;"
+	"ALTER TABLE job DROP COLUMN checkpoint_count;"
 	"UPDATE chunk SET stream = 2 WHERE stream = 3;"
 	"UPDATE chunk SET stream = 3 WHERE stream = 4;"
 	"ALTER TABLE job DROP COLUMN metrics_written;"

@@ -1,0 +1,249 @@
+# Checkpoints: files that go to S3 while the program runs, and come back.
+# shellcheck shell=bash
+
+checkpoints() { # [INTERVAL [SETTLE]]
+	V[CKPT]=checkpoints V[CKPT_DEST]=s3://b/c/ V[CKPT_INTERVAL]=${1:-1} V[CKPT_SETTLE]=${2:-0} V[CKPT_RESUME]=1
+	mkdir -p "$HOME/s3/b"
+	C=$HOME/s3/b/c
+}
+
+latest() { tail -n +2 "$C/LATEST" 2>/dev/null | cut -f 1,2,4 | sort | tr '\t\n' ' ,'; }
+latest_is() { [ "$(latest)" = "$1" ]; }
+go() { touch "$J/${1:-${X}01}/work/go${2:-}"; }
+until_go() { printf 'until [ -f go%s ]; do sleep 0.02; done;' "${1:-}"; }
+uploads() { grep -c '^== checkpoint: checkpoints -> ' "$J/$1/tlog"; }
+
+case_checkpoints_go_up_while_the_program_runs_and_latest_is_last() {
+	checkpoints
+	PROGRAM=(shell 'cd "$JOB_CHECKPOINT_DIR"; [ -z "${JOB_RESUME_FROM+x}" ]; mkdir -p "s 1"; printf 123 >"s 1/é";
+		printf 4 >b.tmp; ln -s b.tmp link; mkfifo fifo; printf x >"$(printf "a\\\\\\tb\\nc")"; cd ..;'"$(until_go)"'
+		printf 12345 >checkpoints/two; rm "checkpoints/s 1/é" checkpoints/b.tmp')
+	launch ${X}01
+	must_soon latest_is 'a\\\tb\nc 1 .,s 1/é 3 .,'
+	[ "$(head -n 1 "$C/LATEST")" = 'jobfs-checkpoint 1' ] || fail "$(cat "$C/LATEST")"
+	[ "$(cat "$C/s 1/é" "$C/"$'a\\\tb\nc')" = 123x ] || fail "$(find "$C")"
+	[ ! -e "$C/b.tmp" ] || fail "$(find "$C")"
+	[ ! -e "$C/link" ] || fail "$(find "$C")"
+	poll ${X}01
+	[[ $(field checkpoint) =~ ^[0-9]{10}\ 4\ 2\ ok$ ]] || fail "$TEXT"
+	has_line "$J/${X}01/tlog" 'jobfs: checkpoint: link is not uploaded: symlink' || fail "$(cat "$J/${X}01/tlog")"
+	[ ! -e "$J/${X}01/end" ] || fail "it is over"
+	go
+	must_soon test -f "$J/${X}01/end"
+	poll ${X}01
+	is end ok
+	is phase end
+	latest_is 'a\\\tb\nc 1 .,two 5 .,' || fail "$(latest)"
+	[ "$(uploads ${X}01)" = 2 ] || fail "$(cat "$J/${X}01/tlog")"
+	[ "$(grep -c 'link is not' "$J/${X}01/tlog")" = 1 ] || fail "told more than once"
+	must_soon no_keeper ${X}01
+}
+
+case_a_file_that_is_being_written_waits_for_the_next_round() {
+	checkpoints 1 1
+	PROGRAM=(shell 'echo 1 >checkpoints/done; i=0; until [ -f go ]; do i=$((i + 1)); echo $i >>checkpoints/grows; sleep 0.1; done;'"$(until_go 2)")
+	launch ${X}01
+	must_soon latest_is 'done 2 .,'
+	sleep 1.5
+	latest_is 'done 2 .,' || fail "$(latest)"
+	[ ! -e "$C/grows" ] || fail "it went up"
+	go
+	must_soon test -e "$C/grows"
+	cmp "$C/grows" "$J/${X}01/work/checkpoints/grows" || fail "half of it"
+	go ${X}01 2
+	must_soon test -f "$J/${X}01/end"
+}
+
+case_an_interval_is_waited_for() {
+	checkpoints 1000
+	PROGRAM=(shell "echo 1 >checkpoints/a; $(until_go)")
+	launch ${X}01
+	must_soon test -f "$J/${X}01/work/checkpoints/a"
+	sleep 1
+	[ ! -e "$C" ] || fail "$(find "$C")"
+	go
+	must_soon test -f "$J/${X}01/end"
+	latest_is 'a 2 .,' || fail "$(latest)"
+}
+
+
+case_a_round_that_fails_is_tried_again_and_the_job_is_not_disturbed() {
+	checkpoints
+	V[CKPT_DEST]=s3://b/broken/ C=$HOME/s3/b/broken
+	PROGRAM=(shell "$(until_go 0) echo 1 >checkpoints/a; $(until_go) echo 2 >checkpoints/b")
+	launch ${X}01
+	must_soon test -f "$J/${X}01/phase" && must_soon has_line "$J/${X}01/phase" run
+	touch "$HOME/broken"
+	go ${X}01 0
+	must_soon poll_says ${X}01 checkpoint '0 0 0 failed'
+	grep -q 'checkpoint failed: it is tried again in 1 s' "$J/${X}01/tlog" || fail "$(cat "$J/${X}01/tlog")"
+	rm "$HOME/broken"
+	must_soon latest_is 'a 2 .,'
+	poll ${X}01
+	case $(field checkpoint) in *' 2 1 ok') ;; *) fail "$TEXT" ;; esac
+	touch "$HOME/broken"
+	go
+	must_soon test -f "$J/${X}01/end"
+	poll ${X}01
+	is end ok
+	is exit 'exit 0'
+	case $(field checkpoint) in *' 2 1 failed') ;; *) fail "$TEXT" ;; esac
+	grep -q 'checkpoint failed: the last one is not in s3://b/broken/' "$J/${X}01/tlog" || fail "$(cat "$J/${X}01/tlog")"
+	latest_is 'a 2 .,' || fail "$(latest)"
+}
+
+case_the_next_attempt_goes_on_from_the_checkpoint() {
+	checkpoints 1000
+	V[DEST]=s3://b/out/
+	PROGRAM=(shell 'n=0; [ -z "$JOB_RESUME_FROM" ] || n=$(cat "$JOB_RESUME_FROM/d 1/count")
+		[ "${JOB_RESUME_FROM:-$JOB_CHECKPOINT_DIR}" = "$PWD/checkpoints" ]
+		mkdir -p "$JOB_CHECKPOINT_DIR/d 1"; echo $((n + 1)) >"$JOB_CHECKPOINT_DIR/d 1/count"
+		echo run $n; echo $n >output/n; exit 75')
+	export JOB_RESUME_FROM=/of/the/host
+	run_job ${X}01
+	is exit 'exit 75'
+	is end ok
+	latest_is 'd 1/count 2 .,' || fail "$(latest)"
+	run_job ${X}02
+	has_line "$J/${X}02/log" 'run 1' || fail "$(cat "$J/${X}02"/log)"
+	has_line "$J/${X}02/tlog" '== checkpoint: s3://b/c/ -> checkpoints' || fail "$(cat "$J/${X}02/tlog")"
+	rm -rf "$J/${X}01" "$J/${X}02" # another host
+	run_job ${X}03
+	has_line "$J/${X}03/log" 'run 2' || fail "$(cat "$J/${X}03"/log)"
+	V[CKPT_RESUME]=''
+	run_job ${X}04
+	has_line "$J/${X}04/log" 'run 0' || fail "$(cat "$J/${X}04"/log)"
+	[ "$(cat "$C/d 1/count")" = 1 ] || fail "$(find "$C")"
+	[ ! -e "$C/.kept" ] || fail "$(find "$C")"
+}
+
+case_a_checkpoint_that_is_not_whole_is_no_start_from_nothing() {
+	local wrong
+	checkpoints
+	PROGRAM=(shell 'echo ran >>"$HOME/ledger"')
+	mkdir -p "$C"
+	echo 12345 >"$C/a"
+	echo x >"$HOME/s3/b/x"
+	n=0
+	for wrong in $'a\t6\tt\t.\nb\t2\tt\t.' $'a\t7\tt\t.' $'../x\t2\tt\t.' $'/x\t2\tt\t.' $'a\\x\t6\tt\t.' $'a\t6\tt\t.kept'; do
+		n=$((n + 1))
+		printf 'jobfs-checkpoint 1\n%s\n' "$wrong" >"$C/LATEST"
+		run_job ${X}0$n
+		is end 'download-failed checkpoint'
+		grep -q '^jobfs: checkpoint failed: s3://b/c/LATEST names ' "$J/${X}0$n/tlog" || fail "$(cat "$J/${X}0$n/tlog")"
+		[ ! -e "$J/${X}0$n/work/x" ] || fail "it led outside"
+	done
+	echo garbage >"$C/LATEST"
+	run_job ${X}11
+	is end 'download-failed checkpoint'
+	V[CKPT_DEST]=s3://b/fail1/ # S3 does not say that there is none
+	run_job ${X}12
+	is end 'download-failed checkpoint'
+	grep -q 'LATEST cannot be read' "$J/${X}12/tlog" || fail "$(cat "$J/${X}12/tlog")"
+	[ ! -e "$HOME/ledger" ] || fail "it started"
+}
+
+case_of_a_killed_program_only_what_had_settled_counts() {
+	checkpoints 1000 3
+	PROGRAM=(shell 'echo 1 >checkpoints/old; touch -d "-10 seconds" checkpoints/old; echo half >checkpoints/young; kill -9 $$')
+	run_job ${X}01
+	is exit 'exit 137'
+	latest_is 'old 2 .,' || fail "$(latest)"
+	[ ! -e "$C/young" ] || fail "$(find "$C")"
+}
+
+case_the_last_round_of_a_killed_runner_is_made_by_upload() {
+	checkpoints 1000
+	PROGRAM=(shell "echo 1 >checkpoints/a; $(until_go)")
+	launch ${X}01
+	must_soon test -f "$J/${X}01/work/checkpoints/a"
+	kill -9 "$(claim_pid ${X}01)"
+	must_soon no_keeper ${X}01
+	go
+	must_soon test -f "$J/${X}01/exit"
+	[ ! -e "$C" ] || fail "$(find "$C")"
+	must_soon poll_says ${X}01 alive 0
+	SECRETS='' ag_secrets upload ${X}01
+	expect OK
+	must_soon test -f "$J/${X}01/end"
+	latest_is 'a 2 .,' || fail "$(latest)"
+}
+
+case_the_last_round_comes_when_the_collector_was_killed() {
+	local pid
+	checkpoints
+	PROGRAM=(shell "echo 1 >checkpoints/a; $(until_go 0) echo 2 >checkpoints/b; $(until_go)")
+	launch ${X}01
+	must_soon latest_is 'a 2 .,'
+	for pid in $(keeper_pids ${X}01); do # the one that is a child of the other
+		[ "$(keeper_pids ${X}01 | grep -c "^$(stat_of "$pid" 2)$")" = 0 ] || kill -9 "$pid"
+	done
+	go ${X}01 0
+	sleep 2
+	latest_is 'a 2 .,' || fail "nothing was killed"
+	go
+	must_soon test -f "$J/${X}01/end"
+	latest_is 'a 2 .,b 2 .,' || fail "$(latest)"
+}
+
+case_files_that_a_reboot_may_have_torn_are_not_believed() {
+	local pid
+	checkpoints
+	PROGRAM=(shell "echo 1 >checkpoints/a; $(until_go 0) echo 2 >checkpoints/b; echo b; $(until_go)")
+	launch ${X}01
+	must_soon latest_is 'a 2 .,'
+	kill -9 "$(claim_pid ${X}01)"
+	must_soon no_keeper ${X}01
+	go ${X}01 0
+	must_soon has_line "$J/${X}01/log" b
+	for pid in $(member_pids ${X}01) $(prog_pid ${X}01); do kill -9 "$pid" 2>/dev/null; done
+	must_soon poll_says ${X}01 alive 0
+	sed -i 's/[^ ]*$/other/' "$J/${X}01/claim"
+	poll ${X}01
+	is alive rebooted
+	SECRETS='' ag_secrets upload ${X}01
+	expect OK
+	must_soon test -f "$J/${X}01/end"
+	latest_is 'a 2 .,' || fail "$(latest)"
+	grep -q 'after a reboot' "$J/${X}01/tlog" || fail "$(cat "$J/${X}01/tlog")"
+}
+
+# The host dies at each call of the tool while a checkpoint is overwritten; whoever comes
+# next finds files that belong together.
+host_dies() { # before | after each call
+	local n when=$1 pid i=10 A
+	checkpoints
+	PROGRAM=(shell 'cd checkpoints; if [ -n "$JOB_RESUME_FROM" ]; then cat model optim; cd ..; exit; fi
+		echo 1 >model; echo 1 >optim; cd ..; '"$(until_go)"' echo 22 >checkpoints/model; echo 22 >checkpoints/optim; sleep 1000')
+	cat >"$T/dying" <<-END
+		#!/bin/bash
+		n=\$((\$(cat "$T/n" 2>/dev/null || echo 0) + 1))
+		echo \$n >"$T/n"
+		read -r at when <"$T/die"
+		[ \$n != \$at ] || [ \$when = before ] || aws "\$@"
+		[ \$n != \$at ] || touch "$T/dead"
+		[ ! -e "$T/dead" ] || exec sleep 1000
+		exec aws "\$@"
+	END
+	chmod +x "$T/dying"
+	# 1: is there a LATEST; 2, 3: the first; 4, 5: copies; 6: LATEST; 7: files; 8: LATEST; 9: copies go
+	for n in 4 5 6 7 8 9; do
+		i=$((i + 1)) A=$X$i
+		rm -rf "$C" "$T/n" "$T/dead"
+		echo $n "$when" >"$T/die"
+		V[AWS]=$T/dying
+		launch $A
+		must_soon latest_is 'model 2 .,optim 2 .,'
+		go $A
+		must_soon test -e "$T/dead"
+		for pid in $(claim_pid $A) $(keeper_pids $A) $(member_pids $A); do kill -9 "$pid" 2>/dev/null; done
+		V[AWS]=''
+		run_job ${A}a
+		is exit 'exit 0'
+		case $(cat "$J/${A}a/log") in $'1\n1' | $'22\n22') ;; *) fail "$n: $(cat "$J/${A}a/log" "$J/${A}a/tlog")" ;; esac
+		must_soon latest_is "$(cd "$J/${A}a/work/checkpoints" && stat -c '%n %s .' model optim | tr '\n' ,)"
+		cmp "$C/model" "$J/${A}a/work/checkpoints/model" || fail "$n: $(cat "$C/model")"
+	done
+}
+case_what_latest_names_belongs_together_when_the_host_dies_before_a_call() { host_dies before; }
+case_what_latest_names_belongs_together_when_the_host_dies_after_a_call() { host_dies after; }
