@@ -92,7 +92,7 @@ def test_what_was_written_just_before_the_end_counts_too(bed, daemon):
     daemon.wait("p3", ("SUCCEEDED",))
     assert log_lines(daemon, "p3") == ["attempt 1 begins at 0"]
     assert latest(bed, "ckpt/p/") == {"count": 2, "step 1/model": 100000}
-    assert not any("/.kept/" in key for key in bed.keys("ckpt/p/"))
+    assert not any("/.kept/" in key for key in bed.keys("ckpt/p/")), daemon.read("p3", "transfer.log")
 
 
 def test_a_job_goes_on_from_its_checkpoint_under_another_name(bed, daemon):
