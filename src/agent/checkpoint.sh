@@ -12,11 +12,16 @@
 #   4. LATEST names them, and .kept/ goes
 #
 # Whoever is killed at any place leaves a LATEST all of whose objects are there. A list, as
-# LATEST is one, has a line for each file, with tabs: PATH SIZE MTIME PLACE. In PATH a
-# backslash is \\, a tab \t, a newline \n; PLACE is `.` or `.kept`.
+# LATEST is one behind its first line "jobfs-checkpoint 1 ID ATTEMPT", has a line for each
+# file, with tabs: PATH SIZE MTIME PLACE. In PATH a backslash is \\, a tab \t, a newline \n;
+# PLACE is `.` or `.kept`.
+#
+# An attempt that the daemon gave up, since its host was silent, may go on beside the next
+# one. So an attempt writes its name into LATEST when it begins, and who finds there a name
+# that is not of an attempt before his own makes no checkpoints any more.
 #
 #   ckpt.up      the objects that are what the directory has, or had
-#   ckpt.latest  LATEST, as S3 has it
+#   ckpt.latest  LATEST, as S3 has it; ckpt.owner: its ID and ATTEMPT
 #   ckpt.next    a LATEST that S3 may have or not: it is sent again before anything else
 #   ckpt         "EPOCH BYTES COUNT ok|failed": the last checkpoint, and the last round
 #
@@ -41,7 +46,10 @@ ckpt_last() { # the program is over
 	if [ "${c_boot:-$boot}" != "$boot" ]; then
 		echo "jobfs: after a reboot the files of $CKPT are not believed: LATEST stays as it was"
 	elif timer_start upload "$UPLOAD_LIMIT"; then
-		keeper_order last || echo "jobfs: checkpoint failed: its process was killed"
+		keeper_order last || {
+			echo "jobfs: checkpoint failed: its process was killed"
+			y_note failed
+		}
 		timer_stop
 	fi >>"$a/tlog"
 }
@@ -96,10 +104,17 @@ y_may() { is_alive "$s_parent" "$s_since"; }
 y_s3() { y_may && s3 "$@"; }
 
 y_round() { # [last]; 0: there is a new checkpoint; 1: there is none, but should be; 2: no need
+	[ ! -f "$a/ckpt.fenced" ] || return 2
 	: >>"$a/ckpt.latest"
 	: >>"$a/ckpt.up"
 	[ ! -f "$a/ckpt.next" ] || y_put_latest || return 1
 	y_settled "$@" || return
+	y_fence
+	case $? in
+	0) ;;
+	3) y_missing ckpt.set ckpt.up >"$a/ckpt.todo" ;;
+	*) return 1 ;;
+	esac
 	y_keep && y_send && y_lines_of ckpt.up ckpt.now >"$a/t.next" || return 1
 	if y_is_busy; then # what is gone may be what the program is about to replace
 		y_lines_beside ckpt.latest t.next >"$a/t.gone" && cat "$a/t.gone" >>"$a/t.next" || return 1
@@ -293,34 +308,79 @@ y_send() {
 }
 
 y_put_latest() { # out of ckpt.next
+	y_fence
+	case $? in
+	0) y_claim_latest ;;
+	3)
+		rm -f "$a/ckpt.next" # made for another one
+		return 1
+		;;
+	*) return 1 ;;
+	esac
+}
+
+y_claim_latest() {
 	{
-		echo 'jobfs-checkpoint 1'
+		echo "jobfs-checkpoint 1 $ID $ATTEMPT"
 		cat "$a/ckpt.next"
 	} >"$a/ckpt.out" && y_s3 cp "$a/ckpt.out" "${CKPT_DEST}LATEST" &&
-		mv -f "$a/ckpt.next" "$a/ckpt.latest"
+		put_over ckpt.owner "$ID $ATTEMPT" && mv -f "$a/ckpt.next" "$a/ckpt.latest"
+}
+
+# 0: LATEST is what we know; 1: it is somebody else's, or S3 does not say; 3: it was not,
+# but is known by now, and what the objects are is not.
+y_fence() {
+	y_known=''
+	[ ! -f "$a/ckpt.owner" ] || read -r y_known <"$a/ckpt.owner"
+	y_get_latest || return 1
+	case $y_owner in
+	"$y_known" | "$ID $ATTEMPT") return 0 ;;
+	'') ;; # somebody removed it
+	"$ID "*[!0-9]*) return 1 ;;
+	"$ID "*) [ "${y_owner#* }" -lt "$ATTEMPT" ] || y_owner=other ;;
+	*) y_owner=other ;;
+	esac
+	if [ "$y_owner" = other ]; then
+		: >"$a/ckpt.fenced"
+		echo "jobfs: checkpoint failed: ${CKPT_DEST}LATEST was written by another attempt or job; this one makes no more"
+		return 1
+	fi
+	: >"$a/ckpt.up"
+	y_adopt && return 3
+	return 1
+}
+
+y_adopt() {
+	tail -n +2 "$a/t.latest" >"$a/t.list" && put_over ckpt.owner "$y_owner" &&
+		mv -f "$a/t.list" "$a/ckpt.latest"
+}
+
+y_get_latest() { # t.latest, empty when there is none; y_owner
+	y_owner=''
+	if ! y_said=$(y_s3 cp "${CKPT_DEST}LATEST" "$a/t.latest" 2>&1); then
+		: >"$a/t.latest"
+		case $y_said in *'(404)'* | *NoSuchKey*) return 0 ;; esac
+		printf '%s\njobfs: checkpoint failed: %sLATEST cannot be read\n' "$y_said" "$CKPT_DEST"
+		return 1
+	fi
+	read -r y_word y_version y_owner <"$a/t.latest"
+	[ "$y_word $y_version" = 'jobfs-checkpoint 1' ] || {
+		printf 'jobfs: checkpoint failed: %sLATEST is no list of a checkpoint\n' "$CKPT_DEST"
+		return 1
+	}
 }
 
 # ---- download
 
 ckpt_fetch() { # ckpt.in says that it went well
 	exec 4<&- >>"$a/tlog" 2>&1
-	y_said=$(s3 cp "${CKPT_DEST}LATEST" "$a/t.latest" 2>&1) || {
-		case $y_said in
-		*'(404)'* | *NoSuchKey*) put_over ckpt.in none ;;
-		*) printf '%s\njobfs: checkpoint failed: %sLATEST cannot be read\n' "$y_said" "$CKPT_DEST" ;;
-		esac
-		return
-	}
-	read -r y_word <"$a/t.latest"
-	[ "$y_word" = 'jobfs-checkpoint 1' ] || {
-		printf 'jobfs: checkpoint failed: %sLATEST is no list of a checkpoint\n' "$CKPT_DEST"
-		return
-	}
-	tail -n +2 "$a/t.latest" >"$a/t.list" && mv -f "$a/t.list" "$a/ckpt.latest" || return
+	y_get_latest && y_adopt || return
+	if [ -s "$a/ckpt.latest" ]; then
+		cp "$a/ckpt.latest" "$a/ckpt.next" && y_claim_latest || return
+	fi
 	if [ -n "$CKPT_RESUME" ] && [ -s "$a/ckpt.latest" ]; then
 		printf '== checkpoint: %s -> %s\n' "$CKPT_DEST" "$CKPT"
-		fetch_files && y_know || return
-		put_over resumed 1 || return
+		fetch_files && y_know && put_over resumed 1 || return
 	fi
 	put_over ckpt.in ok
 }

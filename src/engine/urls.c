@@ -30,7 +30,8 @@ void urls_note_curl(struct host *host, const char *version)
 		major > CURL_MAJOR || (major == CURL_MAJOR && minor >= CURL_MINOR);
 }
 
-static enum spec_engine engine_asked(const struct engine *e, const struct spec *spec)
+static enum spec_engine engine_configured(const struct engine *e,
+					  const struct spec *spec)
 {
 	if (spec->s3_urls_only || streq(e->conf->s3.credentials, "presigned")) {
 		return SPEC_ENGINE_PRESIGNED;
@@ -49,6 +50,15 @@ static enum spec_engine engine_asked(const struct engine *e, const struct spec *
 	return SPEC_ENGINE_AUTO;
 }
 
+static enum spec_engine engine_asked(const struct engine *e, const struct spec *spec)
+{
+	enum spec_engine engine = engine_configured(e, spec);
+
+	/* checkpoints go up when the daemon is away, too */
+	return engine == SPEC_ENGINE_AUTO && spec->has_checkpoints ? SPEC_ENGINE_AWS
+								   : engine;
+}
+
 bool urls_may_checkpoint(const struct engine *e, const struct spec *spec)
 {
 	return !spec->has_checkpoints || engine_asked(e, spec) != SPEC_ENGINE_PRESIGNED;
@@ -59,9 +69,6 @@ enum spec_engine urls_engine(const struct engine *e, const struct job *job)
 	enum spec_engine asked = engine_asked(e, job->run->spec);
 	const struct host *host = job->host;
 
-	if (asked == SPEC_ENGINE_AUTO && job->run->spec->has_checkpoints) {
-		return SPEC_ENGINE_AWS; /* it goes on when the daemon is away */
-	}
 	if (asked != SPEC_ENGINE_AUTO || !host) {
 		return asked;
 	}

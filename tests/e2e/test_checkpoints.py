@@ -31,7 +31,7 @@ def counts(last, between):
 def latest(bed, prefix):
     text = bed.aws("s3", "cp", f"s3://{BUCKET}/{prefix}LATEST", "-", check=False).stdout.decode()
     head, *lines = text.split("\n")[:-1] or [""]
-    assert head in ("", "jobfs-checkpoint 1")
+    assert not head or head.startswith("jobfs-checkpoint 1 ")
     return {line.split("\t")[0]: int(line.split("\t")[1]) for line in lines}
 
 
@@ -75,6 +75,17 @@ def test_a_job_whose_host_loses_it_goes_on_from_its_checkpoint_on_another(bed, s
     assert "DOWNLOADING" in daemon.read("c", "events.jsonl")
     ok(daemon, "blocks", "cancel now")
     daemon.wait("blocks", ("CANCELLED",))
+
+
+def test_a_job_goes_on_from_its_checkpoint_after_a_reboot(bed, start):
+    daemon = start(hosts={"gpu2": {}})
+    daemon.submit("r", {"run": counts(3, "[ $n != 2 ] || [ $JOB_ATTEMPT != 1 ] || { echo at 2; sleep 4711; }"),
+                        "checkpoints": {"destination": "ckpt/reboot/", "interval": 1, "settle": 0},
+                        "retry": {"max_attempts": 2, "on": ["host"], "backoff": 0}})
+    wait_for("the checkpoint", lambda: latest(bed, "ckpt/reboot/").get("step 2/model") == 100000)
+    bed.bed("reboot", "gpu2")
+    daemon.wait("r", ("SUCCEEDED",), 180)
+    assert log_lines(daemon, "r") == ["attempt 1 begins at 0", "attempt 2 begins at 2"]
 
 
 def test_what_was_written_just_before_the_end_counts_too(bed, daemon):

@@ -20,7 +20,7 @@ case_checkpoints_go_up_while_the_program_runs_and_latest_is_last() {
 		printf 12345 >checkpoints/two; rm "checkpoints/s 1/é" checkpoints/b.tmp')
 	launch ${X}01
 	must_soon latest_is 'a\\\tb\nc 1 .,s 1/é 3 .,'
-	[ "$(head -n 1 "$C/LATEST")" = 'jobfs-checkpoint 1' ] || fail "$(cat "$C/LATEST")"
+	[ "$(head -n 1 "$C/LATEST")" = 'jobfs-checkpoint 1 9f3a 1' ] || fail "$(cat "$C/LATEST")"
 	[ "$(cat "$C/s 1/é" "$C/"$'a\\\tb\nc')" = 123x ] || fail "$(find "$C")"
 	[ ! -e "$C/b.tmp" ] || fail "$(find "$C")"
 	[ ! -e "$C/link" ] || fail "$(find "$C")"
@@ -210,7 +210,7 @@ case_files_that_a_reboot_may_have_torn_are_not_believed() {
 
 # The host dies at each call of the tool while a checkpoint is overwritten; whoever comes
 # next finds files that belong together.
-host_dies() { # before | after each call
+host_dies() { # before | after NUMBERS: of calls
 	local n when=$1 pid i=10 A
 	checkpoints
 	PROGRAM=(shell 'cd checkpoints; if [ -n "$JOB_RESUME_FROM" ]; then cat model optim; cd ..; exit; fi
@@ -226,8 +226,9 @@ host_dies() { # before | after each call
 		exec aws "\$@"
 	END
 	chmod +x "$T/dying"
-	# 1: is there a LATEST; 2, 3: the first; 4, 5: copies; 6: LATEST; 7: files; 8: LATEST; 9: copies go
-	for n in 4 5 6 7 8 9; do
+	# 1 to 5: the first; 6: LATEST is looked at; 7, 8: copies; 9: a look; 10: LATEST; 11: files;
+	# 12: a look; 13: LATEST; 14: copies go
+	for n in $2; do
 		i=$((i + 1)) A=$X$i
 		rm -rf "$C" "$T/n" "$T/dead"
 		echo $n "$when" >"$T/die"
@@ -245,5 +246,35 @@ host_dies() { # before | after each call
 		cmp "$C/model" "$J/${A}a/work/checkpoints/model" || fail "$n: $(cat "$C/model")"
 	done
 }
-case_what_latest_names_belongs_together_when_the_host_dies_before_a_call() { host_dies before; }
-case_what_latest_names_belongs_together_when_the_host_dies_after_a_call() { host_dies after; }
+case_what_latest_names_belongs_together_when_the_host_dies_early() { host_dies before '7 8 10 11'; }
+case_what_latest_names_belongs_together_when_the_host_dies() { host_dies before '12 13 14'; }
+case_what_latest_names_belongs_together_when_the_host_dies_late() { host_dies after '7 10 11 13 14'; }
+
+# Its host was silent, and the daemon gave it up; but it goes on.
+case_an_attempt_that_was_given_up_spoils_no_checkpoint() {
+	checkpoints
+	PROGRAM=(shell "echo 1 >checkpoints/a; $(until_go) echo 22 >checkpoints/a; echo 22 >checkpoints/b; $(until_go 2)")
+	launch ${X}01
+	must_soon latest_is 'a 2 .,'
+	V[ATTEMPT]=2
+	PROGRAM=(shell "cat checkpoints/a; $(until_go) echo 3333 >checkpoints/a; $(until_go 2)")
+	launch ${X}02
+	must_soon has_line "$J/${X}02/log" 1
+	[ "$(head -n 1 "$C/LATEST")" = 'jobfs-checkpoint 1 9f3a 2' ] || fail "$(cat "$C/LATEST")"
+	go ${X}01
+	must_soon poll_says ${X}01 checkpoint "$(cut -d ' ' -f 1-3 "$J/${X}01/ckpt") failed"
+	grep -q 'was written by another attempt' "$J/${X}01/tlog" || fail "$(cat "$J/${X}01/tlog")"
+	go ${X}02
+	must_soon latest_is 'a 5 .,'
+	go ${X}01 2
+	must_soon test -f "$J/${X}01/end"
+	[ "$(cat "$C/a")" = 3333 ] || fail "$(find "$C")"
+	[ ! -e "$C/b" ] || fail "$(find "$C")"
+	# of an attempt before its own it takes over what was written
+	sed -i 's/9f3a 2$/9f3a 1/; s/^a/gone/' "$C/LATEST"
+	echo 4 >"$J/${X}02/work/checkpoints/new"
+	must_soon latest_is 'a 5 .,new 2 .,'
+	[ "$(head -n 1 "$C/LATEST")" = 'jobfs-checkpoint 1 9f3a 2' ] || fail "$(cat "$C/LATEST")"
+	go ${X}02 2
+	must_soon test -f "$J/${X}02/end"
+}
