@@ -62,7 +62,7 @@ def test_a_job_whose_host_loses_it_goes_on_from_its_checkpoint_on_another(bed, s
     first = daemon.json("c")["host"]
     other = {"gpu1": "gpu2", "gpu2": "gpu1"}[first]
     # the other host is the one that has room
-    daemon.submit("blocks", {"run": "sleep 30", "resources": {"host": first}, "priority": 100})
+    daemon.submit("blocks", {"run": "sleep 600", "resources": {"host": first}, "priority": 100})
     kill_all(bed, first, daemon.json("c")["id"] + "-1")
     daemon.wait("c", ("SUCCEEDED",))
     assert daemon.json("c")["host"] == other

@@ -47,6 +47,11 @@ static void add_results(struct buf *out, const struct attempt *a)
 	if (a->end[0]) {
 		(void)buf_printf(out, "end %s\n", a->end);
 	}
+	if (a->most_printed > 0) { /* whether the spec has checkpoints or not */
+		(void)buf_printf(out, "checkpoint %lld 17 1 %s\n",
+				 (long long)(a->most_printed / 100 + 1),
+				 a->most_printed % 2 ? "ok" : "failed");
+	}
 }
 
 static void add_log(struct buf *out, const struct attempt *a, int64_t offset,

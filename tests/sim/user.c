@@ -66,6 +66,10 @@ static void write_spec(struct sim *sim, struct user_job *j)
 	if (j->has_metrics) {
 		(void)buf_add_str(&j->spec, ", \"metrics\": { \"files\": [\"m\"] }");
 	}
+	if ((j - sim->jobs) % 3 == 1) {
+		(void)buf_add_str(&j->spec,
+				  ", \"checkpoints\": \"s3://results/ckpt/{id}/\"");
+	}
 	(void)buf_add_str(&j->spec, " }\n");
 }
 

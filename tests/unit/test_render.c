@@ -225,6 +225,23 @@ TEST("progress tells how fast it goes, and when it is over")
 		     "\"bytes_per_s\":1048576,\"eta_s\":null}"));
 }
 
+TEST("the last checkpoint is told")
+{
+	cleanup_record struct job_record *r = new_record();
+	cleanup_buf struct buf b = BUF_INIT;
+
+	r->checkpoint_ms = 1700000000000;
+	r->checkpoint_bytes = 5 << 20;
+	r->checkpoint_count = 3;
+	CHECK_INT(job_set_text(&r->checkpoint_uri, "s3://b/\"c/"), 0);
+	CHECK(strstr(rendered(&b, render_status_json(r, 0, &b)),
+		     "\"checkpoint\":{\"last\":\"2023-11-14T22:13:20.000Z\","
+		     "\"bytes\":5242880,\"count\":3,\"uri\":\"s3://b/\\\"c/\"}"));
+	buf_truncate(&b, 0);
+	CHECK(strstr(rendered(&b, render_progress(r, 0, &b)),
+		     "checkpoint of 2023-11-14T22:13:20.000Z: 3 files, 5.0 MiB\n"));
+}
+
 TEST("progress tells the place in the queue, and a host that is silent")
 {
 	cleanup_record struct job_record *r = new_record();

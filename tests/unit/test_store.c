@@ -107,6 +107,10 @@ TEST("a job is read back as it was written, after a restart too")
 	CHECK_INT(job_set_text(&r->attempt.host, "gpu1"), 0);
 	CHECK_INT(job_set_text(&r->attempt.exit, "exit 3"), 0);
 	CHECK_INT(job_set_text(&r->message, "a\nb"), 0);
+	CHECK_INT(job_set_text(&r->checkpoint_uri, "s3://b/c/"), 0);
+	r->checkpoint_ms = INT64_C(1) << 41;
+	r->checkpoint_bytes = INT64_C(1) << 42;
+	r->checkpoint_count = 7;
 	r->transfers = calloc(1, sizeof(*r->transfers));
 	r->n_transfers = 1;
 	r->transfers[0].state = TRANSFER_DONE;
@@ -128,6 +132,10 @@ TEST("a job is read back as it was written, after a restart too")
 	CHECK_INT(loaded[0]->exit_code, 3);
 	CHECK_INT(loaded[0]->uid, 4000000000U);
 	CHECK_INT(loaded[0]->stream_size[STREAM_LOG], INT64_C(1) << 40);
+	CHECK_STR(loaded[0]->checkpoint_uri, "s3://b/c/");
+	CHECK_INT(loaded[0]->checkpoint_ms, INT64_C(1) << 41);
+	CHECK_INT(loaded[0]->checkpoint_bytes, INT64_C(1) << 42);
+	CHECK_INT(loaded[0]->checkpoint_count, 7);
 	CHECK_INT(loaded[0]->attempt.n, 2);
 	CHECK(loaded[0]->attempt.is_claimed && !loaded[0]->attempt.is_acked);
 	CHECK_STR(loaded[0]->attempt.exit, "exit 3");

@@ -9,6 +9,10 @@ checkpoints() { # [INTERVAL [SETTLE]]
 
 latest() { tail -n +2 "$C/LATEST" 2>/dev/null | cut -f 1,2,4 | sort | tr '\t\n' ' ,'; }
 latest_is() { [ "$(latest)" = "$1" ]; }
+checkpoint_is() { # ATT REGEX: of what the poll says
+	poll "$1"
+	[[ $(field checkpoint) =~ ^[0-9]{10}\ $2$ ]]
+}
 go() { touch "$J/${1:-${X}01}/work/go${2:-}"; }
 until_go() { printf 'until [ -f go%s ]; do sleep 0.02; done;' "${1:-}"; }
 uploads() { grep -c '^== checkpoint: checkpoints -> ' "$J/$1/tlog"; }
@@ -24,8 +28,7 @@ case_checkpoints_go_up_while_the_program_runs_and_latest_is_last() {
 	[ "$(cat "$C/s 1/é" "$C/"$'a\\\tb\nc')" = 123x ] || fail "$(find "$C")"
 	[ ! -e "$C/b.tmp" ] || fail "$(find "$C")"
 	[ ! -e "$C/link" ] || fail "$(find "$C")"
-	poll ${X}01
-	[[ $(field checkpoint) =~ ^[0-9]{10}\ 4\ 2\ ok$ ]] || fail "$TEXT"
+	must_soon checkpoint_is ${X}01 '4 2 ok'
 	has_line "$J/${X}01/tlog" 'jobfs: checkpoint: link is not uploaded: symlink' || fail "$(cat "$J/${X}01/tlog")"
 	[ ! -e "$J/${X}01/end" ] || fail "it is over"
 	go
@@ -79,15 +82,14 @@ case_a_round_that_fails_is_tried_again_and_the_job_is_not_disturbed() {
 	grep -q 'checkpoint failed: it is tried again in 1 s' "$J/${X}01/tlog" || fail "$(cat "$J/${X}01/tlog")"
 	rm "$HOME/broken"
 	must_soon latest_is 'a 2 .,'
-	poll ${X}01
-	case $(field checkpoint) in *' 2 1 ok') ;; *) fail "$TEXT" ;; esac
+	must_soon checkpoint_is ${X}01 '2 1 ok'
 	touch "$HOME/broken"
 	go
 	must_soon test -f "$J/${X}01/end"
 	poll ${X}01
 	is end ok
 	is exit 'exit 0'
-	case $(field checkpoint) in *' 2 1 failed') ;; *) fail "$TEXT" ;; esac
+	checkpoint_is ${X}01 '2 1 failed' || fail "$TEXT"
 	grep -q 'checkpoint failed: the last one is not in s3://b/broken/' "$J/${X}01/tlog" || fail "$(cat "$J/${X}01/tlog")"
 	latest_is 'a 2 .,' || fail "$(latest)"
 }
@@ -262,7 +264,7 @@ case_an_attempt_that_was_given_up_spoils_no_checkpoint() {
 	must_soon has_line "$J/${X}02/log" 1
 	[ "$(head -n 1 "$C/LATEST")" = 'jobfs-checkpoint 1 9f3a 2' ] || fail "$(cat "$C/LATEST")"
 	go ${X}01
-	must_soon poll_says ${X}01 checkpoint "$(cut -d ' ' -f 1-3 "$J/${X}01/ckpt") failed"
+	must_soon checkpoint_is ${X}01 '2 1 failed'
 	grep -q 'was written by another attempt' "$J/${X}01/tlog" || fail "$(cat "$J/${X}01/tlog")"
 	go ${X}02
 	must_soon latest_is 'a 5 .,'
