@@ -183,7 +183,11 @@ y_lines_beside() { y_join "$1" "$2" -v 1; }           # A B: whose path it has n
 
 y_look() { # FIND-ARG…: prints a list of the directory; fails when it is none
 	y_dir=$(cd -P "$a/work/$CKPT" 2>/dev/null && pwd -P)
-	[ "$y_dir" = "$(cd -P "$a/work" && pwd -P)/$CKPT" ] || return 2 # gone, or a link
+	[ -e "$a/work/$CKPT" ] || return 2
+	[ "$y_dir" = "$(cd -P "$a/work" && pwd -P)/$CKPT" ] || {
+		echo "jobfs: checkpoint: $CKPT became a link, or cannot be entered" >&2
+		return 1
+	}
 	for y_try in 1 2 3; do # a directory may vanish below find's feet
 		(cd "$y_dir" && TZ=UTC0 find . ! -name . "$@" -exec $SH "$ME" _look "$nonce" "$att" {} +) \
 			>"$a/t.look" 3>"$a/ckpt.skip" 2>>"$a/err" && break
@@ -275,18 +279,27 @@ y_keep() {
 	grep "$tab\\.\$" "$a/ckpt.latest" >"$a/t.there"
 	y_lines_of t.there ckpt.todo >"$a/t.over"
 	[ -s "$a/t.over" ] || return 0
-	while IFS=$tab read -r y_code _; do
-		y_decode "$y_code" || return 1
-		y_said=$(y_s3 cp "$CKPT_DEST$y_path" "$CKPT_DEST.kept/$y_path" 2>&1) || {
-			printf '%s\n' "$y_said"
-			case $y_said in *'(404)'* | *NoSuchKey*) ;; *) return 1 ;; esac # somebody removed it
-		}
-	done <"$a/t.over"
+	rm -f "$a/t.bad"
+	for y_lane in 0 1 2 3; do keep_lane $y_lane <"$a/t.over" & done
+	wait
+	[ ! -f "$a/t.bad" ] || return 1
 	y_lines_beside ckpt.latest t.over >"$a/t.next" || return 1
 	while IFS=$tab read -r y_code y_size y_mtime _; do
 		printf '%s\t%s\t%s\t.kept\n' "$y_code" "$y_size" "$y_mtime"
 	done <"$a/t.over" >>"$a/t.next"
 	mv -f "$a/t.next" "$a/ckpt.next" && y_put_latest
+}
+
+keep_lane() { # LANE; fd 0: the list
+	y_n=0
+	while IFS=$tab read -r y_code _; do
+		y_n=$((y_n + 1))
+		[ $((y_n % 4)) = "$1" ] && y_decode "$y_code" || continue
+		y_said=$(y_s3 cp "$CKPT_DEST$y_path" "$CKPT_DEST.kept/$y_path" 2>&1) || {
+			printf '%s\n' "$y_said"
+			case $y_said in *'(404)'* | *NoSuchKey*) ;; *) : >"$a/t.bad" ;; esac # or it was removed
+		}
+	done
 }
 
 # Of a file that changes meanwhile nobody knows what S3 has: it is in no list then.

@@ -134,7 +134,9 @@ static void note_checkpoint(struct engine *e, struct job *job, const char *text)
 				"failed: transfer.log has what the AWS CLI said");
 	}
 	job->run->checkpoint_failed = failed;
-	if (at_s <= 0 || at_s * 1000 == job_get(job)->checkpoint_ms) {
+	if (at_s <= 0 || (at_s * 1000 == job_get(job)->checkpoint_ms &&
+			  bytes == job_get(job)->checkpoint_bytes &&
+			  count == job_get(job)->checkpoint_count)) {
 		return;
 	}
 	r = job_edit(e, job);

@@ -154,6 +154,20 @@ case_of_a_killed_program_only_what_had_settled_counts() {
 	[ ! -e "$C/young" ] || fail "$(find "$C")"
 }
 
+case_a_directory_that_became_a_link_is_not_followed() {
+	checkpoints 1
+	mkdir "$HOME/elsewhere"
+	echo secret >"$HOME/elsewhere/s"
+	PROGRAM=(shell "$(until_go) rmdir checkpoints; ln -s '${HOME//\'/\'\\\'\'}/elsewhere' checkpoints; $(until_go 2)")
+	launch ${X}01
+	go
+	must_soon poll_says ${X}01 checkpoint '0 0 0 failed'
+	go ${X}01 2
+	must_soon test -f "$J/${X}01/end"
+	[ ! -e "$C" ] || fail "$(find "$C")"
+	grep -q 'became a link' "$J/${X}01/tlog" || fail "$(cat "$J/${X}01/tlog")"
+}
+
 case_the_last_round_of_a_killed_runner_is_made_by_upload() {
 	checkpoints 1000
 	PROGRAM=(shell "echo 1 >checkpoints/a; $(until_go)")
