@@ -107,7 +107,7 @@ y_round() { # [last]; 0: there is a new checkpoint; 1: there is none, but should
 	[ ! -f "$a/ckpt.fenced" ] || return 2
 	: >>"$a/ckpt.latest"
 	: >>"$a/ckpt.up"
-	[ ! -f "$a/ckpt.next" ] || y_put_latest || return 1
+	if [ -f "$a/ckpt.next" ]; then y_put_latest && y_note ok || return 1; fi
 	y_settled "$@" || return
 	y_fence
 	case $? in
