@@ -168,6 +168,7 @@ case_a_directory_that_became_a_link_is_not_followed() {
 	echo secret >"$HOME/elsewhere/s"
 	PROGRAM=(shell "$(until_go) rmdir checkpoints; ln -s '${HOME//\'/\'\\\'\'}/elsewhere' checkpoints; $(until_go 2)")
 	launch ${X}01
+	must_come test -f "$J/${X}01/prog"
 	go
 	must_come poll_says ${X}01 checkpoint '0 0 0 failed'
 	go ${X}01 2
