@@ -143,6 +143,7 @@ cmd_ack() { # [force]
 		esac
 	fi
 	end_transfers
+	rm -f "$base/cache/for.$att"
 	if load_plan && [ -n "$IMAGE" ]; then
 		docker rm -f "jobfs-$att"
 		# what a container wrote as root is not ours to remove; but a container's

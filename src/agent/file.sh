@@ -69,6 +69,7 @@ load_claim() { # c_line and its words; c_kind is none, void or run
 load_plan() { # the plan's functions and variables
 	ENGINE=aws IMAGE='' GRACE=0 DOWNLOAD_LIMIT=0 RUN_LIMIT=0 UPLOAD_LIMIT=0
 	LOG_HEAD=0 LOG_TAIL=0 VERIFY=small CKPT='' CKPT_DEST='' CKPT_INTERVAL=600 CKPT_SETTLE=30 CKPT_RESUME=''
+	CACHE_KB=0 ROOM_KB=0
 	plan_sums() { :; }
 	plan_metrics() { :; }
 	[ -f "$a/plan" ] || return 1

@@ -44,6 +44,7 @@ cmd_probe() {
 	printf 'home %s\n' "$HOME"
 	echo "arch $(uname -m)"
 	echo "free_kb $(free_kb)"
+	[ ! -d "$base/cache" ] || echo "cache_kb $(cache_gives) $(cache_size)"
 	echo "curl $(curl_version)"
 	echo "docker $(command -v docker || echo none)${nl}gpus $#"
 	reply OK

@@ -26,7 +26,7 @@ cmd__sec() {
 		download)
 			s_i=0
 			input() {
-				transfer_in $s_i "$@" &
+				is_there $s_i || transfer_in $s_i "$@" &
 				s_i=$((s_i + 1))
 			}
 			plan_inputs
@@ -58,7 +58,9 @@ transfer_in() { # I NAME KIND URI PATH
 		x_rc=143
 	elif [ "$3" = prefix ]; then
 		mkdir -p "$x_to"
-		s3 cp --recursive "$4" "$x_to" || x_rc=$?
+		x_how='cp --recursive'
+		! is_cached "$1" || x_how='sync --size-only' # what is there came from the cache
+		s3 $x_how "$4" "$x_to" || x_rc=$?
 		[ -n "$(find "$x_to" -type f | head -n 1)" ] || x_rc=${x_rc#0}
 	else
 		mkdir -p "${x_to%/*}"
@@ -69,6 +71,7 @@ transfer_in() { # I NAME KIND URI PATH
 	case $VERIFY:$x_rc in
 	all:[01]) ! is_stopped download && verify_input "$1" "$4" "$x_to" && x_rc=0 || x_rc=1 ;;
 	esac
+	[ "$x_rc" != 0 ] || ! is_cached "$1" || cache_gather "$1" "$4" "$x_to"
 	x_word="fail $x_rc"
 	case $x_rc in
 	0) x_word=ok ;;

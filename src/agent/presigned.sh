@@ -18,10 +18,13 @@
 # character, since they go through echo and into curl's configuration; objects with such a
 # name, and those that come in ranges, are fetched under a number and moved.
 #
-#   get I SIZE MD5 STAGE URL          whole object, below in/; MD5 - : not known
+#   get I SIZE TAG STAGE URL          whole object, below in/; TAG: its ETag, or -
 #   range I STAGE TAG FIRST-LAST URL  a piece of STAGE.part; TAG: its ETag, or -
 #   big I SIZE STAGE TAG N            STAGE is made of N ranges
 #   move STAGE NAME                   once all is there
+#
+# A STAGE kept/I/DIGEST is for the cache: only an object that has the TAG may come there.
+#
 #   put N SIZE PATH URL               whole file below the output directory
 #   part N LEN FIRST PATH URL         a part of one; when PATH cannot be written so:
 #   name N PATH                       the file of put or part N is ../names/N
@@ -178,20 +181,21 @@ fetch_download() {
 	d_i=0
 	input() {
 		[ -f "$a/xfer.$d_i" ] || printf '== %s: %s -> %s\n' "$1" "$3" "$4"
-		put_over "xfer.$d_i" run
+		is_there $d_i || put_over "xfer.$d_i" run
 		d_i=$((d_i + 1))
 	}
 	plan_inputs
 	fetch_rounds download
 	case $u_took in
 	all)
+		[ ! -d "$a/in/kept" ] || keep_inputs
 		place_inputs || u_took='none'
 		;;
 	none | some | wrong)
 		d_i=0 d_missing=$nl$(check_download)
 		input() {
 			case $d_missing in
-			*"$nl$d_i/"* | *"$nl"odd/$d_i.* | *"$nl"big/$d_i.*) put_over "xfer.$d_i" "fail 22 0" ;;
+			*"$nl$d_i/"* | *"$nl"odd/$d_i.* | *"$nl"big/$d_i.* | *"$nl"kept/$d_i/*) put_over "xfer.$d_i" "fail 22 0" ;;
 			esac
 			d_i=$((d_i + 1))
 		}
@@ -246,7 +250,7 @@ d_sums() {
 	[ "$VERIFY" != none ] || return 0
 	words
 	get() {
-		[ "$3" != - ] && [ -f "$4" ] && ! is_kms "head/$4" || return 0
+		is_md5 "$3" && [ -f "$4" ] && ! is_kms "head/$4" || return 0
 		echo "$3  $4"
 	}
 	urls_list >t.md5
@@ -261,13 +265,30 @@ d_sums() {
 
 round_download() {
 	words
-	get() { [ -f "$4" ] || was_wrong "$4" || echo "url = \"$5\"${nl}output = \"$4\""; }
+	get() { is_kept "$4" || [ -f "$4" ] || was_wrong "$4" || echo "url = \"$5\"${nl}output = \"$4\""; }
 	if urls_list | grep -q .; then
+		urls_list | curl_many --create-dirs &
+	fi
+	get() {
+		is_kept "$4" && [ ! -f "$4" ] && ! was_wrong "$4" || return 0
+		echo "$d_more"
+		d_more=$U_NEXT_ONE
+		echo "url = \"$5\"${nl}output = \"$4\"${nl}header = If-Match:\"$3\""
+	}
+	d_more=''
+	if urls_list | grep -q .; then
+		d_more=''
 		urls_list | curl_many --create-dirs &
 	fi
 	[ ! -f "$a/wrong" ] || fetch_wrong &
 	lanes lane_download
 }
+
+is_kept() { case $1 in kept/*) ;; *) return 1 ;; esac; } # STAGE
+
+# A header is for all that is asked for so far: each object with one begins anew.
+U_NEXT_ONE="next${nl}silent${nl}show-error${nl}globoff${nl}fail${nl}path-as-is${nl}create-dirs
+connect-timeout = 20${nl}speed-time = 60${nl}speed-limit = 1"
 
 was_wrong() { [ -f "$a/wrong" ] && grep -qxF -- "$1" "$a/wrong"; }
 
@@ -276,7 +297,9 @@ fetch_wrong() {
 	words
 	get() {
 		[ ! -f "$4" ] && was_wrong "$4" && mkdir -p "head/${4%/*}" || return 0
-		echo "url = \"$5\"" | curl_says -D "head/$4" -o "$4"
+		d_if=''
+		! is_kept "$4" || d_if="If-Match: \"$3\""
+		echo "url = \"$5\"" | curl_says -H "$d_if" --create-dirs -D "head/$4" -o "$4"
 	}
 	urls_list
 }
@@ -293,6 +316,7 @@ lane_download() { # LANE
 
 # The offset of an open file is shared by all who hold it: dd sets it, curl writes there.
 fetch_range() { # I STAGE TAG FIRST-LAST URL
+	[ -d "${2%/*}" ] || mkdir -p "${2%/*}"
 	exec 9<>"$2.part" || return 0
 	dd bs=1 count=0 seek="${4%-*}" conv=notrunc if=/dev/null >&9 2>/dev/null
 	d_if=''
@@ -307,11 +331,16 @@ fetch_range() { # I STAGE TAG FIRST-LAST URL
 
 place_inputs() {
 	words
-	move() { mkdir -p "${2%/*}" && mv -f "$1" "$2" || echo fail; }
+	move() {
+		[ -d "${2%/*}" ] || mkdir -p "${2%/*}"
+		case $1 in kept/*) ln -f "$1" "$2" || copy "$1" "$2" ;; *) mv -f "$1" "$2" ;; esac || echo fail
+	}
 	urls_list >t.moved
 	d_i=0 d_ok=1
 	input() {
-		if [ ! -s t.moved ] && place "$2" "$a/work/$4"; then
+		if is_there $d_i; then
+			:
+		elif [ ! -s t.moved ] && place "$2" "$a/work/$4"; then
 			chmod -R go+rX "$a/work/$4"
 			put_over "xfer.$d_i" "ok $(kb "$a/work/$4")"
 		else
@@ -325,6 +354,11 @@ place_inputs() {
 	cd "$a" || exit
 	rm -rf "$a/in"
 	[ -n "$d_ok" ]
+}
+
+keep_inputs() {
+	k_dir=$a/in/kept
+	with_lock cache_insert 2>>"$a/err"
 }
 
 place() { # KIND TO: the object, or the directory of a prefix
@@ -341,7 +375,7 @@ place() { # KIND TO: the object, or the directory of a prefix
 }
 
 fetched_kb() { # I: of an input that is on its way
-	set -- "$a/in/$1" "$a/in/odd/$1".* "$a/in/big/$1".*
+	set -- "$a/in/$1" "$a/in/odd/$1".* "$a/in/big/$1".* "$a/in/kept/$1"
 	x_sum=0
 	for x_n in $(du -sk "$@" 2>/dev/null | cut -f 1); do x_sum=$((x_sum + x_n)); done
 	echo $x_sum

@@ -5,10 +5,13 @@ nap() { sleep "$1" 2>/dev/null || sleep 1; }
 # mksh counts in 32 bits; a log may be larger.
 if [ $((2147483647 + 1)) -gt 0 ]; then
 	minus() { n=$(($1 - $2)); } # A B
+	kb_of() { n=$((($1 + 1023) / 1024)); } # BYTES
 	is_less() { [ "$1" -lt "$2" ]; }
 else
 	# shellcheck disable=SC2003
 	minus() { n=$(expr "$1" - "$2"); }
+	# shellcheck disable=SC2003
+	kb_of() { n=$(expr \( "$1" + 1023 \) / 1024); }
 	is_less() { [ "$(expr "$1" \< "$2")" = 1 ]; }
 fi
 

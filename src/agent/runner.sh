@@ -46,6 +46,7 @@ cmd__run() { # fd 0: the secrets; fd 1: launch waits until it is closed
 	load_plan
 	watch_start
 	d_why=''
+	cache_room
 	download || finish "download-failed$d_why"
 	[ "$ENGINE" != presigned ] && { want_upload || has_ckpt; } || keeper_stop
 	run_program
@@ -95,6 +96,10 @@ unpack() {
 				head -c "$4" >"$a/work/files/$1"
 		} <"$a/payload" && chmod "$2" "$a/work/files/$1" || unpack_failed 'cannot write a file' "$1"
 	}
+	index() { # OFFSET SIZE
+		{ dd bs=1 skip="$1" count=0 2>/dev/null && head -c "$2" >"$a/index"; } <"$a/payload" ||
+			unpack_failed 'cannot write a file' index
+	}
 	u_dirs=''
 	plan_files
 	# last and from the inside out: a directory may be made read-only
@@ -139,7 +144,19 @@ download() {
 	done
 }
 
-move_inputs() { case $ENGINE in presigned) await download ;; *) keeper_order download ;; esac; }
+move_inputs() {
+	cache_begin && transfer_inputs
+	r_rc=$?
+	cache_end
+	return $r_rc
+}
+
+transfer_inputs() {
+	r_i=0
+	while is_there $r_i; do r_i=$((r_i + 1)); done
+	[ $r_i -lt $d_n ] || return 0
+	case $ENGINE in presigned) await download ;; *) keeper_order download ;; esac
+}
 
 # The inner wrapper is in the foreground: with `&` it would have signals ignored.
 run_program() {

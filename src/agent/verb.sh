@@ -11,6 +11,7 @@ cmd_put() { # SIZE
 	head -c "$1" >"$a/t.$nonce" 2>/dev/null
 	if [ "$(wc -c 2>/dev/null <"$a/t.$nonce")" != "$1" ]; then
 		rm -f "$a/t.$nonce"
+		[ "$(free_kb)" -gt $(($1 / 1024 + 64)) ] || cache_give $(($1 / 1024 + 65536))
 		[ "$(free_kb)" -gt $(($1 / 1024 + 64)) ] || reply EDISK "no room for $1 bytes in $a"
 		reply ETRUNC "the payload came cut short"
 	fi
@@ -83,6 +84,7 @@ attempt_state() {
 	elif [ "$c_kind" = run ]; then
 		echo "phase prepare" # the first one needs no file
 	fi
+	for p_x in "$a"/hits.*; do first_line "hits ${p_x##*.}" "$p_x"; done
 	for p_x in "$a"/xfer.*; do
 		[ -f "$p_x" ] && read -r p_line <"$p_x" || continue
 		case $p_line in run) p_line="run $(arrived_kb "${p_x##*.}")" ;; esac

@@ -71,6 +71,7 @@ struct conf {
 		int64_t user_bytes;
 		int user_jobs;
 		int user_dirs;
+		int64_t cache_bytes;	  /* of inputs that a host keeps; 0: none */
 		int64_t log_bytes;	  /* of the log of one job */
 		int64_t poll_interval_ms; /* how old news from a host may be */
 		/* how long a job that has not started waits for its host ... */

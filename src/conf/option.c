@@ -229,6 +229,11 @@ static const struct option options[] = {
 	  .help = "Of the log of one job, and of its transfer.log. A longer one loses "
 	          "its middle: the first quarter and the end are kept, with a line "
 	          "between them that says how many bytes were left out." },
+	{ "limits.cache_bytes", OPTION_SIZE, IN_CONF(limits.cache_bytes), "100GiB",
+	  .min = 0, .max = 1024 * TIB,
+	  .help = "Of what a GPU host keeps of inputs with \"cache\": true, below "
+	          "~/.jobfs/cache; 0 keeps nothing. The least recently used objects go "
+	          "first, and before the disk has no room for the inputs of a job." },
 	{ "limits.poll_interval", OPTION_DURATION, IN_CONF(limits.poll_interval_ms),
 	  "2s", .min = 50, .max = HOUR,
 	  .help = "How old news from a GPU host may be." },

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "job/address.h"
+#include "engine/cache.h"
 #include "job/manifest.h"
 #include "s3/multipart.h"
 #include "s3/sign.h"
@@ -49,11 +50,14 @@ struct batch {
 	int error;
 };
 
+enum { STAGE_MAX = 128 }; /* of where an object is put until all of it is there */
+
 struct large {
 	struct buf url;
 	size_t i;
-	int64_t number, size, step;
+	int64_t size, step;
 	char tag[S3_ETAG_MAX];
+	char stage[STAGE_MAX];
 };
 
 static void batch_fini(struct batch *b)
@@ -106,11 +110,6 @@ static void add_signed(struct batch *b, struct s3_request request)
 
 /* ---- inputs ---- */
 
-static bool is_hex(const char *text)
-{
-	return text[strspn(text, "0123456789abcdef")] == '\0';
-}
-
 /* What can stand in a condition and in a file's name; "-" for anything else. */
 static const char *tag_of(const struct s3_object *object)
 {
@@ -122,18 +121,25 @@ static const char *tag_of(const struct s3_object *object)
 		       : "-";
 }
 
-static const char *md5_of(const struct s3_object *object)
-{
-	return object->size > 0 && strlen(object->etag) == 32 && is_hex(object->etag)
-		       ? object->etag
-		       : "-";
-}
-
 static void add_move(struct batch *b, const char *stage, const char *name)
 {
 	(void)buf_printf(b->text, "move %s", stage);
 	add_quoted(b, name);
 	(void)buf_add_char(b->text, '\n');
+}
+
+/* Where the cache finds it; false: it is not for the cache. */
+static bool get_kept_stage(const struct batch *b, const struct s3_object *object,
+			   char ret_stage[static STAGE_MAX])
+{
+	char name[S3_DIGEST_HEX_SIZE];
+
+	if (!b->order->keeps || !b->input->is_cached ||
+	    !cache_name(&b->place, object, name)) {
+		return false;
+	}
+	(void)snprintf(ret_stage, STAGE_MAX, "kept/%zu/%s", b->i, name);
+	return true;
 }
 
 static int64_t range_step(int64_t size)
@@ -152,7 +158,6 @@ static int64_t range_count(const struct large *l)
 static int add_large(struct batch *b, const struct s3_object *object, const char *name)
 {
 	struct large *l = realloc(b->large, (b->n_large + 1) * sizeof(*l));
-	char stage[64];
 
 	if (!l) {
 		return -ENOMEM;
@@ -160,29 +165,36 @@ static int add_large(struct batch *b, const struct s3_object *object, const char
 	b->large = l;
 	l = &b->large[b->n_large++];
 	*l = (struct large){ .i = b->i,
-			     .number = b->seen,
 			     .size = object->size,
 			     .step = range_step(object->size) };
 	(void)snprintf(l->tag, sizeof(l->tag), "%s", tag_of(object));
-	(void)snprintf(stage, sizeof(stage), "big/%zu.%lld", b->i, (long long)b->seen);
+	if (!get_kept_stage(b, object, l->stage)) {
+		(void)snprintf(l->stage, sizeof(l->stage), "big/%zu.%lld", b->i,
+			       (long long)b->seen);
+	}
 	(void)buf_printf(b->text, "big %zu %lld %s %s %lld\n", b->i,
-			 (long long)object->size, stage, l->tag,
+			 (long long)object->size, l->stage, l->tag,
 			 (long long)range_count(l));
-	add_move(b, stage, name);
+	add_move(b, l->stage, name);
 	return add_url(b, (struct s3_request){ .method = "GET", .key = object->key },
 		       &l->url);
 }
 
 static void add_small(struct batch *b, const struct s3_object *object, const char *name)
 {
-	char stage[64];
+	char stage[STAGE_MAX];
+	bool is_direct = false;
 
-	(void)snprintf(stage, sizeof(stage), "odd/%zu.%lld", b->i, (long long)b->seen);
+	if (!get_kept_stage(b, object, stage)) {
+		is_direct = is_plain(name);
+		(void)snprintf(stage, sizeof(stage), "odd/%zu.%lld", b->i,
+			       (long long)b->seen);
+	}
 	(void)buf_printf(b->text, "get %zu %lld %s", b->i, (long long)object->size,
-			 md5_of(object));
-	add_quoted(b, is_plain(name) ? name : stage);
+			 object->size > 0 || !is_direct ? tag_of(object) : "-");
+	add_quoted(b, is_direct ? name : stage);
 	add_signed(b, (struct s3_request){ .method = "GET", .key = object->key });
-	if (!is_plain(name)) {
+	if (!is_direct) {
 		add_move(b, stage, name);
 	}
 }
@@ -236,8 +248,8 @@ static void add_ranges(struct batch *b)
 			is_more = true;
 			b->lanes += n < RANGES_OF_ONE;
 			(void)buf_printf(
-				b->text, "range %zu big/%zu.%lld %s %lld-%lld ", l->i,
-				l->i, (long long)l->number, l->tag, (long long)first,
+				b->text, "range %zu %s %s %lld-%lld ", l->i, l->stage,
+				l->tag, (long long)first,
 				(long long)(last < l->size ? last : l->size - 1));
 			(void)buf_printf(b->text, "'%s'\n", buf_text(&l->url));
 		}
@@ -251,6 +263,9 @@ static enum s3_fault add_inputs(struct batch *b)
 	enum s3_fault fault = S3_OK;
 
 	for (b->i = 0; b->i < spec->n_inputs && !b->is_full; b->i++) {
+		if (b->order->is_done && b->order->is_done[b->i]) {
+			continue;
+		}
 		b->input = &spec->inputs[b->i];
 		b->place.bucket = b->input->bucket;
 		fault = b->order->ops->list(

@@ -16,6 +16,8 @@ struct batch_order { /* borrowed */
 	struct s3_place place; /* without its bucket */
 	struct s3_credentials credentials;
 	int64_t from; /* objects that are done */
+	bool keeps;   /* inputs that may be cached are put where the cache finds them */
+	const bool *is_done; /* of each input: nothing of it is wanted; NULL: of none */
 	/* of outputs; NULL destination: the inputs are wanted */
 	const char *destination;    /* s3://... */
 	const struct buf *manifest; /* "SIZE PATH\0" */

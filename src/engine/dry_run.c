@@ -69,7 +69,7 @@ static void add_inputs(const struct run *run, struct buf *out)
 				 (long long)listed->count,
 				 listed->count == 1 ? "" : "s");
 		(void)size_print(listed->bytes, out);
-		(void)buf_add_char(out, '\n');
+		(void)buf_add_str(out, listed->is_cached ? ", cache\n" : "\n");
 	}
 }
 

@@ -334,7 +334,21 @@ void host_note_free(struct host *host, const struct frame_item *item)
 	kb = strtoll(text, &end, 10);
 	if (end != text && kb >= 0 && kb < INT64_MAX / 1024) {
 		host->free_bytes = kb * 1024;
+		host->cache_bytes = host->cache_all_bytes = 0;
 		host->free_at = clock_ms();
+	}
+}
+
+void host_note_cache(struct host *host, const struct frame_item *item)
+{
+	long long kb = 0, all_kb = 0;
+	char text[64];
+
+	frame_item_text(item, text, sizeof(text));
+	if (sscanf(text, "%lld %lld", &kb, &all_kb) == 2 && kb >= 0 && all_kb >= kb &&
+	    all_kb < INT64_MAX / 1024 / 2) {
+		host->cache_bytes = kb * 1024;
+		host->cache_all_bytes = all_kb * 1024;
 	}
 }
 
@@ -394,6 +408,8 @@ static void handle_probe(struct engine *e, struct host *host, struct job *job,
 			host_note_clock(host, &item);
 		} else if (frame_item_is(&item, "free_kb")) {
 			host_note_free(host, &item);
+		} else if (frame_item_is(&item, "cache_kb")) {
+			host_note_cache(host, &item);
 		}
 	}
 	if (host->cli == CLI_ABSENT) {

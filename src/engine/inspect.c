@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/batch.h"
+#include "engine/cache.h"
 #include "engine/internal.h"
 #include "engine/news.h"
 #include "job/address.h"
@@ -29,6 +30,8 @@ struct inspect_task {
 	struct err error; /* code < 0: it did not go well */
 	/* inputs */
 	struct input_listed *listed;
+	struct buf index; /* of those that may be cached */
+	bool keeps;	  /* may any? */
 	int64_t outputs_since_s; /* see struct job_attempt */
 	/* outputs */
 	const char *destination;    /* borrowed from the run */
@@ -63,6 +66,7 @@ static enum job_reason fault_reason(enum s3_fault fault, enum job_reason otherwi
 static void task_free(struct inspect_task *t)
 {
 	free(t->listed);
+	buf_fini(&t->index);
 	buf_fini(&t->lines);
 	task_fini(&t->task);
 	free(t);
@@ -84,6 +88,7 @@ static struct inspect_task *task_new(struct engine *e, struct job *job)
 	}
 	t->task.event.drop = task_drop;
 	t->s3 = e->ports.s3;
+	t->keeps = e->conf->limits.cache_bytes > 0;
 	t->stats = &e->stats;
 	t->spec = job->run->spec;
 	t->credentials = (struct s3_credentials){ .access_key = s->access_key,
@@ -97,6 +102,10 @@ static struct inspect_task *task_new(struct engine *e, struct job *job)
 
 struct input_scan {
 	const struct spec_input *input;
+	const struct s3_place *place;
+	size_t i;
+	struct buf *index; /* NULL: it is not cached */
+	size_t index_len;  /* before the input */
 	struct input_listed listed;
 	char bad_key[256]; /* one that cannot be a file there, "" for none */
 	char why[512];
@@ -147,6 +156,18 @@ static void note_etag(struct input_scan *scan, const char *etag)
 	}
 }
 
+static void count_object(struct input_scan *scan, const struct s3_object *object,
+			 const char *below)
+{
+	scan->listed.count++;
+	scan->listed.bytes += object->size;
+	if (scan->index &&
+	    !cache_index_add(scan->index, scan->i, scan->place, object, below)) {
+		buf_truncate(scan->index, scan->index_len);
+		scan->index = NULL;
+	}
+}
+
 static int scan_object(void *arg, const struct s3_object *object)
 {
 	struct input_scan *scan = arg;
@@ -155,8 +176,7 @@ static int scan_object(void *arg, const struct s3_object *object)
 	if (!scan->input->is_prefix) {
 		/* the listing begins with the key itself, if it is there */
 		if (streq(object->key, scan->input->key)) {
-			scan->listed.count = 1;
-			scan->listed.bytes = object->size;
+			count_object(scan, object, "");
 			note_etag(scan, object->etag);
 		}
 		return 1;
@@ -166,8 +186,7 @@ static int scan_object(void *arg, const struct s3_object *object)
 		return 1;
 	}
 	if (*below && !has_suffix(below, "/")) { /* else it marks a directory */
-		scan->listed.count++;
-		scan->listed.bytes += object->size;
+		count_object(scan, object, below);
 	}
 	return 0;
 }
@@ -186,8 +205,14 @@ static void list(struct inspect_task *t, struct s3_client *s3,
 static int check_input(struct inspect_task *t, struct s3_client *s3, size_t i)
 {
 	const struct spec_input *in = &t->spec->inputs[i];
-	struct input_scan scan = { .input = in };
 	struct s3_place place = t->place;
+	struct input_scan scan = {
+		.input = in,
+		.place = &place,
+		.i = i,
+		.index = in->is_cached && t->keeps ? &t->index : NULL,
+		.index_len = t->index.len,
+	};
 	struct s3_listing listing = {
 		.prefix = in->key,
 		.page_size = in->is_prefix ? S3_PAGE_MAX : 1,
@@ -217,6 +242,7 @@ static int check_input(struct inspect_task *t, struct s3_client *s3, size_t i)
 				: "input \"%s\": there is no object s3://%s/%s",
 			in->name, in->bucket, in->key);
 	}
+	scan.listed.is_cached = scan.index != NULL;
 	t->listed[i] = scan.listed;
 	return err_set(&t->error, 0, "%s", "");
 }
@@ -306,6 +332,17 @@ static void run_inputs(struct task *task, struct s3_client *s3)
 	}
 }
 
+static void count_bytes(struct run *run)
+{
+	run->input_bytes = run->cached_bytes = 0;
+	for (size_t i = 0; i < run->spec->n_inputs; i++) {
+		const struct input_listed *listed = &run->listed[i];
+
+		run->input_bytes += listed->bytes;
+		run->cached_bytes += listed->is_cached ? listed->bytes : 0;
+	}
+}
+
 static void handle_inputs(struct engine *e, struct event *event)
 {
 	struct inspect_task *t = (struct inspect_task *)event;
@@ -322,10 +359,10 @@ static void handle_inputs(struct engine *e, struct event *event)
 		free(job->run->listed);
 		job->run->listed = steal_ptr(&t->listed);
 		job->run->inputs_checked = true;
-		job->run->input_bytes = 0;
-		for (size_t i = 0; i < job->run->spec->n_inputs; i++) {
-			job->run->input_bytes += job->run->listed[i].bytes;
-		}
+		buf_fini(&job->run->index);
+		job->run->index = t->index;
+		t->index = (struct buf)BUF_INIT;
+		count_bytes(job->run);
 		job->run->outputs_since_s = t->outputs_since_s;
 	}
 	task_free(t);

@@ -100,6 +100,7 @@ struct payload; /* what is sent to the host, engine/payload.c */
 struct input_listed {
 	int64_t bytes;
 	int64_t count;		/* of objects */
+	bool is_cached;		/* it is in run.index */
 	char etag[S3_ETAG_MAX]; /* hex and a hyphen; "": of a prefix, or another one */
 };
 
@@ -118,6 +119,8 @@ struct run {
 	bool inputs_checked;
 	struct input_listed *listed; /* of each input; NULL: not inputs_checked */
 	int64_t input_bytes;	     /* of all; 0: not known, or none */
+	int64_t cached_bytes;	     /* of these, what is in the index */
+	struct buf index;	     /* of inputs that may be cached, for the host */
 	bool room_checked;
 	int64_t outputs_since_s; /* see struct job_attempt */
 	struct payload *payload;

@@ -191,10 +191,16 @@ static enum job_transfer_state parse_transfer_state(const char *word)
 
 void news_tell_transfer(struct engine *e, struct job *job, const struct job_transfer *t)
 {
-	(void)job_event(e, job, "transfer", "%s %s: %lld bytes in %.3f s, %.1f MB/s",
+	char cached[64] = "";
+
+	if (t->cached > 0) {
+		(void)snprintf(cached, sizeof(cached), "; %lld from the cache",
+			       (long long)t->cached);
+	}
+	(void)job_event(e, job, "transfer", "%s %s: %lld bytes in %.3f s, %.1f MB/s%s",
 			t->name, t->state == TRANSFER_DONE ? "done" : "failed",
 			(long long)t->bytes, (double)(t->ended_ms - t->began_ms) / 1000,
-			(double)job_transfer_rate(t) / 1e6);
+			(double)job_transfer_rate(t) / 1e6, cached);
 }
 
 /* "I STATE [RC] KB" */
@@ -237,6 +243,26 @@ static void note_transfer(struct engine *e, struct job *job,
 	/* of outputs it is said when S3 has them */
 	if (state != TRANSFER_RUNNING && index < job->run->spec->n_inputs) {
 		news_tell_transfer(e, job, transfer);
+	}
+}
+
+/* "I OBJECTS KB" */
+static void note_hits(struct engine *e, struct job *job, const struct frame_item *item)
+{
+	const struct job_record *now = job_get(job);
+	long long index = 0, objects = 0, kb = 0, bytes, total;
+	struct job_record *r;
+	char text[128];
+
+	frame_item_text(item, text, sizeof(text));
+	if (sscanf(text, "%lld %lld %lld", &index, &objects, &kb) != 3 || index < 0 ||
+	    (size_t)index >= now->n_transfers || kb < 0 || kb > INT64_MAX / 1024) {
+		return;
+	}
+	total = now->transfers[index].total;
+	bytes = total >= 0 && kb * 1024 > total ? total : kb * 1024;
+	if (bytes != now->transfers[index].cached && (r = job_edit(e, job))) {
+		r->transfers[index].cached = bytes;
 	}
 }
 
@@ -418,6 +444,8 @@ void news_read(struct engine *e, struct job *job, struct news *n,
 		n->cancel = true;
 	} else if (frame_item_is(item, "xfer")) {
 		note_transfer(e, job, item);
+	} else if (frame_item_is(item, "hits")) {
+		note_hits(e, job, item);
 	} else if (frame_item_is(item, "hole")) {
 		read_hole(item, n);
 	}

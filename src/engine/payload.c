@@ -70,6 +70,7 @@ struct payload_task {
 	struct store *store;
 	struct spec *spec; /* borrowed from the run that asks */
 	struct buf vars;   /* plan_vars */
+	const struct buf *index; /* the same */
 	struct payload *payload;
 	struct err error;
 };
@@ -173,12 +174,19 @@ static void plan_files(const struct payload *p, int64_t base, struct buf *plan)
 	}
 }
 
+/* base: where the index begins, and then the contents. */
 static int make_plan(const struct payload_task *t, int64_t base, struct buf *plan)
 {
+	int64_t index_len = (int64_t)t->index->len;
+
 	buf_truncate(plan, 0);
 	(void)buf_add(plan, t->vars.data, t->vars.len);
 	(void)buf_add_str(plan, "plan_files() {\n:\n");
-	plan_files(t->payload, base, plan);
+	if (index_len > 0) {
+		(void)buf_printf(plan, "index %20lld %lld\n", (long long)base,
+				 (long long)index_len);
+	}
+	plan_files(t->payload, base + index_len, plan);
 	plan_spec(plan, t->spec);
 	return plan->error;
 }
@@ -197,11 +205,12 @@ static int make_head(struct payload_task *t)
 	if (make_plan(t, base, &plan) < 0) {
 		return plan.error;
 	}
-	t->payload->size = base;
+	t->payload->size = base + (int64_t)t->index->len;
 	for (size_t i = 0; i < t->payload->n_entries; i++) {
 		t->payload->size += t->payload->entries[i].size;
 	}
-	return buf_add(head, plan.data, plan.len);
+	(void)buf_add(head, plan.data, plan.len);
+	return buf_add(head, t->index->data, t->index->len);
 }
 
 /* --- reading the contents -------------------------------------------------------- */
@@ -333,6 +342,15 @@ static void plan_number(struct buf *plan, const char *name, int64_t value)
 	(void)buf_printf(plan, "%s='%lld'\n", name, (long long)value);
 }
 
+/* What the cache on the host may take, and what of the inputs it knows nothing of. */
+static void plan_cache(const struct engine *e, const struct run *run, struct buf *plan)
+{
+	int64_t other_bytes = run->input_bytes - run->cached_bytes;
+
+	plan_number(plan, "CACHE_KB", e->conf->limits.cache_bytes / 1024);
+	plan_number(plan, "ROOM_KB", (other_bytes + 1023) / 1024);
+}
+
 static void plan_seconds(struct buf *plan, const char *name, int64_t ms)
 {
 	plan_number(plan, name, (ms + 999) / 1000);
@@ -402,6 +420,7 @@ static int plan_vars(struct engine *e, struct job *job, struct buf *plan)
 	plan_seconds(plan, "GRACE", run_grace_ms(e, job->run));
 	plan_number(plan, "LOG_HEAD", log_head_bytes(e->conf));
 	plan_number(plan, "LOG_TAIL", log_tail_bytes(e->conf));
+	plan_cache(e, job->run, plan);
 	plan_var(plan, "GPUS", r->attempt.gpus);
 	plan_var(plan, "IMAGE", spec->image);
 	plan_var(plan, "OUTPUT", spec->output_path ? spec->output_path : "output");
@@ -432,6 +451,7 @@ void payload_prepare(struct engine *e, struct job *job)
 	t->store = e->store;
 	t->task.event.drop = drop_task;
 	t->spec = job->run->spec;
+	t->index = &job->run->index;
 	t->payload = p;
 	task_queue(e, job, &t->task);
 }

@@ -33,9 +33,20 @@ static bool is_fresh(const struct host *host)
 	return host->free_at > 0 && clock_ms() - host->free_at < FRESH_MS;
 }
 
+/* The cache of inputs gives way to any job. What a running job has too gives no room,
+ * but it may be what this one wants of the cache. */
+static bool has_room(const struct host *host, const struct run *run, int64_t taken)
+{
+	int64_t free_bytes = host->free_bytes + host->cache_bytes - taken;
+	int64_t held = host->cache_all_bytes - host->cache_bytes;
+
+	held = held < run->cached_bytes ? held : run->cached_bytes;
+	return run->input_bytes - held <= free_bytes;
+}
+
 bool room_is_short(const struct host *host, const struct run *run)
 {
-	return is_fresh(host) && run->input_bytes > host->free_bytes;
+	return is_fresh(host) && !has_room(host, run, 0);
 }
 
 /* What the other job has still to fetch. */
@@ -105,6 +116,10 @@ static void explain(const struct job *job, int64_t taken, struct buf *out)
 	(void)buf_printf(out, ", host %s has ", job->host->conf->name);
 	(void)size_print(job->host->free_bytes, out);
 	(void)buf_add_str(out, " free");
+	if (job->host->cache_bytes > 0) {
+		(void)buf_add_str(out, ", its cache of inputs can give ");
+		(void)size_print(job->host->cache_bytes, out);
+	}
 	if (taken > 0) {
 		(void)buf_add_str(out, ", of which inputs of other jobs will take ");
 		(void)size_print(taken, out);
@@ -122,8 +137,10 @@ static void has_no_room(struct engine *e, struct job *job, int64_t taken,
 {
 	cleanup_buf struct buf text = BUF_INIT;
 	int64_t input_bytes = job->run->input_bytes;
+	int64_t cached_bytes = job->run->cached_bytes;
 	bool has_other = schedule_has_other(e, job);
-	bool may_wait = has_others || job->host->free_bytes < FULL_BYTES ||
+	bool may_wait = has_others ||
+			job->host->free_bytes + job->host->cache_bytes < FULL_BYTES ||
 			may_go_elsewhere(e, job);
 	int64_t wait_ms = has_other ? 0 : ROOM_AGAIN_MS;
 
@@ -133,6 +150,7 @@ static void has_no_room(struct engine *e, struct job *job, int64_t taken,
 			   buf_text(&text));
 	} else if (attempt_again(e, job, wait_ms, buf_text(&text)) == 0) {
 		job->run->input_bytes = input_bytes; /* by which a host is chosen */
+		job->run->cached_bytes = cached_bytes;
 	}
 }
 
@@ -150,6 +168,8 @@ static void handle_probe(struct engine *e, struct host *host, struct job *job,
 	while (frame_next(&reply->frame, &item)) {
 		if (frame_item_is(&item, "free_kb")) {
 			host_note_free(host, &item);
+		} else if (frame_item_is(&item, "cache_kb")) {
+			host_note_cache(host, &item);
 		}
 	}
 	if (!job) {
@@ -157,7 +177,7 @@ static void handle_probe(struct engine *e, struct host *host, struct job *job,
 	}
 	job_step_done(job);
 	taken = bytes_taken(e, job, &has_others);
-	if (is_fresh(host) && job->run->input_bytes > host->free_bytes - taken) {
+	if (is_fresh(host) && !has_room(host, job->run, taken)) {
 		has_no_room(e, job, taken, has_others);
 	} else { /* also where it cannot tell */
 		job->run->room_checked = true;

@@ -28,6 +28,7 @@ struct run *run_unref(struct run *run)
 	free(run->listed);
 	buf_fini(&run->manifest);
 	buf_fini(&run->begun);
+	buf_fini(&run->index);
 	urls_forget(run);
 	free(run);
 	return NULL;

@@ -156,6 +156,7 @@ void urls_note_begun(struct run *run, const struct frame_item *item)
 struct urls_task {
 	struct task task;
 	struct batch_order order;
+	bool *is_done;
 	int64_t n; /* of the want */
 	struct buf text;
 	enum s3_fault fault;
@@ -168,6 +169,7 @@ static void task_free(struct urls_task *t)
 		explicit_bzero(t->text.data, t->text.capacity);
 	}
 	buf_fini(&t->text);
+	free(t->is_done);
 	task_fini(&t->task);
 	free(t);
 }
@@ -192,8 +194,22 @@ void urls_order(const struct engine *e, const struct job *job,
 		.destination = run->destination,
 		.manifest = &run->manifest,
 		.begun = &run->begun,
+		.keeps = e->conf->limits.cache_bytes > 0,
 	};
 	run_get_place(e, run->spec, NULL, &ret_order->place);
+}
+
+/* What came from the cache is there before anything is wanted. NULL: no memory. */
+static bool *inputs_done(const struct job *job)
+{
+	const struct job_record *r = job_get(job);
+	size_t n = job->run->spec->n_inputs;
+	bool *is_done = calloc(n + 1, sizeof(*is_done));
+
+	for (size_t i = 0; is_done && i < n && i < r->n_transfers; i++) {
+		is_done[i] = r->transfers[i].state == TRANSFER_DONE;
+	}
+	return is_done;
 }
 
 static void submit(struct engine *e, struct job *job,
@@ -202,12 +218,14 @@ static void submit(struct engine *e, struct job *job,
 {
 	struct urls_task *t = calloc(1, sizeof(*t));
 
-	if (!t) {
+	if (!t || !(t->is_done = inputs_done(job))) {
+		free(t);
 		engine_fail_turn(e, -ENOMEM, NULL);
 		return;
 	}
 	urls_order(e, job, &t->order);
 	t->order.from = job->run->want.from;
+	t->order.is_done = t->is_done;
 	if (!job->run->want.is_outputs) {
 		t->order.destination = NULL;
 	}

@@ -50,7 +50,8 @@ static bool status_json_differs(const struct job_record *a, const struct job_rec
 
 static bool transfer_differs(const struct job_transfer *a, const struct job_transfer *b)
 {
-	return a->state != b->state || a->bytes != b->bytes || a->total != b->total;
+	return a->state != b->state || a->bytes != b->bytes ||
+	       a->total != b->total || a->cached != b->cached;
 }
 
 static bool progress_differs(const struct job_record *a, const struct job_record *b)

@@ -125,6 +125,7 @@ static void add_transfers(struct json_out *j, const struct job_record *r)
 		} else {
 			json_null(j, "total");
 		}
+		json_int(j, "cached", t->cached);
 		add_speed(j, t);
 		json_close(j, '}');
 	}
@@ -275,7 +276,13 @@ static void add_transfer(const struct job_transfer *t, int name_width, struct bu
 	if (eta_of(t) >= 0) {
 		(void)buf_printf(out, "  %" PRId64 " s left", eta_of(t));
 	}
-	(void)buf_printf(out, "  %s\n", transfer_words[t->state]);
+	(void)buf_printf(out, "  %s", transfer_words[t->state]);
+	if (t->cached > 0) {
+		(void)buf_add_str(out, ", ");
+		(void)size_print(t->cached, out);
+		(void)buf_add_str(out, " from the cache");
+	}
+	(void)buf_add_char(out, '\n');
 }
 
 static void add_headline(const struct job_record *r, size_t queue_position,

@@ -194,7 +194,7 @@ int64_t job_transfer_rate(const struct job_transfer *t)
 	if (t->ended_ms == 0) {
 		return t->rate;
 	}
-	return took > 0 && t->began_ms > 0 ? t->bytes * 1000 / took : 0;
+	return took > 0 && t->began_ms > 0 ? (t->bytes - t->cached) * 1000 / took : 0;
 }
 
 static void note_rate(struct job_transfer *t, int64_t now_ms)

@@ -38,6 +38,7 @@ struct job_transfer { /* a line of `progress` */
 	enum job_transfer_state state;
 	int64_t bytes;		    /* arrived so far */
 	int64_t total;		    /* -1: not known */
+	int64_t cached;		    /* of the bytes, what the host had in its cache */
 	int64_t began_ms, ended_ms; /* wall clock, as far as polls tell; 0: not yet */
 	/* while it runs: bytes per second of late, and when that was looked at */
 	int64_t rate, seen_ms, seen_bytes;

@@ -29,6 +29,7 @@ struct spec_input {
 	char *key;  /* without a leading slash; ends in / or is empty for a prefix */
 	char *path; /* where it lands, below the job's directory, no slash at the end */
 	bool is_prefix;
+	bool is_cached; /* kept on the host for other jobs */
 };
 
 enum spec_engine { /* what moves the data on the GPU host */

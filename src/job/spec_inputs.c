@@ -209,12 +209,16 @@ static void read_input(struct spec_reader *r, const struct json_mark *mark,
 {
 	const struct json_mark *source = find_source(r, mark);
 	const struct json_mark *path_mark = spec_member(r, mark, "path");
+	const struct json_mark *cache = spec_member(r, mark, "cache");
 	const char *path = spec_text(r, path_mark, SPEC_TEXT_PLAIN | SPEC_TEXT_FILLED,
 				     "a path below the job's directory");
 	struct address address;
 
 	*ret_landing = (struct landing){ input, mark, path_mark ? path_mark : source };
 	read_name(r, mark, input);
+	if (spec_is(r, cache, JSON_BOOL, "true or false")) {
+		input->is_cached = json_object_get_boolean(cache->value);
+	}
 	if (!source || !read_source(r, source, input, &address)) {
 		return;
 	}

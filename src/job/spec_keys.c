@@ -49,7 +49,7 @@ static const struct {
 
 	{ "source",        SPEC_SCOPE_INPUT,      SUPPORTED },
 	{ "path",          SPEC_SCOPE_INPUT,      SUPPORTED },
-	{ "cache",         SPEC_SCOPE_INPUT,      NOT_YET },
+	{ "cache",         SPEC_SCOPE_INPUT,      SUPPORTED },
 	{ "required",      SPEC_SCOPE_INPUT,      NOT_YET },
 	{ "checksum",      SPEC_SCOPE_INPUT,      NOT_YET },
 

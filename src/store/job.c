@@ -125,10 +125,11 @@ static int bind_transfers(sqlite3_stmt *statement, int index,
 	for (size_t i = 0; i < r->n_transfers; i++) {
 		const struct job_transfer *t = &r->transfers[i];
 
-		(void)buf_printf(&text, "%d\t%lld\t%lld\t%s\t%s\t%lld\t%lld\n",
+		(void)buf_printf(&text, "%d\t%lld\t%lld\t%s\t%s\t%lld\t%lld\t%lld\n",
 				 (int)t->state, (long long)t->bytes,
 				 (long long)t->total, t->name, t->uri,
-				 (long long)t->began_ms, (long long)t->ended_ms);
+				 (long long)t->began_ms, (long long)t->ended_ms,
+				 (long long)t->cached);
 	}
 	if (text.error) {
 		return text.error;
@@ -195,7 +196,7 @@ static int bind_columns(sqlite3_stmt *statement, const struct column *columns, s
 
 static int parse_transfer(char *line, struct job_transfer *ret)
 {
-	long long bytes, total, began = 0, ended = 0;
+	long long bytes, total, began = 0, ended = 0, cached = 0;
 	int state, used = 0;
 	char *uri, *times;
 
@@ -208,15 +209,16 @@ static int parse_transfer(char *line, struct job_transfer *ret)
 		return -EUCLEAN;
 	}
 	*uri++ = '\0';
-	times = strchr(uri, '\t'); /* older ones have none */
+	times = strchr(uri, '\t'); /* older ones have none, or no last one */
 	if (times) {
 		*times++ = '\0';
-		if (sscanf(times, "%lld\t%lld", &began, &ended) != 2) {
+		if (sscanf(times, "%lld\t%lld\t%lld", &began, &ended, &cached) < 2) {
 			return -EUCLEAN;
 		}
 	}
 	ret->began_ms = began;
 	ret->ended_ms = ended;
+	ret->cached = cached;
 	ret->state = (enum job_transfer_state)state;
 	ret->bytes = bytes;
 	ret->total = total;

@@ -96,7 +96,7 @@ declare -A V
 reset_plan() {
 	V=([JOB]=exp1 [ID]=9f3a [ATTEMPT]=1 [AWS]='' [ENDPOINT]='' [REGION]='' [RUN_LIMIT]=0
 		[GRACE]=5 [GPUS]='' [IMAGE]='' [OUTPUT]=output [DEST]='' [CKPT]='' [CKPT_DEST]='')
-	METRICS=() DIRS=() FILES=() INPUTS=() EXCLUDES=() ENVS=() SUMS=: SETUP='' PROGRAM=(shell 'exit 0')
+	INDEX=() METRICS=() DIRS=() FILES=() INPUTS=() EXCLUDES=() ENVS=() SUMS=: SETUP='' PROGRAM=(shell 'exit 0')
 	SECRETS=''
 }
 
@@ -110,6 +110,11 @@ plan_text() { # BASE: offset of the first byte after the plan
 	printf 'plan_vars() {'
 	for key in "${!V[@]}"; do printf " %s='%s';" "$key" "${V[$key]//\'/\'\\\'\'}"; done
 	printf ' }\nplan_sums() { %s; }\nplan_files() { :' "$SUMS"
+	if [ ${#INDEX[@]} -gt 0 ]; then
+		size=$(stat -c %s "$T/index")
+		printf '; index %d %d' "$at" "$size"
+		at=$((at + size))
+	fi
 	for ((i = 0; i < ${#DIRS[@]}; i += 2)); do
 		printf '; dir%s %s' "$(quote "${DIRS[i]}")" "${DIRS[i + 1]}"
 	done
@@ -137,6 +142,10 @@ plan_text() { # BASE: offset of the first byte after the plan
 
 make_payload() { # $T/payload, PAYLOAD_SIZE, SUM
 	local text='' base=0 old=-1 i head
+	: >"$T/index"
+	for ((i = 0; i < ${#INDEX[@]}; i += 5)); do
+		printf '%s\t%s\t%s\t%s\t%s\n' "${INDEX[@]:i:5}" >>"$T/index"
+	done
 	while [ $base != $old ]; do # the length of the plan depends on its numbers
 		old=$base
 		plan_text $base >"$T/plan"
@@ -145,7 +154,7 @@ make_payload() { # $T/payload, PAYLOAD_SIZE, SUM
 	done
 	{
 		echo "$head"
-		cat "$T/plan"
+		cat "$T/plan" "$T/index"
 		for ((i = 0; i < ${#FILES[@]}; i += 3)); do cat "${FILES[i + 2]}"; done
 	} >"$T/payload"
 	PAYLOAD_SIZE=$(stat -c %s "$T/payload")

@@ -73,6 +73,8 @@ static void add_vars(struct buf *plan, const struct spec *spec, char **argv)
 	plan_var(plan, "GRACE", "1");
 	plan_var(plan, "LOG_HEAD", "1000000");
 	plan_var(plan, "LOG_TAIL", "1000000");
+	plan_var(plan, "CACHE_KB", "1000000");
+	plan_var(plan, "ROOM_KB", "1");
 	plan_var(plan, "GPUS", "");
 	plan_var(plan, "IMAGE", spec->image);
 	plan_var(plan, "OUTPUT", spec->output_path);

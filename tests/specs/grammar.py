@@ -58,6 +58,7 @@ ROWS = {
     "inputs.*": Row("so", {"s": ADDRESS}, BAD_ADDRESSES),
     "inputs.*.source": Row("s", {"s": ADDRESS}, BAD_ADDRESSES),
     "inputs.*.path": Row("s", {"s": lambda rng: '"data/%x/"' % rng.getrandbits(40)}, (*BAD_PATHS, '"files/x"')),
+    "inputs.*.cache": Row("b", {"b": choice("true", "false")}),
     "script": Row("s", {"s": choice('"train.sh"', '"src/run me.py"', '"é.sh"')},
                   ('""', '"/bin/sh"', '"a/./b"', '"a/"', '"../x"', r'"a\u0007"')),
     "run": Row("sa", {"s": FILLED}, ('""', r'" \n\t"', "[]", '[""]')),
@@ -118,7 +119,7 @@ ROWS = {
 REQUIRED = ("inputs.*.source", "outputs.destination", "checkpoints.destination", "metrics.files")
 # Known, and refused until a version can do them.
 NOT_YET = ("depends_on", "array", "docker_args", "secrets", "notify", "ttl",
-           "resources.pool", "resources.gpu_type", "inputs.*.cache", "inputs.*.required", "inputs.*.checksum",
+           "resources.pool", "resources.gpu_type", "inputs.*.required", "inputs.*.checksum",
            "outputs.when", "outputs.sync_interval")
 
 ANYTHING = ("null", "true", "false", "0", "-1.5e-3", '"text"', "[]", "{}", "[1, [2]]", '{"a": {"b": null}}')

@@ -242,6 +242,23 @@ TEST("the last checkpoint is told")
 		     "checkpoint of 2023-11-14T22:13:20.000Z: 3 files, 5.0 MiB\n"));
 }
 
+TEST("progress and status.json tell what came from the cache")
+{
+	cleanup_record struct job_record *r = new_record();
+	cleanup_buf struct buf b = BUF_INIT;
+
+	r->state = JOB_RUNNING;
+	add_transfer(r, "train", 3 << 20, 3 << 20, TRANSFER_DONE);
+	r->transfers[0].cached = 2 << 20;
+	r->transfers[0].began_ms = 1000;
+	r->transfers[0].ended_ms = 2000;
+	CHECK(strstr(rendered(&b, render_progress(r, 0, &b)),
+		     " 3.0 MiB of 3.0 MiB  1.0 MiB/s  done, 2.0 MiB from the "
+		     "cache\n"));
+	CHECK(strstr(rendered(&b, render_status_json(r, 0, &b)),
+		     "\"cached\":2097152,"));
+}
+
 TEST("progress tells the place in the queue, and a host that is silent")
 {
 	cleanup_record struct job_record *r = new_record();

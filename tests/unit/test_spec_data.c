@@ -101,6 +101,23 @@ TEST("a source is an S3 address or a key of the default bucket")
 		"or s3.bucket in its configuration)");
 }
 
+TEST("an input is cached if its spec says so")
+{
+	static const struct members rows[] = {
+		{ "\"inputs\": {\"a\": {\"source\": \"k\", \"cache\": 1}}",
+		  "42: $.inputs.a.cache: found a number; expected true or false" },
+	};
+	cleanup_spec struct spec *spec = accepted(
+		"{\"run\": \"true\", \"inputs\": {"
+		"\"a\": {\"source\": \"k\", \"cache\": true}, "
+		"\"b\": {\"source\": \"l\", \"cache\": false}, \"c\": \"m\"}}");
+
+	CHECK(spec->inputs[0].is_cached);
+	CHECK(!spec->inputs[1].is_cached);
+	CHECK(!spec->inputs[2].is_cached);
+	ALL_REFUSED(rows);
+}
+
 TEST("a key has at most 1024 bytes, and the name of a file 255")
 {
 	cleanup_buf struct buf text = BUF_INIT, line = BUF_INIT;

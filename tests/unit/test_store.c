@@ -117,6 +117,7 @@ TEST("a job is read back as it was written, after a restart too")
 	r->transfers[0].total = -1;
 	r->transfers[0].began_ms = 5;
 	r->transfers[0].ended_ms = 6;
+	r->transfers[0].cached = 7;
 	CHECK_INT(job_set_text(&r->transfers[0].name, "train"), 0);
 	CHECK_INT(job_set_text(&r->transfers[0].uri, "s3://b/with space"), 0);
 	CHECK_INT(store_begin(store, &e), 0);
@@ -146,6 +147,7 @@ TEST("a job is read back as it was written, after a restart too")
 	CHECK_INT(loaded[0]->transfers[0].total, -1);
 	CHECK_INT(loaded[0]->transfers[0].began_ms, 5);
 	CHECK_INT(loaded[0]->transfers[0].ended_ms, 6);
+	CHECK_INT(loaded[0]->transfers[0].cached, 7);
 	unload();
 	(void)job_record_unref(r);
 	end_store();
