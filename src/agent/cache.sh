@@ -2,14 +2,15 @@
 #
 # cache/<digest> is an object that a job has fetched, a hard link to the job's input; the
 # digest, which the daemon makes, is of its endpoint, bucket, key, ETag and size. Beside it
-# is <digest>.ok, "DIGEST SIZE MTIME BOOT": an object whose size or time is another one was
+# is ok/<digest>, "DIGEST SIZE MTIME BOOT": an object whose size or time is another one was
 # written to, and is dropped. BOOT is - once its bytes are on the disk: what a power cut may
-# have cost us is not believed. The .ok's own time is when it was used last.
+# have cost us is not believed. The time of that file is when the object was used last.
 #
 # for.<ATT> lists what an attempt fetches; it counts as long as its runner lives and is in
 # its download, so that nothing is to be done when one dies. Whoever wants one of these
 # waits, and holds nothing meanwhile. All looking, linking and dropping is done under one
-# flock, by commands that take many objects at once; no transfer holds it.
+# flock; no transfer holds it. There may be 100,000 objects, and a shell reads a byte at a
+# time: what can be is done by commands that take many objects at once.
 #
 # What an attempt gets or gives is in $k_dir/I/<digest>. `index` of the attempt says
 # "I SIZE TAG DIGEST NAME" of each object of the inputs that may be cached, apart by tabs.
@@ -38,7 +39,7 @@ cache_begin() {
 	while
 		! is_stopped download || return 1
 		: >"$a/t.busy"
-		if ! command -v flock >/dev/null || ! mkdir -p "$K" || ! with_lock cache_look; then
+		if ! command -v flock >/dev/null || ! mkdir -p "$K/ok" || ! with_lock cache_look; then
 			! is_stopped download || return 1
 			echo "jobfs: the cache cannot be used: no flock(1), or no room" >>"$a/tlog"
 			rm -f "$a/index"
@@ -56,10 +57,8 @@ cache_begin() {
 
 cache_look() {
 	cd "$K" || return 1
-	while IFS=$tab read -r k_i _ _ k_d _; do
-		[ -f "$k_dir/$k_i/$k_d" ] || echo "$k_d"
-	done <"$a/index" | sort -u >"$a/t.want" || return 1
-	note_valid <"$a/t.want"
+	left_objects | cut -d / -f 2 | sort -u >"$a/t.want" || return 1
+	note_valid
 	cut -f 1 "$a/index" | uniq | while read -r k_i; do take_input "$k_i"; done
 	comm -23 "$a/t.want" "$a/t.valid" >"$a/t.miss"
 	others_fetch | sort | comm -12 - "$a/t.miss" >"$a/t.busy"
@@ -70,34 +69,36 @@ cache_look() {
 	room_for_inputs
 }
 
-note_valid() { # fd 0: digests; into t.valid those that are there as they were put there
-	while read -r k_d; do
-		k_line=''
-		[ -f "$k_d.ok" ] || continue
-		read -r k_line <"$k_d.ok"
-		case $k_line in "$k_d "*' -' | "$k_d "*" $boot") ;; *) k_line="$k_d was lost" ;; esac
-		echo "${k_line% *}"
-	done >"$a/t.noted"
-	cut -d ' ' -f 1 "$a/t.noted" | xargs stat -c '%n %s %Y' 2>/dev/null |
-		comm -12 "$a/t.noted" - | cut -d ' ' -f 1 >"$a/t.valid"
-	cut -d ' ' -f 1 "$a/t.noted" | comm -23 - "$a/t.valid" | while read -r k_d; do
+left_objects() { # "I/DIGEST" of those of the index that are not in $k_dir
+	(cd "$k_dir" 2>/dev/null && find . -type f) | cut -c 3- | sort >"$a/t.staged"
+	cut -f 1,4 "$a/index" | tr "$tab" / | sort | comm -23 - "$a/t.staged"
+}
+
+# Into t.valid what of t.want is there as it was put there.
+note_valid() {
+	: >"$a/t.valid"
+	[ -s "$a/t.want" ] || return 0
+	(cd ok && xargs cat <"$a/t.want") 2>/dev/null | grep -e ' -$' -e " $boot\$" |
+		cut -d ' ' -f 1-3 | sort >"$a/t.noted"
+	xargs stat -c '%n %s %Y' <"$a/t.want" 2>/dev/null | sort | comm -12 "$a/t.noted" - |
+		cut -d ' ' -f 1 >"$a/t.valid"
+	(cd ok && xargs ls -d <"$a/t.want") 2>/dev/null | comm -23 - "$a/t.valid" | while read -r k_d; do
 		echo "jobfs: a cached object is not what it was, and is dropped" >>"$a/tlog"
-		rm -f "$k_d" "$k_d.ok"
+		rm -f "$k_d" "ok/$k_d"
 	done
 }
 
 take_input() { # I
-	while IFS=$tab read -r k_i _ _ k_d _; do
-		[ "$k_i" != "$1" ] || echo "$k_d"
-	done <"$a/index" | sort -u | comm -12 - "$a/t.valid" >"$a/t.take"
+	of_input "$1" | cut -f 4 | sort -u | comm -12 - "$a/t.valid" >"$a/t.take"
 	[ -s "$a/t.take" ] && mkdir -p "$k_dir/$1" || return 0
 	xargs chmod 444 <"$a/t.take"
-	link_into "$k_dir/$1" <"$a/t.take"
-	while read -r k_d; do
-		echo "$k_d.ok"
+	(cd ok && xargs touch -c <"$a/t.take")
+	link_into "$k_dir/$1" <"$a/t.take" || while read -r k_d; do
 		[ -f "$k_dir/$1/$k_d" ] || copy "$k_d" "$k_dir/$1/$k_d" || rm -f "$k_dir/$1/$k_d"
-	done <"$a/t.take" | xargs touch -c
+	done <"$a/t.take"
 }
+
+of_input() { grep "^$1$tab" "$a/index"; } # I
 
 # shellcheck disable=SC2016  # for the other shell
 link_into() { xargs $SH -c 'ln -f "$@" "$0/"' "$1" 2>/dev/null; } # DIR; fd 0: digests
@@ -132,40 +133,47 @@ cache_place() {
 # An input that is there whole needs no transfer. Of another one the AWS CLI finds what is
 # there, and fetches the rest; presigned transfers find it in $k_dir.
 place_cached() { # NAME KIND URI PATH
-	k_n=0 k_all=0 k_sum=0
-	while IFS=$tab read -r k_j k_size _ k_d _; do
-		[ "$k_j" = $k_i ] || continue
-		k_all=$((k_all + 1))
-		[ -f "$k_dir/$k_i/$k_d" ] || continue
-		kb_of "$k_size"
-		k_n=$((k_n + 1)) k_sum=$((k_sum + n))
-	done <"$a/index"
-	rm -f "$a/t.unplaced"
-	if [ "$ENGINE" != presigned ] || [ $k_n = $k_all ]; then
-		k_lanes=$((k_n > 64 ? 8 : 1)) k_lane=0
-		while [ $k_lane -lt $k_lanes ]; do
-			place_lane $k_lane "$a/work/$4" &
-			k_lane=$((k_lane + 1))
+	of_input $k_i >"$a/t.all"
+	cut -f 2,4 "$a/t.all" | {
+		k_n=0 k_all=0 k_sum=0
+		while read -r k_size k_d; do
+			k_all=$((k_all + 1))
+			[ -f "$k_dir/$k_i/$k_d" ] || continue
+			kb_of "$k_size"
+			k_n=$((k_n + 1)) k_sum=$((k_sum + n))
 		done
-		wait
+		echo $k_n $k_all $k_sum
+	} >"$a/t.count"
+	read -r k_n k_all k_sum <"$a/t.count"
+	if [ "$ENGINE" != presigned ] || [ "$k_n" = "$k_all" ]; then
+		cut -f 4- "$a/t.all" | pairs_of "$a/work/$4" >"$a/t.pairs"
+		link_pairs "$a/t.pairs" || return
 	fi
-	[ ! -f "$a/t.unplaced" ] || return
 	umask 077
-	[ $k_n != $k_all ] || printf '== %s: %s -> %s\n' "$1" "$3" "$4" >>"$a/tlog"
-	printf '%s: %d of %d objects, %s from the cache\n' "$1" $k_n $k_all "$(human $k_sum)" >>"$a/tlog"
+	[ "$k_n" != "$k_all" ] || printf '== %s: %s -> %s\n' "$1" "$3" "$4" >>"$a/tlog"
+	printf '%s: %d of %d objects, %s from the cache\n' "$1" "$k_n" "$k_all" "$(human "$k_sum")" >>"$a/tlog"
 	put_over "hits.$k_i" "$k_n $k_sum"
-	[ $k_n != $k_all ] || put_over "xfer.$k_i" "ok $(kb "$a/work/$4")"
+	[ "$k_n" != "$k_all" ] || put_over "xfer.$k_i" "ok $(kb "$a/work/$4")"
 }
 
-place_lane() { # LANE TO
-	u_piece=-1 U_LANES=$k_lanes
-	while IFS=$tab read -r k_j _ _ k_d k_name; do
-		[ "$k_j" = $k_i ] && is_ours "$1" && [ -f "$k_dir/$k_i/$k_d" ] || continue
-		k_to=$2${k_name:+/$k_name}
+pairs_of() { # TO; fd 0: "DIGEST NAME"
+	while IFS=$tab read -r k_d k_name; do
+		[ -f "$k_dir/$k_i/$k_d" ] || continue
+		k_to=$1${k_name:+/$k_name}
 		[ -d "${k_to%/*}" ] || mkdir -p "${k_to%/*}"
-		ln -f "$k_dir/$k_i/$k_d" "$k_to" 2>/dev/null || copy "$k_dir/$k_i/$k_d" "$k_to" ||
-			: >"$a/t.unplaced"
-	done <"$a/index"
+		printf '%s\0%s\0' "$k_dir/$k_i/$k_d" "$k_to"
+	done
+}
+
+# Each FROM and TO ends with NUL. A perl, which most hosts have, does many in no time; where
+# links cannot be made (too many of one file, another file system) it is a copy.
+# shellcheck disable=SC2016  # for perl, and the other shell
+link_pairs() { # FILE
+	[ -s "$1" ] || return 0
+	command -v perl >/dev/null && perl -e '$/ = "\0"; while (defined($from = <STDIN>)) {
+		chomp($from, $to = <STDIN>); unlink $to; link $from, $to or exit 1 }' <"$1" && return
+	xargs -0 -n 2 -P 4 ln -f <"$1" 2>/dev/null || xargs -0 -n 2 $SH -c \
+		'[ "$0" -ef "$1" ] || cp --reflink=auto "$0" "$1" 2>/dev/null || cp -f "$0" "$1"' <"$1"
 }
 
 is_cached() { [ -s "$a/index" ] && grep -q "^$1$tab" "$a/index"; } # I
@@ -206,21 +214,21 @@ cache_gather() { # I URI PATH
 		comm -13 - "$a/t.now.$1" >>"$a/t.odd.$1"
 	if [ ! -s "$a/t.odd.$1" ]; then
 		mkdir -p "$a/kept/$1"
-		gather_each gather_one
+		gather_each print_pair >"$a/t.now.$1"
+		link_pairs "$a/t.now.$1"
 	fi
 	rm -f "$a/t.list.$1" "$a/t.now.$1" "$a/t.odd.$1"
 }
 
 print_listed() { printf '"%s"\t%s\t%s\n' "$k_tag" "$k_size" "$k_key$k_name"; }
 print_file() { printf '%s %s\n' "$k_size" "$k_to"; }
-gather_one() { [ -f "$a/kept/$k_i/$k_d" ] || ln "$k_to" "$a/kept/$k_i/$k_d"; }
+print_pair() { printf '%s\0%s\0' "$k_to" "$a/kept/$k_i/$k_d"; }
 
 gather_each() { # FUNCTION, for each object of $k_i
-	while IFS=$tab read -r k_j k_size k_tag k_d k_name; do
-		[ "$k_j" = "$k_i" ] || continue
+	of_input "$k_i" | while IFS=$tab read -r _ k_size k_tag k_d k_name; do
 		k_to=$k_path${k_name:+/$k_name}
 		"$1"
-	done <"$a/index"
+	done
 }
 
 # All that is in $k_dir and not in the cache: its bytes are those of its digest.
@@ -243,10 +251,10 @@ cache_insert() {
 			k_sum=$((k_sum + n))
 			k_d=${k_f##*/}
 			rm -f "$K/$k_d"
-			echo "$k_d $k_size $k_time $boot" >"$K/$k_d.ok" && echo "$k_f"
+			echo "$k_d $k_size $k_time $boot" >"$K/ok/$k_d" && echo "$k_f"
 		done
 	} >"$a/t.ins"
-	link_into "$K" <"$a/t.ins"
+	[ ! -s "$a/t.ins" ] || link_into "$K" <"$a/t.ins"
 }
 
 make_place() { # for what t.new lists
@@ -273,13 +281,12 @@ cache_gives() { # KB: what no job has too
 
 # The least recently used first. An object that a job has too gives no room on the disk.
 evict() { # KB LINKS: of those with at most so many links
-	# shellcheck disable=SC2010  # they are digests
-	ls -tr | grep '\.ok$' | while read -r k_d; do echo "${k_d%.ok}"; done |
-		xargs stat -c '%n %h %b' 2>/dev/null | {
+	# shellcheck disable=SC2011,SC2012  # they are digests
+	ls -tr ok | xargs stat -c '%n %h %b' 2>/dev/null | {
 		k_gone=0
 		while [ $k_gone -lt "$1" ] && read -r k_d k_links k_blocks; do
 			[ "$k_links" -le "$2" ] || continue
-			rm -f "$k_d" "$k_d.ok"
+			rm -f "$k_d" "ok/$k_d"
 			k_gone=$((k_gone + k_blocks / 2))
 		done
 	}
@@ -289,16 +296,24 @@ evict() { # KB LINKS: of those with at most so many links
 room_for_inputs() {
 	cd "$K" || return
 	k_need=$ROOM_KB
-	[ ! -s "$a/index" ] || while IFS=$tab read -r k_i k_size _ k_d _; do
-		[ -f "$k_dir/$k_i/$k_d" ] || {
-			kb_of "$k_size"
-			k_need=$((k_need + n))
-		}
-	done <"$a/index"
+	[ ! -s "$a/index" ] || k_need=$((k_need + $(need_kb)))
 	# shellcheck disable=SC2046
 	set -- $(df -Pk "$base" | tail -n 1)
 	k_more=$((k_need + $2 / 10 - $4))
 	[ $k_more -le 0 ] || evict $k_more 1
+}
+
+need_kb() { # of what is to be fetched
+	left_objects >"$a/t.left"
+	cut -f 1,2,4 "$a/index" | while read -r k_i k_size k_d; do echo "$k_i/$k_d $k_size"; done |
+		sort | join - "$a/t.left" | {
+		k_sum=0
+		while read -r _ k_size; do
+			kb_of "$k_size"
+			k_sum=$((k_sum + n))
+		done
+		echo $k_sum
+	}
 }
 
 cache_room() { # for a job that wants nothing of the cache
@@ -323,6 +338,7 @@ cache_sync() {
 	cd "$K" || return
 	# shellcheck disable=SC2046
 	set -- $(while IFS= read -r k_f; do echo "${k_f##*/}"; done <"$a/t.ins")
+	[ $# -gt 0 ] || return
 	durable "$@"
 	with_lock note_synced "$@"
 	rm -f "$a/t.ins"
@@ -330,7 +346,7 @@ cache_sync() {
 
 note_synced() { # DIGEST…
 	for k_d do
-		[ -f "$k_d.ok" ] && read -r k_line <"$k_d.ok" || continue
-		case $k_line in *" $boot") echo "${k_line% *} -" >"$k_d.ok" ;; esac
+		[ -f "ok/$k_d" ] && read -r k_line <"ok/$k_d" || continue
+		case $k_line in *" $boot") echo "${k_line% *} -" >"ok/$k_d" ;; esac
 	done
 }

@@ -189,7 +189,12 @@ fetch_download() {
 	case $u_took in
 	all)
 		[ ! -d "$a/in/kept" ] || keep_inputs
+		move_staged
 		place_inputs || u_took='none'
+		;;
+	more)
+		move_staged
+		[ ! -s t.moved ] || u_took='none'
 		;;
 	none | some | wrong)
 		d_i=0 d_missing=$nl$(check_download)
@@ -329,13 +334,21 @@ fetch_range() { # I STAGE TAG FIRST-LAST URL
 	case $d_rc:$d_said in 0:206) : >"$2.$3.$4" ;; *) echo "$d_said" ;; esac
 }
 
-place_inputs() {
+move_staged() { # what came under another name than its own
 	words
 	move() {
 		[ -d "${2%/*}" ] || mkdir -p "${2%/*}"
-		case $1 in kept/*) ln -f "$1" "$2" || copy "$1" "$2" ;; *) mv -f "$1" "$2" ;; esac || echo fail
+		case $1 in
+		kept/*) printf '%s\0%s\0' "$1" "$2" ;;
+		*) mv -f "$1" "$2" || echo fail >>t.moved ;;
+		esac
 	}
-	urls_list >t.moved
+	: >t.moved
+	urls_list >t.pairs
+	link_pairs t.pairs || echo fail >>t.moved
+}
+
+place_inputs() {
 	d_i=0 d_ok=1
 	input() {
 		if is_there $d_i; then

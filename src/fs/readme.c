@@ -29,6 +29,8 @@ const char readme_text[] =
 "With \"checkpoints\": \"s3://bucket/ckpt/exp1/\" the files of checkpoints/, which\n"
 "is $JOB_CHECKPOINT_DIR, go there every ten minutes, and at the end; another attempt\n"
 "gets them back, and $JOB_RESUME_FROM says so.\n"
+"{ \"source\": \"s3://...\", \"cache\": true } keeps an input on the host: the next\n"
+"job there that wants the same has it at once. Such inputs are read-only.\n"
 "With \"dry_run\": true nothing is started: the plan is in `log`, or `error` says\n"
 "what would have gone wrong.\n"
 "\n"

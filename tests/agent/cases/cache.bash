@@ -34,7 +34,7 @@ input_all() {
 
 fetched() { sort "$HOME/aws/fetched" 2>/dev/null | tr '\n' ' '; }
 forget_fetched() { rm -f "$HOME/aws/fetched"; }
-entries() { find "$C" -type f -name '*[0-9a-f]' ! -name 'for.*' ! -name lock | wc -l; }
+entries() { find "$C" -maxdepth 1 -type f -name '*[0-9a-f]' ! -name 'for.*' ! -name lock | wc -l; }
 
 must_be_right() { # ATT
 	is end ok
@@ -70,7 +70,7 @@ case_cache_brings_what_a_job_has_fetched() {
 	[ -z "$(find "$C" -name 'for.*')" ] || fail "somebody still fetches"
 }
 
-all_synced() { ! grep -qvs -- ' -$' "$C"/*.ok; }
+all_synced() { ! grep -qvs -- ' -$' "$C"/ok/*; }
 
 case_cache_fetches_what_changed() {
 	cache_up
@@ -180,7 +180,7 @@ case_cache_drops_what_a_power_cut_may_have_taken() {
 	run_job ${X}01
 	must_soon all_synced
 	forget_fetched
-	set -- "$C"/*.ok
+	set -- "$C"/ok/*
 	echo "$(cut -d ' ' -f 1-3 "$1") another-boot" >"$1"
 	run_job ${X}02
 	must_be_right ${X}02
@@ -192,7 +192,10 @@ case_cache_drops_the_least_recently_used() {
 	for key in a b c; do head -c 1000000 /dev/urandom >"$HOME/s3/b/$key"; done
 	PROGRAM=(shell :)
 	V[CACHE_KB]=2200
-	use() { # ATT KEY
+	use() { # ATT KEY: all that was used before, some seconds earlier
+		for file in "$C"/ok/*; do
+			[ ! -f "$file" ] || touch -d "@$(($(stat -c %Y "$file") - 10))" "$file"
+		done
 		INPUTS=(X object "s3://b/$2" inputs/x)
 		INDEX=()
 		cached 0 "$2" ''
@@ -249,6 +252,20 @@ case_cache_is_not_needed() { # flock is missing
 	run_job ${X}01
 	must_be_right ${X}01
 	grep -q 'cannot be used' "$J/${X}01/tlog" || fail "$(<"$J/${X}01/tlog")"
+}
+
+case_cache_needs_no_perl() {
+	cache_up
+	cp -rs /bin/. "$T/bin"
+	rm -f "$T/bin/perl"
+	PATH=$(dirname "$(command -v docker)"):$T/bin
+	run_job ${X}01
+	forget_fetched
+	run_job ${X}02
+	must_be_right ${X}02
+	is 'hits 0' '3 1955'
+	[ -z "$(fetched)" ] || fail "fetched again: $(fetched)"
+	[ "$J/${X}01/work/inputs/all/one" -ef "$J/${X}02/work/inputs/all/one" ] || fail "it is no link"
 }
 
 # ---- by presigned URLs ----

@@ -72,6 +72,25 @@ case_presigned_inputs_arrive_whole() {
 	exec {s3_in}>&-
 }
 
+case_presigned_inputs_of_many_batches_are_whole() {
+	s3_up
+	mkdir -p "$T/s3/e"
+	printf 'odd' >"$T/s3/e/q"
+	printf 'even' >"$T/s3/e/r"
+	INPUTS=(ALL prefix s3://b/e/ inputs/all)
+	PROGRAM=(shell 'cd "$JOB_INPUT_ALL" && cat q\" r')
+	launch ${X}01
+	wants ${X}01 download 1 0
+	BATCH=("get 0 3 $(etag e/q) 'odd/0.0' $(url e/q)" "move odd/0.0 '0/q\"'")
+	urls ${X}01 1 1
+	wants ${X}01 download 2 1
+	BATCH=("get 0 4 $(etag e/r) '0/r' $(url e/r)")
+	urls ${X}01 2
+	must_soon test -f "$J/${X}01/end"
+	[ "$(<"$J/${X}01/log")" = oddeven ] || fail "log: $(<"$J/${X}01/log")"
+	exec {s3_in}>&-
+}
+
 case_presigned_outputs_arrive_whole() {
 	s3_up
 	V[DEST]=s3://b/out/
