@@ -181,6 +181,27 @@ def test_the_cache_gives_way_when_the_disk_is_full(bed, start, data, tree):
         bed.bed("disk", "gpu2", "4g")
 
 
+def test_what_a_running_job_holds_is_no_obstacle_to_one_that_wants_the_same(bed, start, tree):
+    """There is room for the input once, and the cache has it."""
+    daemon = start(hosts={"gpu2": {"slots": 2}})
+    bed.bed("disk", "gpu2", "150m")
+    spec = {"inputs": {"x": {"source": tree + "big", "cache": True}}}
+    try:
+        daemon.submit("one", dict(spec, run="head -c 20M /dev/zero >fill; echo up; until [ -e go ]; do sleep 0.2; done"))
+        wait_for("the program", lambda: daemon.read("one", "log") == "up\n")
+        daemon.submit("two", dict(spec, run="md5sum <\"$JOB_INPUT_X\""))
+        daemon.wait("two", ("SUCCEEDED",), 60)
+        assert daemon.status("one") == "RUNNING"
+        assert cached(daemon, "two")["x"] == 70 * MIB + 5
+        daemon.submit("other", {"inputs": {"x": tree + "big"}, "run": "true"})
+        wait_for("a word of it", lambda: " free" in (daemon.json("other").get("message") or ""))
+        (daemon.job("one") / "ctl").write_text("cancel now\n")
+        daemon.wait("one", ("CANCELLED",))
+        daemon.wait("other", ("SUCCEEDED",), 90)
+    finally:
+        bed.bed("disk", "gpu2", "4g")
+
+
 def test_a_host_with_curl_alone_has_a_cache_too(bed, start, data, tree):
     bed.on("fresh", "rm", "-rf", ".jobfs")
     daemon = start(hosts={"fresh": {"slots": 4}}, aws={"install_url": f"http://{bed.ip['s3']}:9/no.zip"})

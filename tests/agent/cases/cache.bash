@@ -342,7 +342,7 @@ case_cache_of_presigned_takes_no_other_etag() {
 	wants ${X}01 download 1 0
 	urls ${X}01 1
 	expect OK
-	wants ${X}01 download 2 0
+	wait_until 40 poll_says ${X}01 want 'download 2 0' || fail "it is not wanted again"
 	presigned_input
 	urls ${X}01 2
 	expect OK
