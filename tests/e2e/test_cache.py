@@ -184,7 +184,7 @@ def test_the_cache_gives_way_when_the_disk_is_full(bed, start, data, tree):
 def test_what_a_running_job_holds_is_no_obstacle_to_one_that_wants_the_same(bed, start, tree):
     """There is room for the input once, and the cache has it."""
     daemon = start(hosts={"gpu2": {"slots": 2}})
-    bed.bed("disk", "gpu2", "150m")
+    bed.bed("disk", "gpu2", "120m")
     spec = {"inputs": {"x": {"source": tree + "big", "cache": True}}}
     try:
         daemon.submit("one", dict(spec, run="head -c 20M /dev/zero >fill; echo up; until [ -e go ]; do sleep 0.2; done"))
