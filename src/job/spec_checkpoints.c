@@ -13,27 +13,6 @@ enum {
 	SETTLE_MS = 30000,
 };
 
-static const struct json_mark *find_destination(struct spec_reader *r,
-						const struct json_mark *mark)
-{
-	const struct json_mark *destination;
-
-	if (!mark || mark->kind == JSON_STRING) {
-		return mark;
-	}
-	if (!spec_keys(r, mark, SPEC_SCOPE_CHECKPOINTS,
-		       "an S3 prefix, or an object with \"destination\"")) {
-		return NULL;
-	}
-	destination = spec_member(r, mark, "destination");
-	if (!destination) {
-		spec_problem(r, mark,
-			     "no \"destination\"; expected "
-			     "{\"destination\": \"s3://BUCKET/PREFIX/\"}");
-	}
-	return destination;
-}
-
 /* What is in one of them would go up twice, or would be there twice. */
 static void check_apart(struct spec_reader *r, const struct json_mark *mark)
 {
@@ -69,7 +48,8 @@ static void check_places(struct spec_reader *r, const struct json_mark *mark)
 void spec_read_checkpoints(struct spec_reader *r, const struct json_mark *top)
 {
 	const struct json_mark *mark = spec_member(r, top, "checkpoints");
-	const struct json_mark *destination = find_destination(r, mark);
+	const struct json_mark *destination =
+		spec_find_destination(r, mark, SPEC_SCOPE_CHECKPOINTS);
 	const struct json_mark *path = spec_member(r, mark, "path");
 	const struct json_mark *resume = spec_member(r, mark, "resume");
 	struct spec_checkpoints *c = &r->spec->checkpoints;

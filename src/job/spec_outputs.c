@@ -138,17 +138,16 @@ static void read_exclude(struct spec_reader *r, const struct json_mark *mark)
 	}
 }
 
-/* The mark of the destination of outputs, which are a string or an object; NULL when it
- * is wrong. */
-static const struct json_mark *find_destination(struct spec_reader *r,
-						const struct json_mark *mark)
+const struct json_mark *spec_find_destination(struct spec_reader *r,
+					      const struct json_mark *mark,
+					      enum spec_scope scope)
 {
 	const struct json_mark *destination;
 
 	if (!mark || mark->kind == JSON_STRING) {
 		return mark;
 	}
-	if (!spec_keys(r, mark, SPEC_SCOPE_OUTPUTS,
+	if (!spec_keys(r, mark, scope,
 		       "an S3 prefix, or an object with \"destination\"")) {
 		return NULL;
 	}
@@ -166,7 +165,7 @@ void spec_read_outputs(struct spec_reader *r, const struct json_mark *top)
 	const struct json_mark *mark = spec_member(r, top, "outputs");
 
 	r->spec->has_outputs = mark != NULL;
-	spec_read_destination(r, find_destination(r, mark),
+	spec_read_destination(r, spec_find_destination(r, mark, SPEC_SCOPE_OUTPUTS),
 			      &r->spec->destination_bucket,
 			      &r->spec->destination_prefix);
 	r->spec->output_path =

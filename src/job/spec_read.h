@@ -98,7 +98,12 @@ void spec_read_checkpoints(struct spec_reader *r, const struct json_mark *top);
 void spec_read_metrics(struct spec_reader *r, const struct json_mark *top);
 void spec_read_schedule(struct spec_reader *r, const struct json_mark *top);
 
-/* spec_outputs.c: an S3 prefix with {job} and {id}; it ends in /, or is empty. Both are
+/* spec_outputs.c: the mark of the destination of what is a string or an object of that
+ * scope; NULL when it is not there or wrong. */
+const struct json_mark *spec_find_destination(struct spec_reader *r,
+					      const struct json_mark *mark,
+					      enum spec_scope scope);
+/* An S3 prefix with {job} and {id}; it ends in /, or is empty. Both are
  * the caller's, and left alone when it is not there or wrong. */
 void spec_read_destination(struct spec_reader *r, const struct json_mark *mark,
 			   char **ret_bucket, char **ret_prefix);
