@@ -61,8 +61,11 @@ int bucket_put(struct sim *sim, const char *key, int64_t size, const char *write
 		memmove(&b->objects[i + 1], &b->objects[i],
 			(b->n - i) * sizeof(*b->objects));
 		b->n++;
-		b->objects[i] =
-			(struct bucket_object){ .key = strdup(key), .is_lost = true };
+		/* what it would be: only who believes everything sees it */
+		b->objects[i] = (struct bucket_object){ .key = strdup(key),
+							.size = size,
+							.modified_s = clock_s(sim),
+							.is_lost = true };
 	}
 	*ret_lost = dice_chance(&sim->dice, sim->faults.lost_upload);
 	if (!*ret_lost) { /* else what was there stays */
