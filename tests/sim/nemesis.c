@@ -53,6 +53,9 @@ void faults_draw(struct sim *sim)
 	if (dice_chance(d, 100)) {
 		sim->faults.late_launch = (int)dice_between(d, 100, 500);
 	}
+	if (sim->options.mutant == MUTANT_OLD_OUTPUTS) { /* what it cannot see */
+		sim->faults.lost_upload = 400;
+	}
 }
 
 /* --- the kinds of trouble --------------------------------------------------------- */
