@@ -8,6 +8,7 @@
 #   ssh        the SSH layer against a real sshd
 #   s3         the S3 layer against a real S3 server
 #   fs         the mount under every way to write and read
+#   data       the cache of inputs and checkpoints, on hosts as e2e has them
 #   tsan       a part of e2e with a TSan daemon
 #   e2e        jobs on hosts in network namespaces, with an ASan+UBSan daemon
 #   chaos      jobs while the daemon is killed 100 times and more; a part of the failpoints
@@ -20,7 +21,7 @@ set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 top=$(dirname "$here")
 cd "$top"
-all=(lint unit sim agent ssh s3 fs tsan e2e chaos examples)
+all=(lint unit sim agent ssh s3 data fs tsan e2e chaos examples)
 steps=("${@:-${all[@]}}")
 [ $# -gt 0 ] || steps=("${all[@]}")
 build=${JOBFS_BUILD:-$top/build}
@@ -146,7 +147,12 @@ step_fs() {
 e2e() { # pytest arguments
     /usr/bin/python3 -m pytest -q -s -p no:cacheprovider --rootdir "$here/e2e" "$@"
 }
-step_e2e() { build_asan && JOBFS=$build/asan/src/jobfs count "e2e, ASan+UBSan" e2e "$here/e2e"; }
+data=("$here/e2e/test_cache.py" "$here/e2e/test_checkpoints.py")
+step_data() { build_asan && JOBFS=$build/asan/src/jobfs count "data, ASan+UBSan" e2e "${data[@]}"; }
+step_e2e() {
+    build_asan && JOBFS=$build/asan/src/jobfs count "e2e, ASan+UBSan" e2e "${data[@]/#/--ignore=}" \
+        "$here/e2e"
+}
 step_tsan() {
     build_tsan && JOBFS=$build/tsan/src/jobfs count "e2e, TSan" e2e \
         "$here/e2e/test_scale.py" "$here/e2e/test_cancel.py"
@@ -175,8 +181,8 @@ run_step() {
 }
 
 # Steps that wait more than they work run beside the tests of the mount, to which they are
-# nothing: those of the agent, of SSH and of S3. They have their own log and say their counts
-# in a file.
+# nothing: those of the agent, of SSH, of S3 and of data. They have their own log and say
+# their counts in a file.
 # shellcheck disable=SC2030,SC2031 # its counts are its own
 start_lane() {
     has_lane=1
@@ -203,7 +209,7 @@ end_lane() {
 }
 
 "$here/deps.sh"
-for step in agent ssh s3; do
+for step in agent ssh s3 data; do
     case " ${steps[*]} " in *" fs "*" $step "* | *" $step "*" fs "*) beside+=("$step") ;; esac
 done
 for step in "${steps[@]}"; do
