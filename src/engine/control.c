@@ -216,6 +216,17 @@ static int verb_sync(struct engine *e, struct job *job, const char *word)
 	return 0;
 }
 
+char *control_split(char *line)
+{
+	char *word = line + strcspn(line, " ");
+
+	if (*word) {
+		*word++ = '\0';
+		word += strspn(word, " ");
+	}
+	return word;
+}
+
 int control_each_line(struct engine *e, char *text,
 		      int (*run)(struct engine *e, void *arg, char *line), void *arg)
 {
@@ -254,12 +265,8 @@ static const struct {
 /* -EINVAL: no such verb, or not with such a word. */
 static int run_verb(struct engine *e, struct job *job, char *text)
 {
-	char *word = text + strcspn(text, " ");
+	const char *word = control_split(text);
 
-	if (*word) {
-		*word++ = '\0';
-		word += strspn(word, " ");
-	}
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
 		if (!streq(verbs[i].name, text)) {
 			continue;

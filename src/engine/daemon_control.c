@@ -57,12 +57,18 @@ static void backup_drop(struct event *event)
 	backup_end(b);
 }
 
+static bool is_shown(const struct engine *e, const char *path)
+{
+	return e->listener && e->listener->has_path &&
+	       e->listener->has_path(e->listener_arg, path);
+}
+
 /* 1: it is answered later, and what is written after it is not read. */
 static int verb_backup(struct engine *e, struct job_request *request, const char *word)
 {
 	struct backup *b;
 
-	if (word[0] != '/') {
+	if (word[0] != '/' || is_shown(e, word)) {
 		return -EINVAL;
 	}
 	b = calloc(1, sizeof(*b));
@@ -79,13 +85,13 @@ static int verb_backup(struct engine *e, struct job_request *request, const char
 	return 1;
 }
 
+/* --- the other verbs ------------------------------------------------------------- */
+
 /* The host whose ctl it is; NULL: all. */
 static struct host *host_of(struct engine *e, const struct job_request *request)
 {
 	return request->host < e->n_hosts ? &e->hosts[request->host] : NULL;
 }
-
-/* --- the other verbs ------------------------------------------------------------- */
 
 static int verb_drain(struct engine *e, struct job_request *request, const char *word)
 {
@@ -161,14 +167,9 @@ static const struct verb *find_verb(const char *name)
 static int run_verb(struct engine *e, void *arg, char *line)
 {
 	struct job_request *request = arg;
-	char *word = line + strcspn(line, " ");
-	const struct verb *verb;
+	const char *word = control_split(line);
+	const struct verb *verb = find_verb(line);
 
-	if (*word) {
-		*word++ = '\0';
-		word += strspn(word, " ");
-	}
-	verb = find_verb(line);
 	if (!verb || verb->has_word != (word[0] != '\0') ||
 	    (request->host != (size_t)ENGINE_ALL_HOSTS && !verb->is_of_hosts)) {
 		return -EINVAL;

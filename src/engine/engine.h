@@ -140,6 +140,9 @@ struct engine_listener {
 	void (*queue_changed)(void *arg);
 	void (*events_grew)(void *arg); /* the daemon's own timeline */
 	void (*host_changed)(void *arg, size_t host);
+	/* Is it a path of what the listener shows? A backup into that would wait for
+	 * itself. NULL: none is. */
+	bool (*has_path)(void *arg, const char *path);
 	/* By which asker and number a request is known whose answer reply gets: what is
 	 * answered is then kept with the change itself (store_put_answers()). NULL or
 	 * false: it need not be. */

@@ -411,8 +411,11 @@ int attempt_again(struct engine *e, struct job *job, int64_t wait_ms, const char
 bool attempt_retry(struct engine *e, struct job *job, struct job_verdict verdict,
 		   const char *text);
 
-/* engine/control.c: verbs, a line each; what the first ones did stays when a later one
- * fails. The text is taken apart. */
+/* engine/control.c: cuts a line after its first word and returns the rest, which may be
+ * empty */
+char *control_split(char *line);
+/* Verbs, a line each; what the first ones did stays when a later one fails. The text is
+ * taken apart. */
 int control_each_line(struct engine *e, char *text,
 		      int (*run)(struct engine *e, void *arg, char *line), void *arg);
 

@@ -19,21 +19,6 @@ static void reply_verbs(struct ask *ask, int result, int64_t id)
 	}
 }
 
-/* A backup into the mount would wait for itself. */
-static bool is_backup_into(const struct fs *fs, const char *data, size_t size)
-{
-	static const char verb[] = "backup /";
-	size_t len = strlen(fs->mountpoint);
-	const char *path = memmem(data, size, verb, strlen(verb));
-
-	if (!path) {
-		return false;
-	}
-	path += strlen(verb) - 1;
-	return (size_t)(data + size - path) > len &&
-	       memcmp(path, fs->mountpoint, len) == 0 && path[len] == '/';
-}
-
 static void control(struct ask *ask, const struct ino_parts *p, const char *data)
 {
 	struct engine *engine = ask->fs->engine;
@@ -63,8 +48,7 @@ int ctl_write(fuse_req_t req, uint64_t ino, const char *data, size_t size)
 	if (r < 0) {
 		return r;
 	}
-	if (size > CTL_BYTES_MAX || memchr(data, '\0', size) ||
-	    is_backup_into(fs, data, size)) {
+	if (size > CTL_BYTES_MAX || memchr(data, '\0', size)) {
 		return -EINVAL;
 	}
 	ask = ask_new(fs, req, reply_verbs);

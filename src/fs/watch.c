@@ -5,6 +5,7 @@
 #include "fs/node.h"
 #include "fs/notifier.h"
 #include "fs/poll.h"
+#include "util/fspath.h"
 
 /* The engine's thread, as for all replies to the kernel. Forgetting attributes waits
  * for nothing, and has to come at once: who reads that the job has ended and then asks
@@ -149,6 +150,13 @@ static void host_changed(void *arg, size_t host)
 	tell(arg, ino_host(host, NODE_HOST_STATUS_JSON), NODE_TEXT);
 }
 
+static bool has_path(void *arg, const char *path)
+{
+	const struct fs *fs = arg;
+
+	return fspath_is_below(path, fs->mountpoint);
+}
+
 /* Of requests of the kernel. */
 static bool get_number(void *arg, engine_reply_fn *reply, const void *reply_arg,
 		       uint64_t *ret_asker, uint64_t *ret_number)
@@ -192,5 +200,6 @@ const struct engine_listener watch_listener = {
 	.queue_changed = queue_changed,
 	.events_grew = events_grew,
 	.host_changed = host_changed,
+	.has_path = has_path,
 	.get_number = get_number,
 };

@@ -103,7 +103,8 @@ def no_backup(m):
     os.mkdir(small)
     before = sorted(os.listdir(m.top))
     for path, errno in ((m.top, "EEXIST"), (f"{m.top}/none/x", "ENOENT"), ("copy", "EINVAL"),
-                        ("", "EINVAL"), (f"{m.config}/x", "ENOTDIR"), (f"{m.path}/x", "EINVAL")):
+                        ("", "EINVAL"), (f"{m.config}/x", "ENOTDIR"), (f"{m.path}/x", "EINVAL"),
+                        (f" {m.path}/x", "EINVAL")):
         same((path, ctl(m, f"backup {path}")), (path, errno))
     write(f"{m.job()}/files/data", "x" * BIG)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", small], check=True)
