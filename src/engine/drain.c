@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "engine/internal.h"
-#include "engine/request.h"
 #include "util/log.h"
 
 int drain_load(struct engine *e, struct err *err)

@@ -325,7 +325,7 @@ void host_note_clock(struct host *host, const struct frame_item *item)
 	}
 }
 
-void host_note_free(struct host *host, const struct frame_item *item)
+static void note_free(struct host *host, const struct frame_item *item)
 {
 	char text[32], *end;
 	long long kb;
@@ -339,7 +339,7 @@ void host_note_free(struct host *host, const struct frame_item *item)
 	}
 }
 
-void host_note_cache(struct host *host, const struct frame_item *item)
+static void note_cache(struct host *host, const struct frame_item *item)
 {
 	long long kb = 0, all_kb = 0;
 	char text[64];
@@ -349,6 +349,15 @@ void host_note_cache(struct host *host, const struct frame_item *item)
 	    all_kb < INT64_MAX / 1024 / 2) {
 		host->cache_bytes = kb * 1024;
 		host->cache_all_bytes = all_kb * 1024;
+	}
+}
+
+void host_note_disk(struct host *host, const struct frame_item *item)
+{
+	if (frame_item_is(item, "free_kb")) {
+		note_free(host, item);
+	} else if (frame_item_is(item, "cache_kb")) {
+		note_cache(host, item);
 	}
 }
 
@@ -406,10 +415,8 @@ static void handle_probe(struct engine *e, struct host *host, struct job *job,
 			urls_note_curl(host, version);
 		} else if (frame_item_is(&item, "now")) {
 			host_note_clock(host, &item);
-		} else if (frame_item_is(&item, "free_kb")) {
-			host_note_free(host, &item);
-		} else if (frame_item_is(&item, "cache_kb")) {
-			host_note_cache(host, &item);
+		} else {
+			host_note_disk(host, &item);
 		}
 	}
 	if (host->cli == CLI_ABSENT) {

@@ -35,12 +35,12 @@ struct host {
 	bool poll_is_out;
 	char storeid[64];
 	char *cli_path;
-	bool has_curl;	     /* one that is new enough for presigned transfers */
-	int64_t cli_wake_at; /* of the next try */
-	int64_t free_bytes;  /* of its disk */
+	bool has_curl;		 /* one that is new enough for presigned transfers */
+	int64_t cli_wake_at;	 /* of the next try */
+	int64_t free_bytes;	 /* of its disk */
 	int64_t cache_bytes;	 /* of its cache of inputs, what no job has too */
 	int64_t cache_all_bytes; /* all of it */
-	int64_t free_at;     /* clock_ms() when it said so; 0: never */
+	int64_t free_at;	 /* clock_ms() when it said so; 0: never */
 	/* why it cannot move data (no AWS CLI, a clock that S3 refuses), "" when it can
 	 */
 	char s3_trouble[ERR_TEXT_MAX];
@@ -84,9 +84,9 @@ void host_clear_s3_trouble(struct host *host);
 /* One call came back well or not: keeps the host's trouble and that of its jobs. */
 void host_answered(struct engine *e, struct host *host);
 void host_note_store(struct host *host, const struct frame_item *item);
-/* "free_kb N", and behind it, if there is a cache, "cache_kb N ALL" */
-void host_note_free(struct host *host, const struct frame_item *item);
-void host_note_cache(struct host *host, const struct frame_item *item);
+/* "free_kb N", and behind it, if there is a cache, "cache_kb N ALL"; others are not
+ * looked at */
+void host_note_disk(struct host *host, const struct frame_item *item);
 /* "now SECONDS": is its clock near enough to ours for S3? */
 void host_note_clock(struct host *host, const struct frame_item *item);
 bool host_may_sign(const struct host *host); /* by its clock */

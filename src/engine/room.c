@@ -166,11 +166,7 @@ static void handle_probe(struct engine *e, struct host *host, struct job *job,
 		return;
 	}
 	while (frame_next(&reply->frame, &item)) {
-		if (frame_item_is(&item, "free_kb")) {
-			host_note_free(host, &item);
-		} else if (frame_item_is(&item, "cache_kb")) {
-			host_note_cache(host, &item);
-		}
+		host_note_disk(host, &item);
 	}
 	if (!job) {
 		return;

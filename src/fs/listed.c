@@ -59,9 +59,7 @@ static uint64_t version_of(const struct object *dir)
 	}
 	for (const struct node *node = node_next(NODE_JOB, 0); node;
 	     node = node_next(NODE_JOB, node->id)) {
-		bool is_there = !node->exists || node->exists(dir->record);
-
-		version |= (uint64_t)is_there << bit++ % 64;
+		version |= (uint64_t)node_exists(node, dir->record) << bit++ % 64;
 	}
 	return version;
 }
@@ -105,13 +103,20 @@ void listed_open(struct listed *listed, const struct object *dir,
 	(void)pthread_mutex_unlock(&listed->lock);
 }
 
-void listed_begin(struct listed *listed, const struct object *dir, uint64_t fh)
+/* Of 64 bits that are close to each other. */
+static uint64_t mark_of(uint64_t version)
+{
+	version *= UINT64_C(0x9e3779b97f4a7c15);
+	return version >> (64 - MARK_BITS) << COOKIE_BITS;
+}
+
+uint64_t listed_begin(struct listed *listed, const struct object *dir, uint64_t fh)
 {
 	uint64_t version = version_of(dir);
 	struct listed_slot *slot;
 
 	if (fh == 0) {
-		return;
+		return 0;
 	}
 	(void)pthread_mutex_lock(&listed->lock);
 	slot = slot_of(listed, dir->record->id);
@@ -128,6 +133,7 @@ void listed_begin(struct listed *listed, const struct object *dir, uint64_t fh)
 	slot->is_mixed |= version != fh || version != slot->version;
 	slot->in_flight++;
 	(void)pthread_mutex_unlock(&listed->lock);
+	return mark_of(version);
 }
 
 void listed_end(struct listed *listed, const struct object *dir, uint64_t fh,
@@ -145,17 +151,6 @@ void listed_end(struct listed *listed, const struct object *dir, uint64_t fh,
 		(void)pthread_cond_broadcast(&listed->freed);
 	}
 	(void)pthread_mutex_unlock(&listed->lock);
-}
-
-/* Of 64 bits that are close to each other. */
-static uint64_t mark_of(uint64_t version)
-{
-	return version * UINT64_C(0x9e3779b97f4a7c15) >> (64 - MARK_BITS);
-}
-
-uint64_t listed_offset(const struct object *dir, uint64_t fh, uint64_t cookie)
-{
-	return fh == 0 ? cookie : mark_of(version_of(dir)) << COOKIE_BITS | cookie;
 }
 
 uint64_t listed_cookie(uint64_t fh, uint64_t offset)

@@ -34,12 +34,12 @@ void listed_fini(struct listed *listed);
 void listed_open(struct listed *listed, const struct object *dir,
 		 struct fuse_file_info *fi);
 /* Around the making of a (part of a) listing for a directory with such a handle.
- * is_whole: it began at the begin, and nothing was left for another one. */
-void listed_begin(struct listed *listed, const struct object *dir, uint64_t fh);
+ * is_whole: it began at the begin, and nothing was left for another one. Returns the
+ * mark of its offsets: the kernel is given mark | cookie. Those of one version do not
+ * go on in another one, so the kernel never joins two. */
+uint64_t listed_begin(struct listed *listed, const struct object *dir, uint64_t fh);
 void listed_end(struct listed *listed, const struct object *dir, uint64_t fh,
 		bool is_whole);
 
-/* Offsets in a listing as the kernel has them: those of one version do not go on in
- * another one, so the kernel never joins two. */
-uint64_t listed_offset(const struct object *dir, uint64_t fh, uint64_t cookie);
+/* Of an offset that the kernel was given. */
 uint64_t listed_cookie(uint64_t fh, uint64_t offset);

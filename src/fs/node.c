@@ -50,8 +50,8 @@ static bool status_json_differs(const struct job_record *a, const struct job_rec
 
 static bool transfer_differs(const struct job_transfer *a, const struct job_transfer *b)
 {
-	return a->state != b->state || a->bytes != b->bytes ||
-	       a->total != b->total || a->cached != b->cached;
+	return a->state != b->state || a->bytes != b->bytes || a->total != b->total ||
+	       a->cached != b->cached;
 }
 
 static bool progress_differs(const struct job_record *a, const struct job_record *b)
@@ -222,6 +222,22 @@ const struct node *node_find(enum node_id parent, const char *name)
 		node = node_next(parent, node->id);
 	}
 	return node;
+}
+
+uint64_t node_ino(const struct node *node, const struct ino_parts *of)
+{
+	switch (node->scope) {
+	case INO_JOB:
+		return ino_job(of->id, node->id);
+	case INO_HOST:
+		return ino_host((uint64_t)of->id, node->id);
+	case INO_ATTEMPT:
+		return ino_attempt(of->id, of->attempt, node->id);
+	case INO_TOP:
+	case INO_FILE:
+		break;
+	}
+	return ino_top(node->id);
 }
 
 bool node_exists(const struct node *node, const struct job_record *record)

@@ -131,6 +131,9 @@ const struct node *node_find(enum node_id parent, const char *name);
 /* The first row of the directory with an id above `after`, or NULL. */
 const struct node *node_next(enum node_id parent, unsigned after);
 
+/* The inode of the row, of the job, host or attempt that the parts name. */
+uint64_t node_ino(const struct node *node, const struct ino_parts *of);
+
 /* Is the row there for such a job (an attempt's row: for such an attempt)? */
 bool node_exists(const struct node *node, const struct job_record *record);
 /* Does it appear and vanish by itself? */

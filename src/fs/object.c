@@ -140,18 +140,14 @@ int object_get_open(struct fs *fs, uint64_t ino, struct object *ret)
 
 uint64_t object_row_ino(const struct object *dir, const struct node *node)
 {
-	switch (node->scope) {
-	case INO_JOB:
-		return ino_job(dir->record->id, node->id);
-	case INO_HOST:
-		return ino_host(dir->host, node->id);
-	case INO_ATTEMPT:
-		return ino_attempt(dir->record->id, dir->attempt, node->id);
-	case INO_TOP:
-	case INO_FILE:
-		break;
+	struct ino_parts of = { .attempt = dir->attempt };
+
+	if (node->scope == INO_HOST) {
+		of.id = (int64_t)dir->host;
+	} else if (dir->record) {
+		of.id = dir->record->id;
 	}
-	return ino_top(node->id);
+	return node_ino(node, &of);
 }
 
 struct object object_of_row(const struct object *dir, const struct node *node)

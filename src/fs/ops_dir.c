@@ -35,16 +35,15 @@ struct reading { /* a READDIR that is being filled */
 	fuse_req_t req;
 	char *buf;
 	size_t size, used;
-	uint64_t fh; /* of the open directory, for listed.h */
-	const struct object *dir;
-	bool is_plus;	 /* READDIRPLUS */
-	bool is_full;	 /* there is more than fits in */
-	bool names_only; /* the caller may not see attributes */
+	uint64_t fh, mark; /* for listed.h: of the open directory, of the offsets */
+	bool is_plus;	   /* READDIRPLUS */
+	bool is_full;	   /* there is more than fits in */
+	bool names_only;   /* the caller may not see attributes */
 };
 
 static off_t offset_of(const struct reading *r, const struct object_entry *entry)
 {
-	return (off_t)listed_offset(r->dir, r->fh, entry->cookie);
+	return (off_t)(r->mark | entry->cookie);
 }
 
 static size_t add_name(struct reading *r, const struct object_entry *entry)
@@ -102,8 +101,7 @@ static int list(struct reading *r, const struct object *dir, uint64_t offset)
 	struct listed *listed = &dir->fs->listed;
 	int error;
 
-	r->dir = dir;
-	listed_begin(listed, dir, r->fh);
+	r->mark = listed_begin(listed, dir, r->fh);
 	error = object_list(dir, listed_cookie(r->fh, offset), read_one, r);
 	if (error == 0 || r->used > 0) {
 		(void)fuse_reply_buf(r->req, r->buf, r->used);

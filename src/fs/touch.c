@@ -79,21 +79,7 @@ uint64_t touch_dir_of(uint64_t ino)
 	const struct node *node = ino_parse(ino, &p) < 0 ? NULL : node_get(p.row);
 	const struct node *parent = node ? node_get(node->parent) : NULL;
 
-	if (!parent) {
-		return ino;
-	}
-	switch (parent->scope) {
-	case INO_JOB:
-		return ino_job(p.id, parent->id);
-	case INO_HOST:
-		return ino_host((uint64_t)p.id, parent->id);
-	case INO_ATTEMPT:
-		return ino_attempt(p.id, p.attempt, parent->id);
-	case INO_TOP:
-	case INO_FILE:
-		break;
-	}
-	return ino_top(parent->id);
+	return parent ? node_ino(parent, &p) : ino;
 }
 
 /* In this order: what is created is then filled and closed. type: what it is for; 0:

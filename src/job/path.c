@@ -61,6 +61,11 @@ bool path_is_within(const char *path, const char *base)
 	return strncmp(path, base, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
+bool path_overlaps(const char *a, const char *b)
+{
+	return path_is_within(a, b) || path_is_within(b, a);
+}
+
 /* A byte's place in the order: the end of a path, then the slash, then the others. */
 static int rank(char c)
 {

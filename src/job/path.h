@@ -17,6 +17,8 @@ int path_check(const char *path, struct err *e);
 
 /* Is path the same as base, or below it? */
 bool path_is_within(const char *path, const char *base);
+/* Is one of them within the other? */
+bool path_overlaps(const char *a, const char *b);
 
 /* Orders paths so that what is below a path follows it at once: "a" "a/b" "a-b". */
 int path_compare(const char *a, const char *b);

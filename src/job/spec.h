@@ -161,7 +161,7 @@ void spec_freep(struct spec **spec);
 #define cleanup_spec cleanup_(spec_freep)
 
 /* Appends a destination's prefix with {job} and {id} replaced; NULL is empty. */
-int spec_expand_destination(const char *prefix, const char *job, const char *id,
+int spec_expand_destination(const char *text, const char *job, const char *id,
 			    struct buf *out);
 
 /* Does the spec want another attempt after such a failure? exit_code: of the program,

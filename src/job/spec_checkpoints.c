@@ -19,8 +19,7 @@ static void check_apart(struct spec_reader *r, const struct json_mark *mark)
 	const char *path = r->spec->checkpoints.path, *output = r->spec->output_path;
 	char shown[SHOW_MAX], shown_output[SHOW_MAX];
 
-	if (!path || !output ||
-	    (!path_is_within(path, output) && !path_is_within(output, path))) {
+	if (!path || !output || !path_overlaps(path, output)) {
 		return;
 	}
 	show_text(path, strlen(path), shown);

@@ -135,8 +135,7 @@ static bool check_apart(struct spec_reader *r, const struct json_mark *mark,
 {
 	char shown[SHOW_MAX], shown_directory[SHOW_MAX];
 
-	if (!directory ||
-	    (!path_is_within(path, directory) && !path_is_within(directory, path))) {
+	if (!directory || !path_overlaps(path, directory)) {
 		return true;
 	}
 	show_text(path, strlen(path), shown);

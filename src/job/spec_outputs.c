@@ -175,11 +175,9 @@ void spec_read_outputs(struct spec_reader *r, const struct json_mark *top)
 
 /* ---- the destination of one job ---- */
 
-int spec_expand_destination(const char *prefix, const char *job, const char *id,
+int spec_expand_destination(const char *text, const char *job, const char *id,
 			    struct buf *out)
 {
-	const char *text = prefix;
-
 	while (text && *text) {
 		size_t len = placeholder_len(text);
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -81,18 +82,12 @@ static int hold_queued(struct backup *b)
 
 static int copy_bytes(int from, int to)
 {
-	cleanup_free char *data = malloc(COPY_BYTES);
-	ssize_t n = data ? 1 : -1;
+	ssize_t n;
 
-	while (n > 0 && (n = read(from, data, COPY_BYTES)) > 0) {
-		for (ssize_t done = 0, k; done < n; done += k) {
-			k = write(to, data + done, (size_t)(n - done));
-			if (k < 0) {
-				return -errno;
-			}
-		}
-	}
-	return n < 0 ? (data ? -errno : -ENOMEM) : fsync(to) < 0 ? -errno : 0;
+	do {
+		n = sendfile(to, from, NULL, COPY_BYTES);
+	} while (n > 0);
+	return n < 0 || fsync(to) < 0 ? -errno : 0;
 }
 
 /* Its content may be gone since the database was copied, with its row. */

@@ -2,6 +2,7 @@
 opendir(3), nor than a rewinddir(3) after an event. Nobody answers at the host, so a job
 fails at once, and may be tried again and again: `error` comes and goes."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -80,8 +81,9 @@ def job_with_id(m, wanted):
         os.rmdir(job)
 
 
-def listers(paths, n):
-    """n threads that do nothing but list them."""
+@contextlib.contextmanager
+def listing(*paths, n=6):
+    """n threads do nothing but list them."""
     stop = threading.Event()
 
     def run(path):
@@ -91,7 +93,12 @@ def listers(paths, n):
     threads = [threading.Thread(target=run, args=(paths[i % len(paths)],)) for i in range(n)]
     for thread in threads:
         thread.start()
-    return stop, threads
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
 
 
 @case("a directory that is open is read anew from its start, after an event")
@@ -114,14 +121,9 @@ def rewind(m):
 def changes(m):
     end_toucher(m)  # its touches make the kernel forget listings
     job = failing(m)
-    stop, threads = listers([job], 6)
-    try:
+    with listing(job):
         for i in range(ROUNDS):
             flip(job, i)
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
 
 
 @case("jobs that share a place in what is kept do not share their listings")
@@ -130,14 +132,9 @@ def sharing(m):
     other = job_with_id(m, id_of(job) + SLOTS)
     write(f"{other}/spec.json", RIGHT)
     wait(lambda: state(other) == "FAILED")
-    stop, threads = listers([job, other], 6)
-    try:
+    with listing(job, other):
         for i in range(ROUNDS):
             flip((job, other)[i % 2], i)
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
 
 
 @case("files of the user are listed at once, and so is their end")

@@ -133,8 +133,9 @@ def make_news(job):
     return result(write, f"{job}/spec.json", WRONG) == "EINVAL"
 
 
-def submit_many(m, seconds, n=8):
-    """Jobs that nobody watches, by as many scripts; how many."""
+@contextlib.contextmanager
+def submitting(m, seconds, n=8):
+    """Jobs that nobody watches, by as many scripts."""
     def submit(count):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -152,8 +153,7 @@ def submit_many(m, seconds, n=8):
 
 @case("who watches hears while many jobs change that nobody watches")
 def storm(m):
-    storm = contextlib.contextmanager(submit_many)
-    with storm(m, 3):
+    with submitting(m, 3):
         end = time.monotonic() + 2.5
         while time.monotonic() < end:
             job = m.job()

@@ -29,8 +29,16 @@ static char opened(uint64_t *ret_fh)
 
 static void list(uint64_t fh)
 {
-	listed_begin(&listed, &dir, fh);
+	(void)listed_begin(&listed, &dir, fh);
 	listed_end(&listed, &dir, fh, true);
+}
+
+static uint64_t offset_of(uint64_t fh, uint64_t cookie)
+{
+	uint64_t mark = listed_begin(&listed, &dir, fh);
+
+	listed_end(&listed, &dir, fh, true);
+	return mark | cookie;
 }
 
 static void change(void)
@@ -79,7 +87,7 @@ TEST("a slow program does not bring back what was: neither its listing nor its e
 	listed_init(&listed);
 	set_up(7);
 	CHECK_INT(opened(&slow), 'a');
-	listed_begin(&listed, &dir, slow); /* the answer is on its way */
+	(void)listed_begin(&listed, &dir, slow); /* the answer is on its way */
 	change();
 	CHECK_INT(opened(&quick), 'a');
 	list(quick);
@@ -102,7 +110,7 @@ TEST("a listing that does not go into one answer is not kept")
 	listed_init(&listed);
 	set_up(7);
 	CHECK_INT(opened(&fh), 'a');
-	listed_begin(&listed, &dir, fh);
+	(void)listed_begin(&listed, &dir, fh);
 	listed_end(&listed, &dir, fh, false);
 	list(fh);
 	CHECK_INT(opened(&fh), 'a');
@@ -118,7 +126,7 @@ TEST("of two jobs with one slot only the last is kept, and the other begins anew
 	CHECK_INT(opened(&one), 'a');
 	list(one);
 	CHECK_INT(opened(&one), 'k');
-	listed_begin(&listed, &dir, one);
+	(void)listed_begin(&listed, &dir, one);
 	set_up(7 + LISTED_SLOTS);
 	CHECK_INT(opened(&two), 'n'); /* the slot is in use */
 	set_up(7);
@@ -142,14 +150,14 @@ TEST("offsets of one version are none of another one, and mean the same")
 	listed_init(&listed);
 	set_up(7);
 	CHECK_INT(opened(&fh), 'a');
-	before = listed_offset(&dir, fh, 9);
+	before = offset_of(fh, 9);
 	change();
-	after = listed_offset(&dir, fh, 9);
+	after = offset_of(fh, 9);
 	CHECK(before != after);
 	CHECK((int64_t)before > 0 && (int64_t)after > 0);
 	CHECK_INT(listed_cookie(fh, before), 9);
 	CHECK_INT(listed_cookie(fh, after), 9);
-	CHECK_INT(listed_offset(&dir, 0, 9), 9);
+	CHECK_INT(offset_of(0, 9), 9);
 	CHECK_INT(listed_cookie(0, 9), 9);
 	listed_fini(&listed);
 }

@@ -100,7 +100,7 @@ case_cache_keeps_nothing_that_changed_meanwhile() {
 	[ "$(entries)" = 1 ] || fail "cache: $(ls -l "$C")"
 }
 
-case_cache_of_two_at_once_is_filled_by_one() {
+two_want_the_same() { # one fetches, slowly, until $HOME/go is there; the other waits
 	cache_up
 	mkdir -p "$HOME/s3/b/slow"
 	printf 'slow' >"$HOME/s3/b/slow/x"
@@ -110,6 +110,10 @@ case_cache_of_two_at_once_is_filled_by_one() {
 	must_soon aws_waits
 	launch ${X}02
 	must_soon grep -qs 'another job fetches' "$J/${X}02/tlog"
+}
+
+case_cache_of_two_at_once_is_filled_by_one() {
+	two_want_the_same
 	: >"$HOME/go"
 	must_soon test -f "$J/${X}01/end"
 	must_soon test -f "$J/${X}02/end"
@@ -120,15 +124,7 @@ case_cache_of_two_at_once_is_filled_by_one() {
 }
 
 case_cache_is_filled_by_the_next_when_one_is_killed() {
-	cache_up
-	mkdir -p "$HOME/s3/b/slow"
-	printf 'slow' >"$HOME/s3/b/slow/x"
-	INPUTS+=(S prefix s3://b/slow/ inputs/s)
-	cached 2 slow/x x
-	launch ${X}01
-	must_soon aws_waits
-	launch ${X}02
-	must_soon grep -qs 'another job fetches' "$J/${X}02/tlog"
+	two_want_the_same
 	kill -9 "$(claim_pid_of ${X}01)"
 	must_soon test -f "$J/${X}02/xfer.2"
 	: >"$HOME/go"
@@ -141,15 +137,7 @@ case_cache_is_filled_by_the_next_when_one_is_killed() {
 claim_pid_of() { cut -d' ' -f3 "$J/$1/claim"; }
 
 case_cache_is_waited_for_until_a_cancel() {
-	cache_up
-	mkdir -p "$HOME/s3/b/slow"
-	printf 'slow' >"$HOME/s3/b/slow/x"
-	INPUTS+=(S prefix s3://b/slow/ inputs/s)
-	cached 2 slow/x x
-	launch ${X}01
-	must_soon aws_waits
-	launch ${X}02
-	must_soon grep -qs 'another job fetches' "$J/${X}02/tlog"
+	two_want_the_same
 	ag cancel ${X}02 5
 	expect OK
 	must_soon test -f "$J/${X}02/end"
