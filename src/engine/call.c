@@ -145,7 +145,7 @@ struct remote_call *call_queue(struct engine *e, const struct call_spec *spec)
 	remote->output_max = spec->output_max;
 	remote->done = call_done;
 	remote->arg = call;
-	STAILQ_INSERT_TAIL(&e->outgoing, call, link);
+	STAILQ_INSERT_TAIL(&e->out.calls, call, link);
 	FAILPOINT_OF("call.queued", spec->verb);
 	return remote;
 }
@@ -176,10 +176,10 @@ const char *call_nonce(const struct remote_call *remote)
 
 struct call *call_pop(struct engine *e)
 {
-	struct call *call = STAILQ_FIRST(&e->outgoing);
+	struct call *call = STAILQ_FIRST(&e->out.calls);
 
 	if (call) {
-		STAILQ_REMOVE_HEAD(&e->outgoing, link);
+		STAILQ_REMOVE_HEAD(&e->out.calls, link);
 	}
 	return call;
 }

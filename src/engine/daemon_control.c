@@ -81,7 +81,7 @@ static int verb_backup(struct engine *e, struct job_request *request, const char
 	b->task.event.drop = backup_drop;
 	b->engine = e;
 	b->request = request;
-	STAILQ_INSERT_TAIL(&e->tasks, &b->task, link);
+	STAILQ_INSERT_TAIL(&e->out.tasks, &b->task, link);
 	return 1;
 }
 

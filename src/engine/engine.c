@@ -11,7 +11,7 @@
 #include "util/failpoint.h"
 #include "util/log.h"
 
-enum { IDLE_MS = 60000, GATHER_US = 150, GATHER_MAX_MS = 2 };
+enum { IDLE_MS = 60000 };
 
 /* --- the mailbox ----------------------------------------------------------------- */
 
@@ -53,13 +53,13 @@ static int64_t next_deadline(const struct engine *e)
 	return at;
 }
 
-static struct timespec after_us(int64_t us)
+static struct timespec after_ms(int64_t ms)
 {
 	struct timespec t;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += us / 1000000;
-	t.tv_nsec += us % 1000000 * 1000;
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += ms % 1000 * 1000000;
 	if (t.tv_nsec >= 1000000000) {
 		t.tv_sec++;
 		t.tv_nsec -= 1000000000;
@@ -68,13 +68,13 @@ static struct timespec after_us(int64_t us)
 }
 
 /* Adds what was posted, and waits for it so long. false: the engine is to stop. */
-static bool take_events(struct engine *e, int64_t wait_us, struct event_list *events)
+static bool take_events(struct engine *e, int64_t wait_ms, struct event_list *events)
 {
-	struct timespec until = after_us(wait_us > 0 ? wait_us : 0);
+	struct timespec until = after_ms(wait_ms > 0 ? wait_ms : 0);
 	bool go_on;
 
 	(void)pthread_mutex_lock(&e->mailbox_lock);
-	while (STAILQ_EMPTY(&e->mailbox) && !e->is_stopping && wait_us > 0) {
+	while (STAILQ_EMPTY(&e->mailbox) && !e->is_stopping && wait_ms > 0) {
 		if (pthread_cond_timedwait(&e->mailbox_filled, &e->mailbox_lock,
 					   &until)) {
 			break;
@@ -86,38 +86,15 @@ static bool take_events(struct engine *e, int64_t wait_us, struct event_list *ev
 	return go_on;
 }
 
-/* While directories are made, each by a light turn, what else is asked gathers, but not
- * for long: many submits share one wait for the disk then, instead of having each the
- * next mkdir(2) wait for it. So long it may wait now, in microseconds; 0: it is over.
- */
-static int64_t gather(struct engine *e, struct event_list *events, int64_t *until)
-{
-	if (clock_ms() >= e->due_at || !engine_turn_lightly(e, events) ||
-	    e->turn_error < 0) {
-		return 0;
-	}
-	if (STAILQ_EMPTY(events)) {
-		*until = 0;
-		return (e->due_at - clock_ms()) * 1000;
-	}
-	*until = *until > 0 ? *until : clock_ms() + GATHER_MAX_MS;
-	return clock_ms() < *until ? GATHER_US : 0;
-}
-
 static void *engine_run(void *arg)
 {
 	struct engine *e = arg;
 	struct event_list events = STAILQ_HEAD_INITIALIZER(events);
-	int64_t wait_us = 0, until = 0;
+	int64_t wait_ms = 0;
 
-	while (take_events(e, wait_us, &events)) {
-		wait_us = gather(e, &events, &until);
-		if (wait_us <= 0) {
-			engine_turn(e, &events);
-			e->due_at = next_deadline(e);
-			wait_us = (e->due_at - clock_ms()) * 1000;
-			until = 0;
-		}
+	while (take_events(e, wait_ms, &events)) {
+		engine_turn(e, &events);
+		wait_ms = next_deadline(e) - clock_ms();
 	}
 	engine_turn(e, &events); /* what was asked before the stop is answered */
 	return NULL;
@@ -219,6 +196,14 @@ static int init_hosts(struct engine *e, struct err *err)
 	return 0;
 }
 
+static void init_outbox(struct outbox *out)
+{
+	STAILQ_INIT(&out->answers);
+	STAILQ_INIT(&out->calls);
+	STAILQ_INIT(&out->tasks);
+	out->dead_files = (struct buf)BUF_INIT;
+}
+
 static void init_lists(struct engine *e)
 {
 	pthread_condattr_t attr;
@@ -233,9 +218,8 @@ static void init_lists(struct engine *e)
 	e->queue_due_at = INT64_MAX;
 	e->schedule_is_stale = true;
 	TAILQ_INIT(&e->leftovers);
-	STAILQ_INIT(&e->answers);
-	STAILQ_INIT(&e->outgoing);
-	STAILQ_INIT(&e->tasks);
+	init_outbox(&e->out);
+	init_outbox(&e->held);
 	(void)pthread_mutex_init(&e->mailbox_lock, NULL);
 	(void)pthread_rwlock_init(&e->table_lock, NULL);
 	(void)pthread_condattr_init(&attr);
@@ -284,9 +268,12 @@ int engine_start(struct engine *e, struct err *err)
 	if (r < 0) {
 		return r;
 	}
-	r = pthread_create(&e->thread, NULL, engine_run, e);
-	if (r != 0) {
-		return err_set(err, -r, "cannot start the engine: %s", strerror(r));
+	r = sync_start(e);
+	if (r == 0) {
+		r = -pthread_create(&e->thread, NULL, engine_run, e);
+	}
+	if (r < 0) {
+		return err_set(err, r, "cannot start the engine: %s", strerror(-r));
 	}
 	(void)pthread_setname_np(e->thread, "engine");
 	e->is_started = true;
@@ -347,6 +334,7 @@ void engine_stop(struct engine *e)
 	} else {
 		(void)engine_step(e);
 	}
+	sync_stop(e);
 	workers_cancel(e->workers);
 	for (size_t i = 0; i < e->n_hosts; i++) {
 		e->ports.ssh->stop(e->hosts[i].remote);
@@ -387,7 +375,7 @@ struct engine *engine_free(struct engine *e)
 	}
 	leftovers_fini(e);
 	table_fini(e);
-	buf_fini(&e->dead_files);
+	buf_fini(&e->out.dead_files);
 	free(e->hosts);
 	free(e->host_views);
 	free(e->host_names);

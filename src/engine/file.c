@@ -127,7 +127,7 @@ static int remove_row(struct engine *e, const struct store_file *row)
 	if (r < 0) {
 		engine_fail_turn(e, r, &err);
 	} else if (!row->is_dir) {
-		(void)buf_add(&e->dead_files, &row->id, sizeof(row->id));
+		(void)buf_add(&e->out.dead_files, &row->id, sizeof(row->id));
 	}
 	return r;
 }

@@ -191,6 +191,14 @@ TAILQ_HEAD(leftover_list, leftover);
 struct call;
 STAILQ_HEAD(call_list, call);
 
+/* What leaves once the turn that thought of it is on disk. */
+struct outbox {
+	struct request_list answers;
+	struct call_list calls;
+	struct task_list tasks;
+	struct buf dead_files; /* ids of files whose contents go */
+};
+
 struct engine {
 	const struct conf *conf;
 	struct store *store;
@@ -210,9 +218,17 @@ struct engine {
 	struct event_list mailbox; /* guarded by mailbox_lock, as is_closed */
 	bool is_closed;
 	atomic_bool is_stopping; /* changed under mailbox_lock */
+	struct { /* engine/sync.c; guarded by mailbox_lock */
+		pthread_t thread;
+		bool is_started; /* engine's thread only, as is_busy */
+		bool is_busy;	 /* directories were asked for during the last one */
+		bool is_stopping;
+		enum { SYNC_IDLE, SYNC_WANTED, SYNC_DONE } state;
+		int result;
+		pthread_cond_t wanted;
+	} sync;
 
 	/* engine's thread only */
-	int64_t due_at; /* clock_ms() of the next turn without an event */
 	int64_t last_run;
 	struct job_list queue; /* QUEUED jobs, in the order in which they get slots */
 	struct job_list dirty;
@@ -225,13 +241,11 @@ struct engine {
 	size_t n_destinations;	   /* buckets, a power of two */
 	size_t n_with_destination;
 	struct leftover_list leftovers;
-	struct request_list answers;
-	struct call_list outgoing;
-	struct task_list tasks;
-	struct buf dead_files; /* ids whose contents go after the commit */
+	struct outbox out;  /* of this turn */
+	struct outbox held; /* of one that is committed and waits for the disk */
 	bool is_draining;      /* answers only: nothing new is started */
 	bool in_transaction;
-	bool is_light;		   /* this turn's commit does not wait for the disk */
+	bool is_light;		   /* this turn does not wait for the disk */
 	struct request *collector; /* who has asked in this turn for engine_collect() */
 	int (*reload)(void *arg);
 	void *reload_arg;
@@ -278,10 +292,17 @@ struct job_record *job_edit(struct engine *e, struct job *job); /* NULL: no memo
 const struct job_record *job_get(const struct job *job);
 void job_wake(struct engine *e, struct job *job);
 void engine_turn(struct engine *e, struct event_list *events);
-/* A turn of the light ones among the events, which are taken; false: there is none. */
+/* A turn of the light ones among the events, which are taken; false: there is none. It
+ * may be in the midst of another one that waits for the disk. */
 bool engine_turn_lightly(struct engine *e, struct event_list *events);
 /* Frees a job and takes it out of every list and table. */
 void job_discard(struct engine *e, struct job *job);
+
+/* engine/sync.c */
+int sync_start(struct engine *e); /* negative errno */
+void sync_stop(struct engine *e);
+/* What was committed is on disk when it returns; light turns are held meanwhile. */
+void engine_sync(struct engine *e);
 
 /* engine/publish.c: after a commit, and after each turn */
 void engine_publish_jobs(struct engine *e);

@@ -16,7 +16,7 @@ void request_answer(struct engine *e, struct request *request, int result, int64
 {
 	request->result = result;
 	request->id = id;
-	STAILQ_INSERT_TAIL(&e->answers, request, link);
+	STAILQ_INSERT_TAIL(&e->out.answers, request, link);
 }
 
 static void job_request_free(struct request *request)
@@ -229,7 +229,8 @@ static void handle_remove(struct engine *e, struct job_request *request,
 	r = r < 0 ? r : engine_write(e);
 	if (r == 0) {
 		leftover_add(e, job);
-		r = store_delete_job(e->store, job_get(job)->id, &e->dead_files, &err);
+		r = store_delete_job(e->store, job_get(job)->id, &e->out.dead_files,
+				     &err);
 		if (r < 0) {
 			engine_fail_turn(e, r, &err);
 		}

@@ -10,7 +10,7 @@
 
 struct engine_stats {
 	int64_t started_ms; /* wall clock */
-	struct meter turns, commits;
+	struct meter turns, commits, syncs;
 	_Atomic uint64_t failed_turns; /* what they thought of did not happen */
 	_Atomic uint64_t transitions[JOB_STATE_COUNT]; /* by the new state */
 	_Atomic uint64_t failures[JOB_REASON_COUNT];   /* of jobs that FAILED */

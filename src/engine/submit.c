@@ -316,7 +316,8 @@ static void handle_save(struct engine *e, struct job_request *request, struct jo
 	request->request.is_refusal_kept = r == -EINVAL;
 	if (r == 0 && request->file > 0) {
 		r = store_delete_file(e->store, request->file, &err);
-		(void)buf_add(&e->dead_files, &request->file, sizeof(request->file));
+		(void)buf_add(&e->out.dead_files, &request->file,
+			      sizeof(request->file));
 		if (r < 0) {
 			engine_fail_turn(e, r, &err);
 		}

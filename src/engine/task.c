@@ -8,7 +8,7 @@ void task_queue(struct engine *e, struct job *job, struct task *task)
 	task->job = job_get(job)->id;
 	task->asker = run_ref(job->run);
 	job->run->is_busy = true;
-	STAILQ_INSERT_TAIL(&e->tasks, task, link);
+	STAILQ_INSERT_TAIL(&e->out.tasks, task, link);
 }
 
 struct job *task_job(struct engine *e, const struct task *task)

@@ -5,7 +5,10 @@
  * of all others; were each to wait for the disk too, many writers would be no faster
  * than one. As in any file system, a power cut may take a directory that was just
  * made; the death of the daemon may not, nor a power cut once something waited for the
- * disk: the submit, a file in it, fsync(2) of it. */
+ * disk: the submit, a file in it, fsync(2) of it.
+ *
+ * What is committed is shown at once; answers, calls and the end of files wait until it
+ * is on disk (sync.c). */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,10 +68,6 @@ static int begin(struct engine *e, struct err *err)
 {
 	int r;
 
-	r = store_set_synced(e->store, !e->is_light, err);
-	if (r < 0) {
-		return r;
-	}
 	FAILPOINT("turn.begin");
 	while ((r = store_begin(e->store, err)) == -EAGAIN) {
 		if (e->locked_at == 0) {
@@ -136,26 +135,35 @@ static bool get_number(struct engine *e, const struct request *request,
 				       &ret->asker, &ret->number);
 }
 
-/* With the turn's changes, what is answered to those who asked for them. */
-static void put_answers(struct engine *e)
+static void add_answers(struct engine *e, const struct request_list *requests,
+			struct buf *list)
 {
-	cleanup_buf struct buf list = BUF_INIT;
-	struct err err = ERR_INIT;
-	struct request *request;
-	int r;
+	const struct request *request;
 
-	if (!e->listener || !e->listener->get_number) {
-		return;
-	}
-	STAILQ_FOREACH(request, &e->answers, link)
+	STAILQ_FOREACH(request, requests, link)
 	{
 		struct store_answer answer = { .result = request->result,
 					       .id = request->id };
 
 		if (get_number(e, request, &answer)) {
-			(void)buf_add(&list, &answer, sizeof(answer));
+			(void)buf_add(list, &answer, sizeof(answer));
 		}
 	}
+}
+
+/* With the turn's changes, what is answered to those who asked for them; and again what
+ * another turn has still to answer. */
+static void put_answers(struct engine *e)
+{
+	cleanup_buf struct buf list = BUF_INIT;
+	struct err err = ERR_INIT;
+	int r;
+
+	if (!e->listener || !e->listener->get_number) {
+		return;
+	}
+	add_answers(e, &e->held.answers, &list);
+	add_answers(e, &e->out.answers, &list);
 	r = list.error;
 	if (r == 0 && list.len > 0) {
 		r = store_put_answers(e->store,
@@ -167,14 +175,15 @@ static void put_answers(struct engine *e)
 	}
 }
 
-static void commit(struct engine *e)
+/* Is something committed? */
+static bool commit(struct engine *e)
 {
 	struct err err = ERR_INIT;
 	int r;
 
 	put_dirty_jobs(e);
 	if (!e->in_transaction) {
-		return;
+		return false;
 	}
 	put_answers(e);
 	if (e->turn_error == 0) {
@@ -192,6 +201,7 @@ static void commit(struct engine *e)
 		store_rollback(e->store);
 	}
 	e->in_transaction = false;
+	return e->turn_error == 0;
 }
 
 static void drop_job(struct engine *e, struct job *job)
@@ -211,10 +221,10 @@ static void drop_tasks(struct engine *e)
 {
 	struct task *task;
 
-	while ((task = STAILQ_FIRST(&e->tasks))) {
+	while ((task = STAILQ_FIRST(&e->out.tasks))) {
 		struct job *job = table_get(e, task->job);
 
-		STAILQ_REMOVE_HEAD(&e->tasks, link);
+		STAILQ_REMOVE_HEAD(&e->out.tasks, link);
 		if (job && job->run) {
 			job->run->is_busy = false;
 		}
@@ -239,7 +249,7 @@ static void drop_turn(struct engine *e)
 	}
 	e->daemon_events_size = e->kept_events_size;
 	e->daemon_event_seq = e->kept_event_seq;
-	buf_truncate(&e->dead_files, 0);
+	buf_truncate(&e->out.dead_files, 0);
 	schedule_rebuild(e);
 	e->files_are_unsure = true;
 	waiting_renew(e);
@@ -252,8 +262,8 @@ static void drop_turn(struct engine *e)
 
 static void unlink_dead_files(struct engine *e)
 {
-	const int64_t *ids = (const int64_t *)(const void *)e->dead_files.data;
-	size_t n = e->dead_files.len / sizeof(*ids);
+	const int64_t *ids = (const int64_t *)(const void *)e->out.dead_files.data;
+	size_t n = e->out.dead_files.len / sizeof(*ids);
 
 	for (size_t i = 0; i < n; i++) {
 		char name[32];
@@ -265,17 +275,17 @@ static void unlink_dead_files(struct engine *e)
 				    strerror(errno));
 		}
 	}
-	buf_truncate(&e->dead_files, 0);
+	buf_truncate(&e->out.dead_files, 0);
 }
 
 static void answer_requests(struct engine *e)
 {
 	struct request *request;
 
-	while ((request = STAILQ_FIRST(&e->answers))) {
+	while ((request = STAILQ_FIRST(&e->out.answers))) {
 		int result = request->result;
 
-		STAILQ_REMOVE_HEAD(&e->answers, link);
+		STAILQ_REMOVE_HEAD(&e->out.answers, link);
 		/* what was refused is refused; what was done was not done after all */
 		if (e->turn_error < 0 && (result == 0 || request->is_refusal_kept)) {
 			result = e->turn_error;
@@ -296,8 +306,8 @@ static void send_calls(struct engine *e)
 	while ((call = call_pop(e))) {
 		call_send(e, call);
 	}
-	while ((task = STAILQ_FIRST(&e->tasks))) {
-		STAILQ_REMOVE_HEAD(&e->tasks, link);
+	while ((task = STAILQ_FIRST(&e->out.tasks))) {
+		STAILQ_REMOVE_HEAD(&e->out.tasks, link);
 		workers_submit(e->workers, task);
 	}
 }
@@ -358,10 +368,31 @@ static void handle_events(struct engine *e, struct event_list *events)
 	}
 }
 
+static void move(struct outbox *from, struct outbox *to)
+{
+	STAILQ_CONCAT(&to->answers, &from->answers);
+	STAILQ_CONCAT(&to->calls, &from->calls);
+	STAILQ_CONCAT(&to->tasks, &from->tasks);
+	to->dead_files = from->dead_files;
+	from->dead_files = (struct buf)BUF_INIT;
+}
+
+/* Light turns may be held meanwhile, which answer for themselves. */
+static void wait_for_disk(struct engine *e)
+{
+	move(&e->out, &e->held);
+	engine_sync(e);
+	buf_fini(&e->out.dead_files);
+	move(&e->held, &e->out);
+	e->turn_error = 0; /* a light turn's */
+	FAILPOINT("turn.synced");
+}
+
 /* Commits, and lets out what was thought of. */
 static void end_turn(struct engine *e)
 {
-	commit(e);
+	bool is_committed = commit(e);
+
 	engine_collect(e);
 	leftovers_keep(e, e->turn_error == 0);
 	drain_keep(e, e->turn_error == 0);
@@ -371,9 +402,12 @@ static void end_turn(struct engine *e)
 	} else {
 		engine_publish_jobs(e);
 		FAILPOINT("turn.published");
-		unlink_dead_files(e);
 	}
 	engine_publish_rest(e);
+	if (is_committed && !e->is_light) {
+		wait_for_disk(e);
+	}
+	unlink_dead_files(e);
 	answer_requests(e);
 	FAILPOINT("turn.answered");
 	send_calls(e);

@@ -227,6 +227,8 @@ static void add_work(const struct engine_stats *stats, struct buf *out)
 		  "Turns of the engine, with their commits.", &stats->turns);
 	add_meter(out, "jobfs_commit_duration_seconds", "Commits to the job database.",
 		  &stats->commits);
+	add_meter(out, "jobfs_sync_duration_seconds",
+		  "Waits for the disk to have what was committed.", &stats->syncs);
 	add_counter(
 		out, "jobfs_failed_turns_total",
 		"Turns of which nothing was done, since they could not be committed.",

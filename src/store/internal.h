@@ -60,7 +60,6 @@ struct store {
 	int lock_fd;
 	int files_fd;
 	struct store_connection writer;
-	bool is_synced;		/* its commits wait for the disk; the writer's thread */
 	struct {		/* the writer's thread */
 		int pages;	/* of the log at the last checkpoint */
 		int told_pages; /* of which a warning spoke, 0: none did */

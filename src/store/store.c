@@ -2,9 +2,9 @@
  *
  * The writer is one connection in the engine's thread: SQLite never has two writers of
  * ours, and many changes go into one transaction. Durability: WAL with
- * synchronous=FULL, so a commit that returned survives a power cut, and all before it
- * with it; store_set_synced() makes exceptions. Readers see the last commit and are
- * never blocked by the writer. */
+ * synchronous=NORMAL, so a commit waits for the disk only when store_sync() is called;
+ * what survives a power cut is all up to some commit, never a later one without those
+ * before it. Readers see the last commit and are never blocked by the writer. */
 #include "store/internal.h"
 
 #include <errno.h>
@@ -385,12 +385,21 @@ static int check_tables(struct store *s, struct err *e)
 	return 0;
 }
 
+/* A daemon that was killed may have committed what it had not waited for. Its successor
+ * answers those who had asked for that. */
+static int sync_inherited(struct store *s, struct err *e)
+{
+	int r = store_sync(s);
+
+	return r == 0 || r == -ENOENT ? 0 : err_set(e, r, "%s", strerror(-r));
+}
+
 static int open_database(struct store *s, struct err *e)
 {
 	static const char setup[] =
-		"PRAGMA page_size = 8192;"
+		"PRAGMA page_size = 4096;"
 		"PRAGMA journal_mode = WAL;"
-		"PRAGMA synchronous = FULL;"
+		"PRAGMA synchronous = NORMAL;"
 		"PRAGMA journal_size_limit = 67108864;" /* WAL_MAX */
 		"PRAGMA temp_store = MEMORY;";
 	int r;
@@ -401,7 +410,6 @@ static int open_database(struct store *s, struct err *e)
 		return err_prefix(e, r, "cannot open %s", s->path);
 	}
 	r = store_run_text(&s->writer, setup, e);
-	s->is_synced = true;
 	if (r == 0) {
 		r = migrate(s, e);
 	}
@@ -410,6 +418,9 @@ static int open_database(struct store *s, struct err *e)
 	}
 	(void)sqlite3_busy_timeout(s->writer.db, BUSY_WRITER_MS);
 	store_watch_wal(s);
+	if (r == 0) {
+		r = sync_inherited(s, e);
+	}
 	return r < 0 ? err_prefix(e, r, "cannot use %s", s->path) : 0;
 }
 
@@ -494,18 +505,6 @@ static int run_transaction_verb(struct store *s, enum store_sql which, struct er
 	sqlite3_stmt *statement = store_prepare(s, &s->writer, which, e);
 
 	return statement ? store_run(&s->writer, statement, e) : -EIO;
-}
-
-int store_set_synced(struct store *s, bool is_synced, struct err *e)
-{
-	const char *level =
-		is_synced ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL";
-	int r = is_synced == s->is_synced ? 0 : store_run_text(&s->writer, level, e);
-
-	if (r == 0) {
-		s->is_synced = is_synced;
-	}
-	return r;
 }
 
 int store_begin(struct store *s, struct err *e)

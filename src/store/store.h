@@ -24,13 +24,11 @@ struct store *store_close(struct store *s);
 /* --- the writer's side: the engine's thread only ------------------------------------
  */
 
-/* Between transactions: is the next commit to wait for the disk (as it does at first)?
- * One that does not survives the death of the daemon, but a power cut only once a later
- * commit or store_sync() has waited. */
-int store_set_synced(struct store *s, bool is_synced, struct err *e);
 /* -EAGAIN after a quarter of a second: another program has the database locked. */
 int store_begin(struct store *s, struct err *e);
-int store_commit(struct store *s, struct err *e); /* durable when it returns 0 */
+/* It survives the death of the daemon then, and a power cut once store_sync() was
+ * called after it. */
+int store_commit(struct store *s, struct err *e);
 void store_rollback(struct store *s);
 
 /* A new row; sets record->id. -EEXIST: name or key is taken. */
@@ -101,7 +99,9 @@ int store_add_file(struct store *s, struct store_file *file,
 int store_put_file(struct store *s, const struct store_file *file, struct err *e);
 int store_delete_file(struct store *s, int64_t id, struct err *e);
 
-/* Any thread: what was committed is on disk when it returns 0. */
+/* Any thread, also beside a transaction: what was committed before the call is on disk
+ * when it returns 0. After an error nobody knows what is, and a later call does not
+ * tell: the kernel forgets what it could not write. */
 int store_sync(struct store *s);
 
 /* Between transactions: gives back to the disk what is not used any more. It can take

@@ -20,18 +20,18 @@ MUTANTS = [
 """)),
     Mutant("the answer to close() before the commit", "killed_before_commits",
            ("src/engine/turn.c", """\
-	commit(e);
+	bool is_committed = commit(e);
 """, """\
 	answer_requests(e);
-	commit(e);
+	bool is_committed = commit(e);
 """)),
     Mutant("calls to hosts before the commit", "killed_before_commits",
            ("src/engine/turn.c", """\
-	commit(e);
+	bool is_committed = commit(e);
 """, """\
 	put_dirty_jobs(e);
 	send_calls(e);
-	commit(e);
+	bool is_committed = commit(e);
 """)),
     Mutant("a log's bytes in one transaction, their number in another", "killed_while_printing",
            ("src/engine/event.c", """\
