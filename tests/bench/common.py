@@ -36,10 +36,10 @@ class Scratch:
     def __exit__(self, *_):
         shutil.rmtree(self.path)
 
-    def run(self, what, clients, seconds, *paths):
+    def run(self, what, clients, seconds, *paths, cwd=None):
         """{"rate": operations a second, "mb_s": , "p50_ms": , "p99_ms": , "max_ms": }"""
         out = subprocess.run([self.client, what, str(clients), str(seconds), *paths],
-                             check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+                             check=True, stdout=subprocess.PIPE, text=True, cwd=cwd).stdout.split()
         n, took, size, p50, p99, most = map(float, out)
         return {"rate": n / took, "mb_s": size / took / 1e6,
                 "p50_ms": p50 / 1e3, "p99_ms": p99 / 1e3, "max_ms": most / 1e3}
