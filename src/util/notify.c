@@ -79,6 +79,30 @@ static bool is_of_us(const char *pid)
 	return pid && strtoll(pid, NULL, 10) == getpid();
 }
 
+#ifdef __SANITIZE_THREAD__
+/* TSan knows that what one thread writes is read by another later only of a descriptor
+ * that it saw come to be. Through a socket it sees this one. */
+static int show_to_sanitizer(int fd)
+{
+	int sockets[2], shown = -1;
+	char byte = 0;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) == 0) {
+		(void)fdpass_send(sockets[0], &byte, 1, &fd, 1);
+		(void)fdpass_receive(sockets[1], &byte, 1, &shown, 1);
+		(void)close(sockets[0]);
+		(void)close(sockets[1]);
+		(void)close(fd);
+	}
+	return shown;
+}
+#else
+static int show_to_sanitizer(int fd)
+{
+	return fd;
+}
+#endif
+
 enum { LISTEN_FDS_START = 3 };
 
 int notify_take_fd(const char *name)
@@ -94,7 +118,9 @@ int notify_take_fd(const char *name)
 		size_t len = strcspn(names, ":");
 
 		if (len == strlen(name) && strncmp(names, name, len) == 0) {
-			return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -1 : fd;
+			return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0
+				       ? -1
+				       : show_to_sanitizer(fd);
 		}
 		names += len + (names[len] == ':');
 	}

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import random
+import select
 import signal
 import socket
 import subprocess
@@ -38,6 +39,8 @@ class Users:
     def stop(self):
         for p in self.all:
             p.stdin.close()
+        for p in self.all:
+            assert select.select([p.stdout], [], [], LIMIT_S)[0], f"{p.args} does not end"
         return [json.loads(p.stdout.readline()) for p in self.all]
 
     def end(self):
@@ -280,6 +283,10 @@ class Manager:
                         os.close(self.kept.pop(lines["FDNAME"]))
                 self.is_ready = self.is_ready or "READY" in lines
 
+    def forget(self):
+        while self.kept:
+            os.close(self.kept.popitem()[1])
+
     def start(self):
         m, names = self.m, list(self.kept)
         fds = [self.kept[x] for x in names]
@@ -314,6 +321,8 @@ def manager(m):
             service.start()
         results = users.stop()
     finally:
+        if m.daemon.poll() is not None:
+            service.forget()  # nobody waits for ever
         users.end()
     for r in results:
         same((r["n_errors"], r["errors"]), (0, []))
