@@ -17,11 +17,11 @@ test=(
     nftables zip unzip sqlite3 rsync strace gdb inotify-tools entr less nano
     busybox-static mksh dash yash posh zsh fish tcsh python3 python3-pytest
     python3-jsonschema
+    rclone s3cmd
 )
 
 bench=(
     slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge task-spooler at stress-ng
-    rclone s3cmd
 )
 
 wanted=("${build[@]}")

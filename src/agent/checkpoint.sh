@@ -29,7 +29,7 @@
 # did not end by itself the last round takes only what had settled before its death, and
 # after a reboot, which may have lost what was written, there is none.
 
-has_ckpt() { [ -n "$CKPT_DEST" ] && [ "$ENGINE" != presigned ]; }
+has_ckpt() { [ -n "$CKPT_DEST" ] && [ "$ENGINE" = aws ]; }
 
 # ---- the runner's side
 

@@ -4,7 +4,7 @@
 #
 #   launch ── setsid ── _run            the runner: claim, unpack, run, upload, end
 #                        ├── _sec       the keeper: the only process that ever has secrets
-#                        │    └── aws   and the only one that gets them in its environment
+#                        │    └── aws   (or another client) and the only one that gets them in its environment
 #                        │                a subshell of the keeper uploads checkpoints
 #                        ├── _timer     only while a phase has a limit
 #                        ├── _watch     only when the logs have a bound
@@ -37,7 +37,7 @@ LC_ALL=C
 export LC_ALL
 unset CDPATH ENV BASH_ENV
 # Names that a plan assigns; one that came exported would reach the program changed.
-unset JOB ID ATTEMPT ENGINE AWS ENDPOINT REGION DOWNLOAD_LIMIT RUN_LIMIT UPLOAD_LIMIT GRACE GPUS
+unset JOB ID ATTEMPT ENGINE AWS TOOL ENDPOINT REGION DOWNLOAD_LIMIT RUN_LIMIT UPLOAD_LIMIT GRACE GPUS
 unset IMAGE OUTPUT DEST LOG_HEAD LOG_TAIL VERIFY CKPT CKPT_DEST CKPT_INTERVAL CKPT_SETTLE CKPT_RESUME
 unset CACHE_KB ROOM_KB
 # ... and those that it may not set, which would mislead it.

@@ -116,19 +116,11 @@ curl_version() { # none, also when xargs is missing, which goes with it
 	echo "${2:-none}"
 }
 
-aws_version() { # PROGRAM: v_version, or fails
-	[ -f "$1" ] && [ -x "$1" ] || return 1
-	v_version=$("$1" --version 2>&1 </dev/null) || return 1
-	case $v_version in aws-cli/[12].*) ;; *) return 1 ;; esac
-	v_version=${v_version#aws-cli/}
-	v_version=${v_version%%[!0-9.]*}
-}
-
 cmd_aws() {
 	v_own=''
 	[ ! -f "$base/aws/path" ] || IFS= read -r v_own <"$base/aws/path"
 	for v_path in "$v_own" "$(command -v aws)" "$HOME/.local/bin/aws" /usr/local/bin/aws; do
-		aws_version "$v_path" || continue
+		[ -f "$v_path" ] && [ -x "$v_path" ] && aws_version "$v_path" || continue
 		printf 'path %s\nversion %s\n' "$v_path" "$v_version"
 		reply OK
 	done

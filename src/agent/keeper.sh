@@ -58,13 +58,13 @@ transfer_in() { # I NAME KIND URI PATH
 		x_rc=143
 	elif [ "$3" = prefix ]; then
 		mkdir -p "$x_to"
-		x_how='cp --recursive'
-		! is_cached "$1" || x_how='sync --size-only' # what is there came from the cache
-		s3 $x_how "$4" "$x_to" || x_rc=$?
+		x_there=''
+		! is_cached "$1" || x_there=1 # from the cache
+		"${ENGINE}_tree" "$4" "$x_to" $x_there || x_rc=$?
 		[ -n "$(find "$x_to" -type f | head -n 1)" ] || x_rc=${x_rc#0}
 	else
 		mkdir -p "${x_to%/*}"
-		s3 cp "$4" "$x_to" || x_rc=$?
+		"${ENGINE}_get" "$4" "$x_to" || x_rc=$?
 		[ -f "$x_to" ] || x_rc=${x_rc#0}
 	fi
 	wait $!
@@ -90,9 +90,9 @@ transfer_out() {
 	put_over xfer.out run || rm -f "$a/xfer.out" # of an upload before this one
 	printf '== output: %s -> %s\n' "$OUTPUT" "$DEST"
 	if [ -d "$a/stage" ]; then
-		s3 cp --recursive "$a/stage" "$DEST"
+		"${ENGINE}_put" "$a/stage" "$DEST" links
 	else
-		s3 cp --recursive --no-follow-symlinks "$a/work/$OUTPUT" "$DEST"
+		"${ENGINE}_put" "$a/work/$OUTPUT" "$DEST"
 	fi
 	x_rc=$?
 	case $x_rc in
@@ -106,7 +106,7 @@ transfer_out() {
 
 # With credentials of ours nothing else of the host may answer for them. Without, the tool
 # runs as the host has set it up. UTF-8 for the names of files, which are keys.
-cli() { # ARG…
+with_job() { # PROGRAM ARG…
 	(
 		export LC_ALL=C.UTF-8 AWS_PAGER='' "$s_mark=$att"
 		export AWS_REQUEST_CHECKSUM_CALCULATION=when_required
@@ -119,10 +119,7 @@ cli() { # ARG…
 			export AWS_ACCESS_KEY_ID="$s_ak" AWS_SECRET_ACCESS_KEY="$s_sk"
 			[ -z "$s_st" ] || export AWS_SESSION_TOKEN="$s_st"
 		fi
-		[ -z "$ENDPOINT" ] || set -- "$@" --endpoint-url "$ENDPOINT"
-		exec "${AWS:-aws}" "$@" </dev/null
+		exec "$@" </dev/null
 	)
 }
-
-s3() { cli s3 "$@" --no-progress; }
 

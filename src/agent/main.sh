@@ -43,6 +43,10 @@ probe | aws | install)
 	[ $# = 0 ] || bad_args
 	"cmd_$verb"
 	;;
+tool)
+	[ $# = 1 ] && is_client "$1" || bad_args
+	"cmd_$verb" "$1"
+	;;
 poll)
 	for p_spec do poll_spec "$p_spec" || bad_args; done
 	cmd_poll "$@"

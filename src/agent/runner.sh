@@ -96,8 +96,10 @@ unpack() {
 				head -c "$4" >"$a/work/files/$1"
 		} <"$a/payload" && chmod "$2" "$a/work/files/$1" || unpack_failed 'cannot write a file' "$1"
 	}
+	u_index=index
+	! is_client "$ENGINE" || u_index=listed
 	index() { # OFFSET SIZE
-		{ dd bs=1 skip="$1" count=0 2>/dev/null && head -c "$2" >"$a/index"; } <"$a/payload" ||
+		{ dd bs=1 skip="$1" count=0 2>/dev/null && head -c "$2" >"$a/$u_index"; } <"$a/payload" ||
 			unpack_failed 'cannot write a file' index
 	}
 	u_dirs=''

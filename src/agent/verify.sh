@@ -88,7 +88,7 @@ note_wrong() { # NAME
 
 is_hopeless() { [ -f "$a/wrong" ] && sort "$a/wrong" | uniq -c | grep -q '^ *[3-9] '; }
 
-# ---- of what the AWS CLI brought, which compares it with nothing -----------------------
+# ---- of what a client brought: the AWS CLI compares it with nothing -----------------------
 
 # Beside the transfer: "ETAG SIZE KEY", apart by tabs. A key that holds a tab or a newline
 # is left out: it is not verified. What the plan knows is not asked for, at first.
@@ -98,10 +98,34 @@ list_input() { # I URI [again]
 		[ "$1" != "$v_i" ] || printf '%s\t%s\t%s\n' "$3" "$2" "${v_bucket#*/}"
 	}
 	plan_sums >"$a/t.list.$1"
+	known_tags >>"$a/t.list.$1"
 	[ -n "$3" ] || [ ! -s "$a/t.list.$1" ] || return 0
-	cli s3api list-objects-v2 --bucket "${v_bucket%%/*}" --prefix "${v_bucket#*/}" --query \
-		"Contents[?!contains(Key,'$tab') && !contains(Key,'$nl')].[ETag,Size,Key]" \
-		--output text >"$a/t.list.$1"
+	if [ -s "$a/listed" ]; then
+		"${ENGINE}_list" "$2" | fill_tags >"$a/t.now.$1"
+		mv -f "$a/t.now.$1" "$a/t.list.$1"
+	else
+		"${ENGINE}_list" "$2" >"$a/t.list.$1"
+	fi
+}
+
+# The ETags of the daemon's listing, for a client that cannot tell all of them.
+known_tags() {
+	[ -s "$a/listed" ] || return 0
+	grep "^$v_i$tab" "$a/listed" | while IFS=$tab read -r _ v_size v_tag _ v_name; do
+		[ -z "$v_name" ] || printf '%s\t%s\t%s\n' "$v_tag" "$v_size" "${v_bucket#*/}$v_name"
+	done
+}
+
+# "- SIZE KEY": its ETag is what it was, if the size is.
+fill_tags() {
+	while IFS= read -r v_line; do
+		case $v_line in -"$tab"*)
+			v_known=$(grep -F -- "${v_line#-}" "$a/t.list.$v_i" | head -n 1)
+			case $v_known in *"${v_line#-}") v_line=$v_known ;; esac
+			;;
+		esac
+		printf '%s\n' "$v_line"
+	done
 }
 
 # What is wrong or missing is fetched again, one by one; not if that is much.
@@ -115,7 +139,7 @@ verify_input() { # I URI PATH
 		while IFS= read -r v_one; do
 			printf 'jobfs: %s is missing, or its bytes are not those of its ETag\n' "$v_one"
 			case $v_uri in */) v_key=$v_uri${v_one#"$v_path/"} ;; *) v_key=$v_uri ;; esac
-			[ $v_try = 3 ] || s3 cp "$v_key" "$v_one"
+			[ $v_try = 3 ] || "${ENGINE}_get" "$v_key" "$v_one"
 		done <"$a/t.wrong.$1"
 	done
 	[ ! -s "$a/t.wrong.$1" ]
@@ -176,9 +200,7 @@ wrong_parts() {
 }
 
 is_kms_input() { # FILE
-	v_key=${v_uri#s3://}
-	v_bucket=${v_key%%/*} v_key=${v_key#*/}
-	case $v_uri in */) v_key=$v_key${1#"$v_path/"} ;; esac
-	case $(cli s3api head-object --bucket "$v_bucket" --key "$v_key" \
-		--query ServerSideEncryption --output text) in aws:kms*) ;; *) return 1 ;; esac
+	v_key=$v_uri
+	case $v_uri in */) v_key=$v_uri${1#"$v_path/"} ;; esac
+	"${ENGINE}_is_kms" "$v_key"
 }

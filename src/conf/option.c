@@ -84,6 +84,8 @@ static const char *const engine_words[] = {
 	[CONF_ENGINE_AUTO] = "auto",
 	[CONF_ENGINE_AWS] = "aws",
 	[CONF_ENGINE_PRESIGNED] = "presigned",
+	[CONF_ENGINE_RCLONE] = "rclone",
+	[CONF_ENGINE_S3CMD] = "s3cmd",
 	NULL,
 };
 static const char *const verify_words[] = {
@@ -188,7 +190,8 @@ static const struct option options[] = {
 	          "later with URLs that the daemon signs; nothing secret is on "
 	          "the host, but outputs wait for the daemon. auto: aws, and "
 	          "presigned where the CLI can neither be found nor installed "
-	          "but curl is there." },
+	          "but curl is there. rclone, s3cmd: that client, which must be "
+	          "on the host; for no checkpoints and no cache." },
 	{ "s3.verify", OPTION_WORD, IN_CONF(s3.verify), "auto",
 	  .words = verify_words,
 	  .help = "When the GPU hosts compare the bytes that they got or sent with "

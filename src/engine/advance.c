@@ -253,7 +253,11 @@ static bool take_step(struct engine *e, struct job *job, enum job_step step,
 		step_wait_host(e, job);
 		return false;
 	case STEP_WAIT_CLI:
-		step_wait_cli(e, job);
+		if (tool_is_named(urls_engine(e, job))) {
+			step_wait_tool(e, job);
+		} else {
+			step_wait_cli(e, job);
+		}
 		return false;
 	case STEP_CHECK_INPUTS:
 		inspect_inputs(e, job);

@@ -9,14 +9,8 @@
 
 static const char *engine_word(enum spec_engine engine)
 {
-	switch (engine) {
-	case SPEC_ENGINE_AWS:
-		return "aws";
-	case SPEC_ENGINE_PRESIGNED:
-		return "presigned";
-	case SPEC_ENGINE_UNSET:
-	case SPEC_ENGINE_AUTO:
-		break;
+	if (engine != SPEC_ENGINE_AUTO && engine != SPEC_ENGINE_UNSET) {
+		return spec_engine_word(engine);
 	}
 	/* to find that out, or to install it, is left to the job itself */
 	return "auto (aws; presigned if the AWS CLI is not there and cannot be "

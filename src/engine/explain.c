@@ -20,11 +20,25 @@ static const char *program_name(const struct spec *spec)
 	return "run";
 }
 
+/* What a line says that tells of a failure. */
+static const char *const fault_words[SPEC_ENGINE_COUNT] = {
+	[SPEC_ENGINE_RCLONE] = "Failed to ",
+	[SPEC_ENGINE_S3CMD] = "ERROR: ",
+};
+
+static bool tells_of_failure(const char *line, enum spec_engine engine)
+{
+	return strstr(line, " failed: ") ||
+	       (fault_words[engine] && strstr(line, fault_words[engine]));
+}
+
 /* The last words of the S3 tool about what failed, such as "download failed: ... [Errno
  * 28] No space left on device"; "" when it had none. */
-static void quote_transfer_log(const struct engine *e, const struct job_record *r,
+static void quote_transfer_log(const struct engine *e, const struct job *job,
 			       struct buf *out)
 {
+	const struct job_record *r = job_get(job);
+	enum spec_engine engine = urls_engine_asked(e, job->run->spec);
 	char text[QUOTE_TAIL + 1];
 	int64_t size = r->stream_size[STREAM_TRANSFER];
 	int64_t from = size > QUOTE_TAIL ? size - QUOTE_TAIL : 0;
@@ -38,7 +52,7 @@ static void quote_transfer_log(const struct engine *e, const struct job_record *
 	text[n > 0 ? n : 0] = '\0';
 	for (char *p = strtok_r(text, "\n", &save); p;
 	     p = strtok_r(NULL, "\n", &save)) {
-		line = strstr(p, " failed: ") ? p : line;
+		line = tells_of_failure(p, engine) ? p : line;
 	}
 	if (line) {
 		(void)buf_printf(out, ": %.*s", QUOTE_MAX, line);
@@ -49,23 +63,26 @@ static void explain_download(const struct engine *e, const struct job *job,
 			     struct buf *out)
 {
 	const struct job_record *r = job_get(job);
+	enum spec_engine engine = urls_engine_asked(e, job->run->spec);
+	const char *tool =
+		tool_is_named(engine) ? spec_engine_word(engine) : "the AWS CLI";
 
 	if (r->attempt.end && streq(r->attempt.end, "download-failed checkpoint")) {
 		(void)buf_printf(out,
 				 "the checkpoint in %s could not be brought to %s; "
 				 "mend it, or remove its LATEST to begin anew",
 				 job->run->checkpoints, r->attempt.host);
-		quote_transfer_log(e, r, out);
+		quote_transfer_log(e, job, out);
 		return;
 	}
 	for (size_t i = 0; i < r->n_transfers; i++) {
 		if (r->transfers[i].state == TRANSFER_FAILED) {
 			(void)buf_printf(out,
 					 "input \"%s\" (%s) could not be downloaded to "
-					 "%s; transfer.log has what the AWS CLI said",
+					 "%s; transfer.log has what %s said",
 					 r->transfers[i].name, r->transfers[i].uri,
-					 r->attempt.host);
-			quote_transfer_log(e, r, out);
+					 r->attempt.host, tool);
+			quote_transfer_log(e, job, out);
 			return;
 		}
 	}

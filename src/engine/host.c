@@ -86,6 +86,7 @@ void host_fini(struct host *host)
 	}
 	free(host->cli_path);
 	host->cli_path = NULL;
+	host_free_tools(host);
 }
 
 struct host *host_find(struct engine *e, const char *name)
@@ -264,9 +265,7 @@ void host_note_store(struct host *host, const struct frame_item *item)
 			    host->conf->name, id, host->storeid);
 	}
 	(void)snprintf(host->storeid, sizeof(host->storeid), "%s", id);
-	if (host->cli == CLI_READY) {
-		host->cli = CLI_NEW; /* the one that was found may be gone with it */
-	}
+	host_forget_tools(host, false); /* what was found may be gone with it */
 }
 
 void host_set_s3_trouble(struct host *host, enum job_reason reason, const char *text)
@@ -419,9 +418,7 @@ static void handle_probe(struct engine *e, struct host *host, struct job *job,
 			host_note_disk(host, &item);
 		}
 	}
-	if (host->cli == CLI_ABSENT) {
-		host->cli = CLI_NEW; /* perhaps somebody installed it */
-	}
+	host_forget_tools(host, true); /* perhaps somebody installed it */
 	host_answered(e, host);
 	FAILPOINT("host.ready");
 	host->state = HOST_READY;

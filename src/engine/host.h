@@ -6,6 +6,7 @@
 
 #include "engine/engine.h"
 #include "job/frame.h"
+#include "job/spec.h"
 #include "ssh/remote.h"
 
 struct call_reply;
@@ -16,12 +17,21 @@ struct job;
 struct host_room {
 	int slots_used;
 	uint64_t gpus_used;
-	int state, cli;
+	int state, cli, absent_tools;
 	bool is_in_trouble, is_drained, has_s3_trouble, has_curl;
 };
 
 enum host_state { HOST_NEW, HOST_PROBING, HOST_BOOTING, HOST_READY };
 enum cli_state { CLI_NEW, CLI_ASKING, CLI_ABSENT, CLI_INSTALLING, CLI_READY };
+
+/* A client of S3 that a user names: it is looked for, never installed. */
+struct host_tool {
+	enum cli_state state;
+	char *path;
+	int64_t wake_at;   /* of the next try to ask for it */
+	int64_t failed_at; /* clock_ms() when it was not found */
+	char *why;	   /* then: what is said of it */
+};
 
 struct host {
 	struct engine *engine;
@@ -35,6 +45,8 @@ struct host {
 	bool poll_is_out;
 	char storeid[64];
 	char *cli_path;
+	struct host_tool tools[SPEC_ENGINE_COUNT];
+	enum spec_engine tool_asked; /* one at a time; SPEC_ENGINE_UNSET: none */
 	bool has_curl;		 /* one that is new enough for presigned transfers */
 	int64_t cli_wake_at;	 /* of the next try */
 	int64_t free_bytes;	 /* of its disk */
@@ -64,6 +76,11 @@ struct host {
 /* engine/host_cli.c */
 void host_install_cli(struct engine *e, struct host *host);
 void host_prepare_cli(struct engine *e, struct host *host); /* towards CLI_READY */
+
+/* engine/tool.c */
+void host_forget_tools(struct host *host, bool absent_only);
+void host_free_tools(struct host *host);
+int host_absent_tools(const struct host *host); /* bits */
 
 /* engine/host.c */
 int host_init(struct engine *e, struct host *host, const struct conf_host *conf,

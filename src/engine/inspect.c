@@ -30,8 +30,10 @@ struct inspect_task {
 	struct err error; /* code < 0: it did not go well */
 	/* inputs */
 	struct input_listed *listed;
-	struct buf index; /* of those that may be cached */
-	bool keeps;	  /* may any? */
+	struct buf index; /* of those that may be cached, or that the host verifies */
+	bool keeps;	  /* may any be cached? */
+	bool lists;	  /* shall the host have all of them? */
+	enum spec_engine engine;
 	int64_t outputs_since_s; /* see struct job_attempt */
 	/* outputs */
 	const char *destination;    /* borrowed from the run */
@@ -88,13 +90,16 @@ static struct inspect_task *task_new(struct engine *e, struct job *job)
 	}
 	t->task.event.drop = task_drop;
 	t->s3 = e->ports.s3;
-	t->keeps = e->conf->limits.cache_bytes > 0;
+	t->keeps = urls_may_cache(e, job->run->spec);
+	t->engine = urls_engine_asked(e, job->run->spec);
 	t->stats = &e->stats;
 	t->spec = job->run->spec;
 	t->credentials = (struct s3_credentials){ .access_key = s->access_key,
 						  .secret_key = s->secret_key,
 						  .session_token = s->session_token };
 	run_get_place(e, t->spec, NULL, &t->place);
+	t->lists = tool_is_named(t->engine) &&
+		   streq(payload_verify_word(e, &t->place), "all");
 	return t;
 }
 
@@ -104,9 +109,10 @@ struct input_scan {
 	const struct spec_input *input;
 	const struct s3_place *place;
 	size_t i;
-	struct buf *index; /* NULL: it is not cached */
+	struct buf *index; /* NULL: it is not in one */
 	size_t index_len;  /* before the input */
 	struct input_listed listed;
+	enum spec_engine engine;
 	char bad_key[256]; /* one that cannot be a file there, "" for none */
 	char why[512];
 	/* see key_is_bad() */
@@ -121,9 +127,15 @@ struct input_scan {
 static bool key_is_bad(struct input_scan *scan, const char *below)
 {
 	struct err e = ERR_INIT;
+	const char *flaw;
 
 	if (path_check(below, &e) < 0) {
 		(void)snprintf(scan->why, sizeof(scan->why), "is no path (%s)", e.text);
+		return true;
+	}
+	flaw = tool_refuses_key(scan->engine, below);
+	if (flaw) {
+		(void)snprintf(scan->why, sizeof(scan->why), "%s", flaw);
 		return true;
 	}
 	while (scan->n_open > 0) {
@@ -210,7 +222,8 @@ static int check_input(struct inspect_task *t, struct s3_client *s3, size_t i)
 		.input = in,
 		.place = &place,
 		.i = i,
-		.index = in->is_cached && t->keeps ? &t->index : NULL,
+		.engine = t->engine,
+		.index = t->lists || (in->is_cached && t->keeps) ? &t->index : NULL,
 		.index_len = t->index.len,
 	};
 	struct s3_listing listing = {
@@ -219,7 +232,14 @@ static int check_input(struct inspect_task *t, struct s3_client *s3, size_t i)
 		.each = scan_object,
 		.arg = &scan,
 	};
+	const char *flaw;
 
+	flaw = tool_refuses(t->engine, in);
+	if (flaw) {
+		t->reason = REASON_NO_SUCH_INPUT;
+		return err_set(&t->error, -EINVAL, "input \"%s\" (s3://%s/%s) %s",
+			       in->name, in->bucket, in->key, flaw);
+	}
 	place.bucket = in->bucket;
 	list(t, s3, &place, &listing);
 	if (t->fault != S3_OK && t->fault != S3_STOPPED) {
@@ -242,7 +262,7 @@ static int check_input(struct inspect_task *t, struct s3_client *s3, size_t i)
 				: "input \"%s\": there is no object s3://%s/%s",
 			in->name, in->bucket, in->key);
 	}
-	scan.listed.is_cached = scan.index != NULL;
+	scan.listed.is_cached = scan.index && t->keeps;
 	t->listed[i] = scan.listed;
 	return err_set(&t->error, 0, "%s", "");
 }
@@ -382,8 +402,8 @@ void inspect_inputs(struct engine *e, struct job *job)
 	}
 	if (!urls_may_checkpoint(e, job->run->spec)) { /* since it was accepted */
 		(void)job_step_failed(e, job, REASON_NO_CREDENTIALS, 0,
-				      "checkpoints cannot be made by presigned URLs, "
-				      "which the configuration asks for");
+				      "checkpoints are made by the AWS CLI, but the "
+				      "configuration asks for another engine");
 		return;
 	}
 	t = task_new(e, job);

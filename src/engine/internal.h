@@ -545,8 +545,11 @@ void step_failed(struct engine *e, struct host *host, struct job *job, const cha
 struct batch_order;
 /* What moves the job's data on its host; SPEC_ENGINE_AUTO: not known yet. */
 enum spec_engine urls_engine(const struct engine *e, const struct job *job);
-/* Checkpoints need credentials on the host, and no daemon. */
+/* The same by configuration and spec alone. */
+enum spec_engine urls_engine_asked(const struct engine *e, const struct spec *spec);
+/* Checkpoints need credentials on the host, and no daemon: the AWS CLI makes them. */
 bool urls_may_checkpoint(const struct engine *e, const struct spec *spec);
+bool urls_may_cache(const struct engine *e, const struct spec *spec);
 bool urls_tool_is_ready(const struct engine *e, const struct job *job);
 /* Can the host not move the data of such a run, by what is known of it? */
 bool urls_are_hindered(const struct host *host, const struct run *run);
@@ -558,6 +561,18 @@ void urls_order(const struct engine *e, const struct job *job,
 		struct batch_order *ret_order);
 void step_urls(struct engine *e, struct job *job);
 void step_abort(struct engine *e, struct job *job);
+
+/* engine/tool.c: the clients of S3 that only a user names */
+bool tool_is_named(enum spec_engine engine); /* is it one of these? */
+bool tool_is_ready(const struct host *host, enum spec_engine engine);
+/* Why the host cannot use it, by what is known; NULL: nothing is known against it. */
+const char *tool_trouble(const struct host *host, enum spec_engine engine,
+			 enum job_reason *ret_reason);
+/* Why it cannot bring the input; NULL: it can. */
+const char *tool_refuses(enum spec_engine engine, const struct spec_input *in);
+/* Why it cannot bring an object below a prefix; NULL: it can. */
+const char *tool_refuses_key(enum spec_engine engine, const char *key);
+void step_wait_tool(struct engine *e, struct job *job);
 
 /* engine/agent.c: the agent's text, built in */
 const char *agent_hash(void); /* 16 hex digits */
@@ -589,6 +604,8 @@ void payload_prepare(struct engine *e, struct job *job);
 struct payload *payload_free(struct payload *payload);
 int64_t payload_size(const struct payload *payload);
 const char *payload_digest(const struct payload *payload); /* SHA-256 in hex */
+/* What the host compares with ETags: all, small or none. */
+const char *payload_verify_word(const struct engine *e, const struct s3_place *place);
 /* Makes it the input of a call. 0 or negative errno. */
 int payload_attach(struct payload *payload, struct remote_call *remote);
 

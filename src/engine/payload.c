@@ -357,7 +357,7 @@ static void plan_seconds(struct buf *plan, const char *name, int64_t ms)
 }
 
 /* What the host compares with ETags; by TLS no byte changes on its way. */
-static const char *verify_word(const struct engine *e, const struct s3_place *place)
+const char *payload_verify_word(const struct engine *e, const struct s3_place *place)
 {
 	switch ((enum conf_verify)e->conf->s3.verify) {
 	case CONF_VERIFY_ALWAYS:
@@ -401,19 +401,24 @@ static int plan_vars(struct engine *e, struct job *job, struct buf *plan)
 {
 	const struct job_record *r = job_get(job);
 	const struct spec *spec = job->run->spec;
+	enum spec_engine engine = urls_engine(e, job);
 	struct s3_place place;
 
-	job->run->is_presigned = urls_engine(e, job) == SPEC_ENGINE_PRESIGNED;
+	if (engine == SPEC_ENGINE_AUTO) {
+		engine = SPEC_ENGINE_AWS;
+	}
+	job->run->is_presigned = engine == SPEC_ENGINE_PRESIGNED;
 	run_get_place(e, spec, "", &place);
 	(void)buf_add_str(plan, "plan_vars() {\n");
 	plan_var(plan, "JOB", r->name);
 	plan_var(plan, "ID", r->key);
 	plan_number(plan, "ATTEMPT", job_attempt_number(r));
-	plan_var(plan, "ENGINE", job->run->is_presigned ? "presigned" : "aws");
+	plan_var(plan, "ENGINE", spec_engine_word(engine));
 	plan_var(plan, "AWS", job->host->cli_path);
+	plan_var(plan, "TOOL", job->host->tools[engine].path);
 	plan_var(plan, "ENDPOINT", place.endpoint);
 	plan_var(plan, "REGION", place.region);
-	plan_var(plan, "VERIFY", verify_word(e, &place));
+	plan_var(plan, "VERIFY", payload_verify_word(e, &place));
 	plan_seconds(plan, "DOWNLOAD_LIMIT", spec->timeouts.download_ms);
 	plan_seconds(plan, "RUN_LIMIT", spec->timeouts.run_ms);
 	plan_seconds(plan, "UPLOAD_LIMIT", spec->timeouts.upload_ms);

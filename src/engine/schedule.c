@@ -314,6 +314,7 @@ static bool room_is_same(const struct host_room *a, const struct host_room *b)
 {
 	return a->slots_used == b->slots_used && a->gpus_used == b->gpus_used &&
 	       a->state == b->state && a->cli == b->cli &&
+	       a->absent_tools == b->absent_tools &&
 	       a->is_in_trouble == b->is_in_trouble && a->is_drained == b->is_drained &&
 	       a->has_s3_trouble == b->has_s3_trouble && a->has_curl == b->has_curl;
 }
@@ -329,6 +330,7 @@ static bool rooms_changed(struct engine *e)
 					  .gpus_used = host->gpus_used,
 					  .state = host->state,
 					  .cli = host->cli,
+					  .absent_tools = host_absent_tools(host),
 					  .is_in_trouble = host->trouble_ms != 0,
 					  .is_drained = host->is_drained,
 					  .has_s3_trouble = host->s3_trouble[0] != 0,

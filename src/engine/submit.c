@@ -252,11 +252,15 @@ static void check_places(struct engine *e, struct job *job, struct buf *why)
 			"finished; choose another destination, or use {id} in it",
 			key, job_get(other)->name, uri);
 	} else if (!urls_may_checkpoint(e, run->spec)) {
-		(void)buf_add_str(
+		enum spec_engine engine = urls_engine_asked(e, run->spec);
+
+		(void)buf_printf(
 			why,
-			"spec.json: $.checkpoints: data moves by presigned URLs here "
-			"(s3.engine, s3.credentials), which checkpoints cannot do yet; "
-			"expected a spec without checkpoints, or the engine \"aws\"");
+			"spec.json: $.checkpoints: data moves by %s here (s3.engine, "
+			"s3.credentials), which checkpoints cannot do yet; expected a "
+			"spec without checkpoints, or the engine \"aws\"",
+			engine == SPEC_ENGINE_PRESIGNED ? "presigned URLs"
+							: spec_engine_word(engine));
 	}
 }
 

@@ -44,13 +44,17 @@ static enum spec_engine engine_configured(const struct engine *e,
 		return SPEC_ENGINE_AWS;
 	case CONF_ENGINE_PRESIGNED:
 		return SPEC_ENGINE_PRESIGNED;
+	case CONF_ENGINE_RCLONE:
+		return SPEC_ENGINE_RCLONE;
+	case CONF_ENGINE_S3CMD:
+		return SPEC_ENGINE_S3CMD;
 	case CONF_ENGINE_AUTO:
 		break;
 	}
 	return SPEC_ENGINE_AUTO;
 }
 
-static enum spec_engine engine_asked(const struct engine *e, const struct spec *spec)
+enum spec_engine urls_engine_asked(const struct engine *e, const struct spec *spec)
 {
 	enum spec_engine engine = engine_configured(e, spec);
 
@@ -61,12 +65,12 @@ static enum spec_engine engine_asked(const struct engine *e, const struct spec *
 
 bool urls_may_checkpoint(const struct engine *e, const struct spec *spec)
 {
-	return !spec->has_checkpoints || engine_asked(e, spec) != SPEC_ENGINE_PRESIGNED;
+	return !spec->has_checkpoints || urls_engine_asked(e, spec) == SPEC_ENGINE_AWS;
 }
 
 enum spec_engine urls_engine(const struct engine *e, const struct job *job)
 {
-	enum spec_engine asked = engine_asked(e, job->run->spec);
+	enum spec_engine asked = urls_engine_asked(e, job->run->spec);
 	const struct host *host = job->host;
 
 	if (asked != SPEC_ENGINE_AUTO || !host) {
@@ -95,17 +99,30 @@ bool urls_tool_is_ready(const struct engine *e, const struct job *job)
 		       host_may_sign(job->host);
 	case SPEC_ENGINE_PRESIGNED:
 		return job->host && job->host->has_curl;
+	case SPEC_ENGINE_RCLONE:
+	case SPEC_ENGINE_S3CMD:
+		return tool_is_ready(job->host, urls_engine(e, job));
 	case SPEC_ENGINE_UNSET:
 	case SPEC_ENGINE_AUTO:
+	case SPEC_ENGINE_COUNT:
 		break;
 	}
 	return false;
 }
 
+bool urls_may_cache(const struct engine *e, const struct spec *spec)
+{
+	return e->conf->limits.cache_bytes > 0 &&
+	       !tool_is_named(urls_engine_asked(e, spec));
+}
+
 bool urls_are_hindered(const struct host *host, const struct run *run)
 {
-	enum spec_engine asked = engine_asked(host->engine, run->spec);
+	enum spec_engine asked = urls_engine_asked(host->engine, run->spec);
 
+	if (tool_is_named(asked)) {
+		return run_needs_s3(run) && tool_trouble(host, asked, NULL);
+	}
 	if (!host->s3_trouble[0] || !run_needs_s3(run) ||
 	    asked == SPEC_ENGINE_PRESIGNED) {
 		return false;
@@ -194,7 +211,7 @@ void urls_order(const struct engine *e, const struct job *job,
 		.destination = run->destination,
 		.manifest = &run->manifest,
 		.begun = &run->begun,
-		.keeps = e->conf->limits.cache_bytes > 0,
+		.keeps = urls_may_cache(e, run->spec),
 	};
 	run_get_place(e, run->spec, NULL, &ret_order->place);
 }

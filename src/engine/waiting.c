@@ -73,19 +73,26 @@ static enum job_reason explain_drained(const struct candidates *c, struct buf *o
 	return REASON_HOST_DRAINED;
 }
 
-static enum job_reason explain_trouble(const struct candidates *c, struct buf *out)
+static enum job_reason explain_trouble(const struct engine *e, const struct run *run,
+				       const struct candidates *c, struct buf *out)
 {
 	const struct host *host = c->troubled;
-	bool is_silent = host->trouble_ms != 0;
+	enum job_reason reason = host->s3_reason;
+	const char *why = tool_trouble(host, urls_engine_asked(e, run->spec), &reason);
+
+	why = why ? why : host->s3_trouble;
+	if (host->trouble_ms != 0) { /* it is silent */
+		why = host->trouble;
+		reason = host->reason;
+	}
 
 	if (c->n_troubled > 1) {
 		(void)buf_printf(out,
 				 "none of the %zu hosts that it could run on works; ",
 				 c->n_troubled);
 	}
-	(void)buf_printf(out, "%.*s", TROUBLE_SHOWN,
-			 is_silent ? host->trouble : host->s3_trouble);
-	return is_silent ? host->reason : host->s3_reason;
+	(void)buf_printf(out, "%.*s", TROUBLE_SHOWN, why);
+	return reason;
 }
 
 static enum job_reason explain(const struct engine *e, const struct run *run,
@@ -97,7 +104,7 @@ static enum job_reason explain(const struct engine *e, const struct run *run,
 		return explain_drained(&c, out);
 	}
 	if (c.n > 0 && c.n == c.n_drained + c.n_troubled) {
-		return explain_trouble(&c, out);
+		return explain_trouble(e, run, &c, out);
 	}
 	add_slot(run->spec, out);
 	if (c.n == 0) {
@@ -151,6 +158,7 @@ static uint64_t hash_facts(const struct engine *e)
 
 		h = mix(h, host->is_drained);
 		h = mix(h, host->has_curl);
+		h = mix(h, (uint64_t)host_absent_tools(host));
 		h = mix(h, host->trouble_ms ? (uint64_t)host->reason : REASON_NONE);
 		h = mix(h,
 			host->s3_trouble[0] ? (uint64_t)host->s3_reason : REASON_NONE);

@@ -37,7 +37,14 @@ enum spec_engine { /* what moves the data on the GPU host */
 		   SPEC_ENGINE_AUTO,
 		   SPEC_ENGINE_AWS,	  /* the AWS CLI */
 		   SPEC_ENGINE_PRESIGNED, /* curl, with URLs that jobfs signs */
+		   /* the clients that only a user names (engine/tool.c) */
+		   SPEC_ENGINE_RCLONE,
+		   SPEC_ENGINE_S3CMD,
+		   SPEC_ENGINE_COUNT,
 };
+
+/* As a spec has it, and the agent; "" for SPEC_ENGINE_UNSET. */
+const char *spec_engine_word(enum spec_engine engine);
 
 enum spec_program {
 	SPEC_SCRIPT, /* a file below files/ */

@@ -223,29 +223,54 @@ static void read_credentials(struct spec_reader *r, const struct json_mark *mark
 	}
 }
 
+static const char *const engine_words[SPEC_ENGINE_COUNT] = {
+	[SPEC_ENGINE_UNSET] = "",
+	[SPEC_ENGINE_AUTO] = "auto",
+	[SPEC_ENGINE_AWS] = "aws",
+	[SPEC_ENGINE_PRESIGNED] = "presigned",
+	[SPEC_ENGINE_RCLONE] = "rclone",
+	[SPEC_ENGINE_S3CMD] = "s3cmd",
+};
+
+const char *spec_engine_word(enum spec_engine engine)
+{
+	return engine_words[engine];
+}
+
+static bool find_engine(const char *text, enum spec_engine *ret_engine)
+{
+	for (size_t i = SPEC_ENGINE_AUTO; i < SPEC_ENGINE_COUNT; i++) {
+		if (streq(text, engine_words[i])) {
+			*ret_engine = (enum spec_engine)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 static void read_engine(struct spec_reader *r, const struct json_mark *mark)
 {
-	static const char expected[] = "\"auto\", \"aws\" or \"presigned\"";
+	static const char expected[] =
+		"\"auto\", \"aws\", \"presigned\", \"rclone\" or \"s3cmd\"";
 	const char *text = spec_text(r, mark, SPEC_TEXT_ANY, expected);
+	enum spec_engine *engine = &r->spec->s3_engine;
 	char shown[SHOW_MAX];
 
 	if (!text) {
 		return;
 	}
-	if (streq(text, "auto")) {
-		r->spec->s3_engine = SPEC_ENGINE_AUTO;
-	} else if (streq(text, "aws")) {
-		r->spec->s3_engine = SPEC_ENGINE_AWS;
-	} else if (streq(text, "presigned")) {
-		r->spec->s3_engine = SPEC_ENGINE_PRESIGNED;
-	} else {
+	if (streq(text, "s5cmd")) {
+		spec_problem(r, mark, "\"s5cmd\" is not supported; expected %s",
+			     expected);
+	} else if (!find_engine(text, engine)) {
 		show_text(text, strlen(text), shown);
 		spec_problem(r, mark, "found %s; expected %s", shown, expected);
-	}
-	if (r->spec->s3_urls_only && r->spec->s3_engine == SPEC_ENGINE_AWS) {
+	} else if (r->spec->s3_urls_only && *engine != SPEC_ENGINE_AUTO &&
+		   *engine != SPEC_ENGINE_PRESIGNED) {
 		spec_problem(r, mark,
-			     "found \"aws\", which needs credentials on the host; "
-			     "expected \"presigned\", as credentials is");
+			     "found \"%s\", which needs credentials on the host; "
+			     "expected \"presigned\", as credentials is",
+			     text);
 	}
 }
 

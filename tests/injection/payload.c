@@ -65,6 +65,7 @@ static void add_vars(struct buf *plan, const struct spec *spec, char **argv)
 	plan_var(plan, "ID", argv[4]);
 	plan_var(plan, "ATTEMPT", "1");
 	plan_var(plan, "AWS", argv[5]);
+	plan_var(plan, "TOOL", "");
 	plan_var(plan, "ENDPOINT", spec->s3_endpoint);
 	plan_var(plan, "REGION", spec->s3_region);
 	plan_var(plan, "DOWNLOAD_LIMIT", "0");

@@ -90,7 +90,7 @@ ROWS = {
     "s3.region": Row("s", {"s": choice('"ap-south-1"')}, ('""', '"eu west"', '"EU"', '"%s"' % ("r" * 65))),
     "s3.endpoint_url": Row("s", {"s": choice('"https://minio.example:9000"', '"http://[::1]:9000"')},
                            ('""', '"h:9000"', '"http://u:p@h"', '"http://"', '"http://h/?q"', '"http://h/é"')),
-    "s3.engine": Row("s", {"s": choice('"auto"', '"aws"', '"presigned"')}, ('"AWS"', '""', '"curl"')),
+    "s3.engine": Row("s", {"s": choice('"auto"', '"aws"', '"presigned"', '"rclone"', '"s3cmd"')}, ('"AWS"', '""', '"s5cmd"')),
     "s3.credentials": Row("s", {"s": choice('"env"')}, ('"ENV"', '""', '"AKIA"')),
     "timeouts": Row("o"),
     "timeouts.queue": Row("sir", DURATION, (*ZERO, *BAD_DURATIONS)),

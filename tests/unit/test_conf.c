@@ -394,7 +394,7 @@ TEST("an engine is one of three words, and auto unless it is said")
 	CHECK_STR(c->s3.credentials, "presigned");
 	check_refused("{\"s3\": {\"engine\": \"s5cmd\"}}",
 		      "c.json:1:19: $.s3.engine: found \"s5cmd\"; expected \"auto\", "
-		      "\"aws\" or \"presigned\"");
+		      "\"aws\", \"presigned\", \"rclone\" or \"s3cmd\"");
 }
 
 TEST("what is verified is one of three words, and auto unless it is said")

@@ -455,6 +455,12 @@ TEST("keys of a later version are refused inside of inputs, outputs and s3 too")
 		{ "\"s3\": {\"credentials\": \"sts\"}",
 		  "23: $.s3.credentials: \"sts\" is not supported yet; expected "
 		  "\"env\" or \"presigned\"" },
+		{ "\"s3\": {\"credentials\": \"presigned\", \"engine\": \"rclone\"}",
+		  "46: $.s3.engine: found \"rclone\", which needs credentials on the "
+		  "host; expected \"presigned\", as credentials is" },
+		{ "\"s3\": {\"engine\": \"s5cmd\"}",
+		  "18: $.s3.engine: \"s5cmd\" is not supported; expected \"auto\", "
+		  "\"aws\", \"presigned\", \"rclone\" or \"s3cmd\"" },
 		{ "\"s3\": {\"credentials\": \"presigned\", \"engine\": \"aws\"}",
 		  "46: $.s3.engine: found \"aws\", which needs credentials on the "
 		  "host; expected \"presigned\", as credentials is" },

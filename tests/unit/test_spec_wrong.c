@@ -429,7 +429,7 @@ TEST("a value that is out of range")
 		  "\"sts\" is not supported yet; expected" },
 		{ "$.s3.credentials", "\"ENV\"",
 		  "found another word; expected \"env\"" },
-		{ "$.s3.engine", "\"s5cmd\"", "found \"s5cmd\"; expected \"auto\"" },
+		{ "$.s3.engine", "\"s5cmd\"", "\"s5cmd\" is not supported; expected \"auto\"" },
 		{ "$.timeouts.run", "0", "found 0; expected more than 0" },
 		{ "$.timeouts.run", "\"367d\"",
 		  "found \"367d\"; expected more than 0" },
