@@ -34,13 +34,25 @@ s3cmd_version() { # PROGRAM
 	v_version=${v_version#s3cmd version }
 }
 
+# It gives up at an error of the server.
+s3cmd_fetch() { # ARG… of get
+	for c_nap in 1 3 9; do
+		s3cmd_run get "$@" && return
+		# killed, refused, or not there
+		case $c_rc in 12 | 64 | 77 | 127 | 137 | 143) return $c_rc ;; esac
+		! is_stopped download || return $c_rc
+		nap $c_nap
+	done
+	s3cmd_run get "$@"
+}
+
 s3cmd_get() {
 	rm -f "$2"
-	s3cmd_run get "$1" "$2"
+	s3cmd_fetch "$1" "$2"
 }
 
 # A key that leads outside was refused by the daemon; one that came meanwhile is left out.
-s3cmd_tree() { s3cmd_run get --recursive --force --rexclude='(^|/)\.\.?(/|$)' "$1" "$2/"; }
+s3cmd_tree() { s3cmd_fetch --recursive --skip-existing --rexclude='(^|/)\.\.?(/|$)' "$1" "$2/"; }
 
 s3cmd_put() {
 	c_odd=$(find "$1" -name "*$nl*" | head -n 1)

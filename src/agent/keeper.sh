@@ -76,7 +76,7 @@ transfer_in() { # I NAME KIND URI PATH
 	case $x_rc in
 	0) x_word=ok ;;
 	'')
-		printf 'jobfs: %s: the S3 tool told no error, but nothing came from %s\n' "$2" "$4"
+		printf 'jobfs: %s failed: the S3 tool told no error, but nothing came from %s\n' "$2" "$4"
 		x_word='fail 0'
 		;;
 	*) echo "jobfs: $2: the S3 tool ended with $x_rc" ;;

@@ -87,7 +87,9 @@ def test_what_the_client_said_is_in_the_error(bed, start, data, denied, engine):
         error = daemon.read(name, "error")
         print(error)
         assert f"what {engine} said" in error
-        assert "AccessDenied" in error or "403" in error, error
+        # rclone takes an object that it may not look at for an empty directory
+        word = "nothing came" if (engine, name) == ("rclone", "object") else "403" if engine == "s3cmd" else "AccessDenied"
+        assert word in error, error
 
 
 @pytest.mark.parametrize("engine", CLIENTS)

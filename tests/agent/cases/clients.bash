@@ -11,7 +11,7 @@ recorder() { # NAME: a program that notes how it was called and brings an object
 		printf '%s\0' "$@" >>"$HOME/argv"
 		env >"$HOME/env"
 		[ "$1" != -c ] || cp "$2" "$HOME/conf"
-		[ ! -e "$HOME/fails" ] || exit 3
+		[ ! -e "$HOME/fails" ] || exit "$(<"$HOME/fails")"
 		case $* in
 		*' get '* | copyto*) echo x >"${@: -1}" ;;
 		*ls*) ;;
@@ -87,11 +87,24 @@ case_s3cmd_gets_a_file_without_secrets_that_goes() {
 	! grep -q '=host$' "$HOME/env" || fail "of the host"
 	! grep -q -e ak1 -e sk1 "$HOME/argv" "$HOME/conf" || fail "secrets in arguments or a file"
 	[ -z "$(find "$J/${X}01" -name 't.s3cmd*')" ] || fail "a file is left"
-	touch "$HOME/fails"
+	echo 77 >"$HOME/fails"
 	run_job ${X}02
 	is end download-failed
-	is 'xfer 0' 'fail 3 0'
+	is 'xfer 0' 'fail 77 0'
 	[ -z "$(find "$J/${X}02" -name 't.s3cmd*')" ] || fail "a file is left"
+}
+
+case_s3cmd_is_called_again_after_an_error_of_the_server() {
+	recorder s3cmd
+	V[ENGINE]=s3cmd V[TOOL]=$T/bin/s3cmd V[ENDPOINT]=http://127.0.0.1:9
+	INPUTS=(A object s3://b/k inputs/k)
+	echo 70 >"$HOME/fails"
+	launch ${X}01
+	must_soon test -e "$HOME/argv"
+	rm "$HOME/fails"
+	must_soon test -f "$J/${X}01/end"
+	poll ${X}01
+	is end ok
 }
 
 case_the_real_clients_are_refused() {
