@@ -4,7 +4,7 @@
 #
 #   launch ── setsid ── _run            the runner: claim, unpack, run, upload, end
 #                        ├── _sec       the keeper: the only process that ever has secrets
-#                        │    └── aws   (or another client) and the only one that gets them in its environment
+#                        │    └── aws   or another client: the only one that gets them in its environment
 #                        │                a subshell of the keeper uploads checkpoints
 #                        ├── _timer     only while a phase has a limit
 #                        ├── _watch     only when the logs have a bound

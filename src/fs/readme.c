@@ -31,6 +31,8 @@ const char readme_text[] =
 "gets them back, and $JOB_RESUME_FROM says so.\n"
 "{ \"source\": \"s3://...\", \"cache\": true } keeps an input on the host: the next\n"
 "job there that wants the same has it at once. Such inputs are read-only.\n"
+"With \"s3\": { \"engine\": \"rclone\" } (or \"s3cmd\") that client moves the data, if\n"
+"the host has it; without, it is the AWS CLI, or curl.\n"
 "With \"dry_run\": true nothing is started: the plan is in `log`, or `error` says\n"
 "what would have gone wrong.\n"
 "\n"
