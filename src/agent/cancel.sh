@@ -31,6 +31,7 @@ cmd__kill() { # GRACE
 	take_turn kill "$1"
 	[ $? != 1 ] || exit 0 # 2, a full disk, must not stop us
 	exec >/dev/null
+	keys_poke
 	kill_tree "$1"
 }
 

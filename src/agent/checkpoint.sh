@@ -58,7 +58,11 @@ ckpt_last() { # the program is over
 
 ckpt_loop() { # fd 0: end-of-file when the program is over, or the keeper
 	exec 4<&- 9>&- >>"$a/tlog" 2>&1
-	until over_within "$CKPT_INTERVAL"; do (ckpt_round); done
+	until over_within "$CKPT_INTERVAL"; do
+		s_tries=0
+		keys_ready checkpoints
+		while keys_mark ckpt_round && keys_again checkpoints; do :; done
+	done
 }
 
 loop_start() { # s_loop
@@ -77,6 +81,7 @@ ckpt_round() { # [last]
 	case $? in
 	0) y_note ok ;;
 	1)
+		! keys_failed "$s_from" || return 1 # it is done again at once
 		y_note failed
 		case $1 in
 		last) echo "jobfs: checkpoint failed: the last one is not in $CKPT_DEST" ;;

@@ -4,45 +4,63 @@
 cmd__sec() {
 	# shellcheck disable=SC3045  # each sh has it
 	ulimit -c 0
-	s_ok='' s_ak='' s_sk='' s_st='' s_mark=JOBFS_XFER s_loop=''
+	s_ok='' s_ak='' s_sk='' s_st='' s_xp='' s_tries=0 s_mark=JOBFS_XFER s_loop=''
 	pstat "$PPID"
 	s_parent=$PPID s_since=$p_start
 	while IFS= read -r s_line; do
 		case $s_line in
 		"END $nonce") s_ok=1 && break ;;
-		'AK '*) s_ak=${s_line#AK } ;;
-		'SK '*) s_sk=${s_line#SK } ;;
-		'ST '*) s_st=${s_line#ST } ;;
+		*) keys_line "$s_line" ;;
 		esac
 	done
 	exec </dev/null
 	[ -n "$s_ok" ] || exit 0
 	s_line=''
+	keys_note
 	echo ready
 	while read -r s_order <&4; do
 		load_plan
 		cd "$a/work" || exit 1
+		s_tries=0
 		case $s_order in
 		download)
-			s_i=0
-			input() {
-				is_there $s_i || transfer_in $s_i "$@" &
-				s_i=$((s_i + 1))
-			}
-			plan_inputs
-			wait
+			keys_ready download
+			while transfers_in && keys_again download; do :; done
 			;;
-		upload) (transfer_out) ;;
-		resume) (ckpt_fetch) ;;
+		upload)
+			keys_ready upload
+			while (transfer_out) && keys_again upload; do :; done
+			;;
+		resume)
+			keys_ready download
+			while keys_mark ckpt_fetch && keys_again download; do :; done
+			;;
 		checkpoints) loop_start || echo "jobfs: no checkpoints before the end: mkfifo failed" >>"$a/tlog" ;;
 		last)
 			exec 9>&-
 			[ -z "$s_loop" ] || wait "$s_loop"
-			(exec 4<&- >>"$a/tlog" 2>&1 && ckpt_round last)
+			keys_ready upload
+			while keys_mark ckpt_round last && keys_again upload; do :; done
 			;;
 		esac
 		echo 'done'
 	done
+}
+
+transfers_in() {
+	s_i=0
+	input() {
+		is_there $s_i || transfer_in $s_i "$@" &
+		s_i=$((s_i + 1))
+	}
+	plan_inputs
+	wait
+}
+
+keys_mark() { # COMMAND…: in a subshell; `expired` says that it is to be done again
+	tlog_size
+	s_from=$n
+	(exec 4<&- >>"$a/tlog" 2>&1 && "$@") || ! keys_failed "$s_from" || : >"$a/expired"
 }
 
 # Both are subshells, so `exec` lets go of the pipes: whoever waits for the keeper's end
@@ -51,6 +69,8 @@ transfer_in() { # I NAME KIND URI PATH
 	exec 4<&- >>"$a/tlog" 2>&1
 	put_over "xfer.$1" run
 	umask 022
+	tlog_size
+	x_from=$n
 	printf '== %s: %s -> %s\n' "$2" "$4" "$5"
 	x_to=$a/work/$5 x_rc=0
 	[ "$VERIFY" != all ] || list_input "$1" "$4" &
@@ -59,7 +79,8 @@ transfer_in() { # I NAME KIND URI PATH
 	elif [ "$3" = prefix ]; then
 		mkdir -p "$x_to"
 		x_there=''
-		! is_cached "$1" || x_there=1 # from the cache
+		# from the cache, or from before the credentials expired
+		! is_cached "$1" && [ "$s_tries" = 0 ] || x_there=1
 		"${ENGINE}_tree" "$4" "$x_to" $x_there || x_rc=$?
 		[ -n "$(find "$x_to" -type f | head -n 1)" ] || x_rc=${x_rc#0}
 	else
@@ -82,12 +103,18 @@ transfer_in() { # I NAME KIND URI PATH
 	*) echo "jobfs: $2: the S3 tool ended with $x_rc" ;;
 	esac
 	umask 077
-	put_over "xfer.$1" "$x_word $(kb "$x_to")"
+	case $x_word in fail*) ! keys_failed "$x_from" || x_word='' ;; esac
+	case $x_word in
+	'') : >"$a/expired" ;;
+	*) put_over "xfer.$1" "$x_word $(kb "$x_to")" ;;
+	esac
 }
 
 transfer_out() {
 	exec 4<&- 9>&- >>"$a/tlog" 2>&1
 	put_over xfer.out run || rm -f "$a/xfer.out" # of an upload before this one
+	tlog_size
+	x_from=$n
 	printf '== output: %s -> %s\n' "$OUTPUT" "$DEST"
 	if [ -d "$a/stage" ]; then
 		"${ENGINE}_put" "$a/stage" "$DEST" links
@@ -99,7 +126,8 @@ transfer_out() {
 	0) put_over xfer.out "ok 0" ;;
 	*)
 		echo "jobfs: the S3 tool ended with $x_rc"
-		put_over xfer.out "fail $x_rc 0"
+		! keys_failed "$x_from" || : >"$a/expired"
+		[ -f "$a/expired" ] || put_over xfer.out "fail $x_rc 0"
 		;;
 	esac
 }

@@ -51,7 +51,7 @@ poll)
 	for p_spec do poll_spec "$p_spec" || bad_args; done
 	cmd_poll "$@"
 	;;
-put | launch | urls | manifest | cancel | signal | upload | ack)
+put | launch | renew | urls | manifest | cancel | signal | upload | ack)
 	att=$1 a=$base/jobs/$1
 	attempt "$1" || bad_args
 	shift
@@ -60,7 +60,7 @@ put | launch | urls | manifest | cancel | signal | upload | ack)
 	signal:1) ;;
 	urls:2) number "$1" && number "$2" || bad_args ;;
 	launch:1) attempt "$1" || bad_args ;;
-	manifest:0 | upload:0 | ack:0) ;;
+	manifest:0 | renew:0 | upload:0 | ack:0) ;;
 	ack:1) [ "$1" = force ] || bad_args ;;
 	upload:1) [ "$1" = again ] || bad_args ;;
 	*) bad_args ;;

@@ -234,6 +234,7 @@ cmd__timer() { # PHASE SECONDS
 		put_once timeout "$1"
 	}
 	poke
+	keys_poke
 	if [ "$1" = run ]; then
 		exec </dev/null
 		k_seen=''

@@ -91,6 +91,7 @@ attempt_state() {
 		echo "xfer ${p_x##*.} $p_line"
 	done
 	[ "$alive" != 1 ] || print_want
+	[ "$alive" != 1 ] || print_keys
 	first_line exit "$a/exit"
 	first_line end "$a/end"
 	# made before `exit` by who caused it: seen, if its exit was

@@ -258,6 +258,11 @@ static void read_all(struct conf_loader *l, const char *file, const char *const 
 		read_setting(l, *set);
 	}
 	conf_read_environment(l);
+	if (l->conf->s3.credentials && streq(l->conf->s3.credentials, "sts") &&
+	    !l->conf->s3.sts_role_arn) {
+		conf_loader_problem(l, "s3.credentials: found \"sts\" without "
+				       "s3.sts_role_arn; expected the role too");
+	}
 	if (!l->conf->state_dir) {
 		set_default_state_dir(l);
 	}

@@ -61,7 +61,10 @@ struct conf {
 		char *bucket;		/* NULL: none */
 		char *region;		/* NULL: none */
 		char *endpoint_url;	/* NULL: AWS */
-		char *credentials;	/* "env", "presigned" */
+		char *credentials;	/* "env", "sts", "presigned" */
+		char *sts_role_arn;	/* NULL: none */
+		char *sts_endpoint_url; /* NULL: that of S3 */
+		int64_t sts_duration_ms;
 		int engine;		/* enum conf_engine */
 		int verify;		/* enum conf_verify */
 		char *environment_file; /* of KEY=VALUE lines; NULL: none */

@@ -55,7 +55,14 @@ static bool is_url(const char *text)
 
 static bool is_credentials(const char *text)
 {
-	return streq(text, "env") || streq(text, "presigned");
+	return streq(text, "env") || streq(text, "sts") || streq(text, "presigned");
+}
+
+/* "arn:aws:iam::123456789012:role/NAME"; Ceph has no account there. */
+static bool is_role(const char *text)
+{
+	return has_prefix(text, "arn:") && strstr(text, ":iam:") &&
+	       strstr(text, ":role/") && consists_of(text, ":/+=,.@_-", 20, 2048);
 }
 
 static bool is_address(const char *text)
@@ -178,11 +185,33 @@ static const struct option options[] = {
 	          "reach it too." },
 	{ "s3.credentials", OPTION_STRING, IN_CONF(s3.credentials), "env",
 	  .is_good = is_credentials,
-	  .expected = "\"env\" or \"presigned\" (\"sts\" is not supported yet)",
+	  .expected = "\"env\", \"sts\" or \"presigned\"",
 	  .help = "How the transfers on the GPU hosts get credentials. env: in their "
 	          "environment, from the daemon's variables AWS_ACCESS_KEY_ID, "
-	          "AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. presigned: not at all; "
-	          "s3.engine is presigned then." },
+	          "AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. sts: temporary ones of "
+	          "s3.sts_role_arn, which can read the job's inputs and write to its "
+	          "destination and nothing else. presigned: not at all; s3.engine is "
+	          "presigned then. A spec can ask for sts or presigned where this is "
+	          "env." },
+	{ "s3.sts_role_arn", OPTION_STRING, IN_CONF(s3.sts_role_arn),
+	  .is_good = is_role,
+	  .expected = "the ARN of a role such as "
+	              "\"arn:aws:iam::123456789012:role/jobs\"",
+	  .help = "The role that the daemon assumes for each job with sts. It must be "
+	          "allowed what the jobs do in S3, and let the daemon's user call "
+	          "sts:AssumeRole." },
+	{ "s3.sts_endpoint_url", OPTION_STRING, IN_CONF(s3.sts_endpoint_url),
+	  .is_good = is_url,
+	  .expected = "http:// or https://, a host, and no user name or query",
+	  .env = ENV("AWS_ENDPOINT_URL_STS"),
+	  .default_note = "the endpoint of S3, else https://sts.REGION.amazonaws.com",
+	  .help = "Where STS answers. Only this daemon must reach it." },
+	{ "s3.sts_duration", OPTION_DURATION, IN_CONF(s3.sts_duration_ms), "1h",
+	  .min = 15 * MINUTE, .max = 12 * HOUR,
+	  .help = "How long temporary credentials hold. A host gets new ones for each "
+	          "phase and when they run out; the files of one input, or the "
+	          "outputs, should be through within that time. The role sets a limit "
+	          "too, an hour unless it was raised." },
 	{ "s3.engine", OPTION_WORD, IN_CONF(s3.engine), "auto",
 	  .words = engine_words,
 	  .help = "What moves the data on the GPU hosts. aws: the AWS CLI, which "

@@ -61,6 +61,8 @@ void job_get_facts(const struct engine *e, const struct job *job, struct job_fac
 		.silence_is_over = limit_silence_is_over(run),
 		.signal_due = r->signal != NULL,
 		.upload_again = r->upload_again,
+		.lacks_keys = keys_are_missing(e, job),
+		.wants_keys = run->keys.are_wanted,
 	};
 }
 
@@ -264,6 +266,9 @@ static bool take_step(struct engine *e, struct job *job, enum job_step step,
 		return false;
 	case STEP_CHECK_ROOM:
 		return room_check(e, job);
+	case STEP_KEYS:
+		step_keys(e, job);
+		return false;
 	case STEP_PLAN:
 		dry_run_finish(e, job);
 		return true;
@@ -293,6 +298,9 @@ static bool take_step(struct engine *e, struct job *job, enum job_step step,
 		return false;
 	case STEP_MANIFEST:
 		step_manifest(e, job);
+		return false;
+	case STEP_RENEW:
+		step_renew(e, job);
 		return false;
 	case STEP_URLS:
 		step_urls(e, job);

@@ -213,30 +213,34 @@ bool reply_is(const struct call_reply *reply, const char *code)
 	return reply->has_frame && streq(reply->frame.code, code);
 }
 
-int call_add_secrets(struct engine *e, struct remote_call *remote)
+int call_add_secrets(struct remote_call *remote,
+		     const struct s3_credentials *credentials, int64_t life_s)
 {
-	const struct conf_secrets *s = &e->conf->secrets;
+	const struct s3_credentials *c = credentials;
 	struct buf *b = &remote->input;
 	size_t size = 256;
 
-	size += s->access_key ? strlen(s->access_key) : 0;
-	size += s->secret_key ? strlen(s->secret_key) : 0;
-	size += s->session_token ? strlen(s->session_token) : 0;
+	size += c->access_key ? strlen(c->access_key) : 0;
+	size += c->secret_key ? strlen(c->secret_key) : 0;
+	size += c->session_token ? strlen(c->session_token) : 0;
 	remote->input_is_secret = true;
 	if (!buf_reserve(b, size)) { /* at once: growing would leave copies behind */
 		return -ENOMEM;
 	}
-	if (s->access_key && s->secret_key) {
+	if (c->access_key && c->secret_key) {
 		(void)buf_add_str(b, "AK ");
-		(void)buf_add_str(b, s->access_key);
+		(void)buf_add_str(b, c->access_key);
 		(void)buf_add_str(b, "\nSK ");
-		(void)buf_add_str(b, s->secret_key);
+		(void)buf_add_str(b, c->secret_key);
 		(void)buf_add_str(b, "\n");
 	}
-	if (s->session_token) {
+	if (c->session_token) {
 		(void)buf_add_str(b, "ST ");
-		(void)buf_add_str(b, s->session_token);
+		(void)buf_add_str(b, c->session_token);
 		(void)buf_add_str(b, "\n");
+	}
+	if (life_s > 0) {
+		(void)buf_printf(b, "XP %lld\n", (long long)life_s);
 	}
 	(void)buf_add_str(b, "END ");
 	(void)buf_add_str(b, call_nonce(remote));

@@ -44,7 +44,7 @@ struct inspect_task {
 	int64_t count, total;
 };
 
-static enum job_reason fault_reason(enum s3_fault fault, enum job_reason otherwise)
+enum job_reason inspect_reason(enum s3_fault fault, enum job_reason otherwise)
 {
 	switch (fault) {
 	case S3_CREDENTIALS:
@@ -243,7 +243,7 @@ static int check_input(struct inspect_task *t, struct s3_client *s3, size_t i)
 	place.bucket = in->bucket;
 	list(t, s3, &place, &listing);
 	if (t->fault != S3_OK && t->fault != S3_STOPPED) {
-		t->reason = fault_reason(t->fault, REASON_NO_SUCH_INPUT);
+		t->reason = inspect_reason(t->fault, REASON_NO_SUCH_INPUT);
 		return err_prefix(&t->error, -EIO, "input \"%s\" (s3://%s/%s)",
 				  in->name, in->bucket, in->key);
 	}
@@ -297,7 +297,7 @@ static int check_writing(struct inspect_task *t, struct s3_client *s3, const cha
 	name.key = buf_text(&key);
 	t->fault = t->s3->try_write(s3, &name, &t->error);
 	if (t->fault != S3_OK) {
-		t->reason = fault_reason(t->fault, REASON_UPLOAD_FAILED);
+		t->reason = inspect_reason(t->fault, REASON_UPLOAD_FAILED);
 		return err_prefix(&t->error, -EIO, "$.%s (%s)", what, uri);
 	}
 	return err_set(&t->error, 0, "%s", "");
@@ -323,7 +323,7 @@ static int check_destination(struct inspect_task *t, struct s3_client *s3)
 	place.bucket = bucket;
 	list(t, s3, &place, &listing);
 	if (t->fault != S3_OK && t->fault != S3_STOPPED) {
-		t->reason = fault_reason(t->fault, REASON_UPLOAD_FAILED);
+		t->reason = inspect_reason(t->fault, REASON_UPLOAD_FAILED);
 		return err_prefix(&t->error, -EIO, "outputs (%s)", t->destination);
 	}
 	t->outputs_since_s = is_there && now_s > 0 ? now_s - S3_CLOCKS_APART_S : 0;
@@ -492,7 +492,7 @@ static int check_outputs(struct inspect_task *t, struct s3_client *s3)
 					   .arg = &scan });
 	}
 	if (t->fault != S3_OK && t->fault != S3_STOPPED) {
-		t->reason = fault_reason(t->fault, REASON_UPLOAD_FAILED);
+		t->reason = inspect_reason(t->fault, REASON_UPLOAD_FAILED);
 		r = err_prefix(&t->error, -EIO, "cannot verify the outputs in %s",
 			       t->destination);
 	} else {

@@ -18,6 +18,7 @@
 #include "job/frame.h"
 #include "s3/client.h"
 #include "s3/multipart.h"
+#include "s3/sts.h"
 #include "ssh/remote.h"
 
 struct job;
@@ -153,6 +154,11 @@ struct run {
 	} want;
 	struct buf urls;  /* the batch for `want`, until the host has it; secret */
 	struct buf begun; /* uploads in parts: "ID PATH\0" */
+	struct {	  /* engine/keys.c */
+		struct s3_keys have; /* for the host, until it has them */
+		int64_t until;	     /* clock_ms() until which they hold */
+		bool are_wanted;     /* by the host, said the last poll */
+	} keys;
 };
 
 struct job {
@@ -531,8 +537,9 @@ struct call *call_pop(struct engine *e); /* NULL: none is queued */
 void call_send(struct engine *e, struct call *call);
 void call_drop(struct engine *e, struct call *call);
 bool reply_is(const struct call_reply *reply, const char *code);
-/* AK, SK, ST lines and END. */
-int call_add_secrets(struct engine *e, struct remote_call *remote);
+/* AK, SK, ST lines, XP of temporary ones, and END. */
+int call_add_secrets(struct remote_call *remote,
+		     const struct s3_credentials *credentials, int64_t life_s);
 
 /* engine/step.c, of other files too */
 struct remote_call *step_call(struct engine *e, struct job *job,
@@ -573,6 +580,23 @@ const char *tool_refuses(enum spec_engine engine, const struct spec_input *in);
 /* Why it cannot bring an object below a prefix; NULL: it can. */
 const char *tool_refuses_key(enum spec_engine engine, const char *key);
 void step_wait_tool(struct engine *e, struct job *job);
+
+/* engine/keys.c: the credentials that the host gets */
+/* Are they temporary ones? */
+bool keys_are_used(const struct engine *e, const struct job *job);
+/* Must some be had before the host can be told any? */
+bool keys_are_missing(const struct engine *e, const struct job *job);
+/* Appends why none could ever be had for the job, or nothing. */
+void keys_check(const struct engine *e, const struct job *job, struct buf *why);
+/* The input of a call that takes credentials: those of the daemon, or the temporary
+ * ones. */
+void keys_attach(struct engine *e, struct job *job, struct remote_call *call);
+void keys_forget(struct run *run); /* wiped: the host has them */
+void step_keys(struct engine *e, struct job *job);
+void step_renew(struct engine *e, struct job *job);
+
+/* engine/inspect.c: of the job, when S3 or STS did not do as asked */
+enum job_reason inspect_reason(enum s3_fault fault, enum job_reason otherwise);
 
 /* engine/agent.c: the agent's text, built in */
 const char *agent_hash(void); /* 16 hex digits */

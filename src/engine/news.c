@@ -348,6 +348,7 @@ void news_apply(struct engine *e, struct job *job, const struct news *n)
 	}
 	run->cancel_noted |= n->cancel;
 	urls_note_want(run, n->want);
+	run->keys.are_wanted = n->keys[0] != '\0';
 	run->alive = parse_alive(n->alive);
 	for (int i = 0; i < STREAM_OF_HOST_COUNT; i++) {
 		run->logs[i].size = n->size[i];
@@ -418,6 +419,7 @@ void news_read(struct engine *e, struct job *job, struct news *n,
 		{ "alive", offsetof(struct news, alive), sizeof(n->alive) },
 		{ "phase", offsetof(struct news, phase), sizeof(n->phase) },
 		{ "want", offsetof(struct news, want), sizeof(n->want) },
+		{ "keys", offsetof(struct news, keys), sizeof(n->keys) },
 		{ "checkpoint", offsetof(struct news, checkpoint),
 		  sizeof(n->checkpoint) },
 		{ "exit", offsetof(struct news, exit), sizeof(n->exit) },

@@ -14,6 +14,7 @@ struct news {
 	bool cancel;
 	char exit[256], end[256];
 	char want[64];	      /* "KIND N FROM" of presigned URLs */
+	char keys[8];	      /* "1": temporary credentials are wanted */
 	char checkpoint[128]; /* "EPOCH BYTES COUNT ok|failed" */
 	int64_t size[STREAM_OF_HOST_COUNT];
 	struct job_gap hole[STREAM_OF_HOST_COUNT];

@@ -142,6 +142,7 @@ static void handle_launch(struct engine *e, struct host *host, struct job *job,
 			      memcmp(item.value, "run ", 4) == 0;
 	}
 	job_step_done(job);
+	keys_forget(job->run);
 	poll_soon(job);
 	r = job_edit(e, job);
 	if (r && is_claimed && !r->attempt.is_claimed) {
@@ -166,7 +167,7 @@ void step_launch(struct engine *e, struct job *job)
 		return;
 	}
 	if (run_needs_s3(job->run) && !job->run->is_presigned) {
-		(void)call_add_secrets(e, call);
+		keys_attach(e, job, call);
 	} else {
 		(void)buf_printf(&call->input, "END %s\n", call_nonce(call));
 	}
@@ -282,6 +283,7 @@ static void handle_upload(struct engine *e, struct host *host, struct job *job,
 		note_uploading_again(e, job);
 	}
 	job_step_done(job);
+	keys_forget(job->run);
 	job->run->alive = ALIVE_UNKNOWN;
 	poll_soon(job);
 	(void)job_event(e, job, "upload", "%s", "uploading again on the host");
@@ -297,7 +299,7 @@ void step_upload(struct engine *e, struct job *job)
 		step_call(e, job, &spec, job_get(job)->upload_again ? "again" : "");
 
 	if (call && urls_engine(e, job) != SPEC_ENGINE_PRESIGNED) {
-		(void)call_add_secrets(e, call);
+		keys_attach(e, job, call);
 	} else if (call) {
 		(void)buf_printf(&call->input, "END %s\n", call_nonce(call));
 	}

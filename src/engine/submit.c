@@ -261,6 +261,8 @@ static void check_places(struct engine *e, struct job *job, struct buf *why)
 			"spec without checkpoints, or the engine \"aws\"",
 			engine == SPEC_ENGINE_PRESIGNED ? "presigned URLs"
 							: spec_engine_word(engine));
+	} else {
+		keys_check(e, job, why);
 	}
 }
 

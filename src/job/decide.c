@@ -66,6 +66,12 @@ enum job_timeout job_timeout_parse(const char *phase)
 	return TIMEOUT_NONE;
 }
 
+/* A step that takes credentials to the host. */
+static enum job_step with_keys(const struct job_facts *f, enum job_step step)
+{
+	return f->lacks_keys ? STEP_KEYS : step;
+}
+
 /* Nothing that could start it has left: everything may still be undone. */
 static enum job_step before_commit(const struct job_facts *f)
 {
@@ -80,6 +86,9 @@ static enum job_step before_commit(const struct job_facts *f)
 	}
 	if (f->needs_s3 && !f->room_checked) {
 		return STEP_CHECK_ROOM;
+	}
+	if (f->lacks_keys) { /* a role that may not be assumed ends the job here */
+		return STEP_KEYS;
 	}
 	if (f->is_dry_run) {
 		return STEP_PLAN;
@@ -110,7 +119,7 @@ static enum job_step before_claim(const struct job_facts *f)
 	if (!f->has_payload) {
 		return STEP_MAKE_PAYLOAD;
 	}
-	return f->payload_sent ? STEP_LAUNCH : STEP_PUT;
+	return f->payload_sent ? with_keys(f, STEP_LAUNCH) : STEP_PUT;
 }
 
 static enum job_step before_end(const struct job_facts *f)
@@ -125,6 +134,9 @@ static enum job_step before_end(const struct job_facts *f)
 	if (f->wants_urls && f->alive == ALIVE_RUNNER) {
 		return f->wants_outputs && !f->has_manifest ? STEP_MANIFEST : STEP_URLS;
 	}
+	if (f->wants_keys && f->alive == ALIVE_RUNNER) {
+		return with_keys(f, STEP_RENEW);
+	}
 	/* the runner is gone: what it left undone is done in its place, once the
 	 * program has ended or cannot live any more */
 	if (!f->logs_are_whole || f->alive == ALIVE_RUNNER ||
@@ -132,9 +144,11 @@ static enum job_step before_end(const struct job_facts *f)
 		return STEP_POLL;
 	}
 	if (f->alive == ALIVE_ORPHAN) {
-		return f->exit.kind == EXIT_NONE ? STEP_POLL : STEP_UPLOAD;
+		return f->exit.kind == EXIT_NONE ? STEP_POLL
+						 : with_keys(f, STEP_UPLOAD);
 	}
-	return f->has_outputs || f->has_checkpoints ? STEP_UPLOAD : STEP_FINISH;
+	return f->has_outputs || f->has_checkpoints ? with_keys(f, STEP_UPLOAD)
+						    : STEP_FINISH;
 }
 
 static enum job_step after_end(const struct job_facts *f)
@@ -185,7 +199,7 @@ enum job_step job_next_step(const struct job_facts *f)
 		return before_claim(f);
 	}
 	if (f->upload_again) {
-		return STEP_UPLOAD;
+		return with_keys(f, STEP_UPLOAD);
 	}
 	return f->end == END_NONE ? before_end(f) : after_end(f);
 }
@@ -198,6 +212,7 @@ const char *job_step_name(enum job_step step)
 		[STEP_WAIT_CLI] = "wait-cli",
 		[STEP_CHECK_INPUTS] = "check-inputs",
 		[STEP_CHECK_ROOM] = "check-room",
+		[STEP_KEYS] = "keys",
 		[STEP_PLAN] = "plan",
 		[STEP_MAKE_PAYLOAD] = "make-payload",
 		[STEP_COMMIT] = "commit",
@@ -208,6 +223,7 @@ const char *job_step_name(enum job_step step)
 		[STEP_SIGNAL] = "signal",
 		[STEP_UPLOAD] = "upload",
 		[STEP_MANIFEST] = "manifest",
+		[STEP_RENEW] = "renew",
 		[STEP_URLS] = "urls",
 		[STEP_ABORT] = "abort",
 		[STEP_VERIFY] = "verify",

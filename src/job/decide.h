@@ -89,6 +89,8 @@ struct job_facts {
 	bool wants_urls;    /* the runner waits for presigned URLs */
 	bool wants_outputs; /* ... for those of its outputs */
 	bool has_begun;	    /* uploads in parts that nobody will complete */
+	bool lacks_keys;    /* temporary credentials must be had before it goes on */
+	bool wants_keys;    /* what the host has of them runs out */
 };
 
 enum job_step {
@@ -97,6 +99,7 @@ enum job_step {
 	STEP_WAIT_CLI,	   /* the host needs an AWS CLI first */
 	STEP_CHECK_INPUTS, /* are they in S3? */
 	STEP_CHECK_ROOM,   /* do they fit on the host's disk? */
+	STEP_KEYS,	   /* get temporary credentials from STS */
 	STEP_PLAN,	   /* a dry run ends here */
 	STEP_MAKE_PAYLOAD,
 	STEP_COMMIT, /* the attempt's id, before anything that could start it */
@@ -107,6 +110,7 @@ enum job_step {
 	STEP_SIGNAL,
 	STEP_UPLOAD, /* again, or in place of a dead runner */
 	STEP_MANIFEST,
+	STEP_RENEW,  /* hand the host new temporary credentials */
 	STEP_URLS,   /* sign what the runner waits for */
 	STEP_ABORT,  /* unfinished uploads in parts */
 	STEP_VERIFY, /* is every output in S3? */

@@ -115,6 +115,7 @@ struct spec {
 	char *s3_endpoint;	    /* NULL: of the configuration */
 	enum spec_engine s3_engine; /* SPEC_ENGINE_UNSET: of the configuration */
 	bool s3_urls_only;	    /* the host gets no credentials */
+	bool s3_is_sts;		    /* it gets temporary ones, of this job only */
 
 	int priority;	 /* 0 to 100: of jobs that wait, the higher goes first */
 	bool is_held;	 /* it waits for `release` */

@@ -206,12 +206,11 @@ static void read_endpoint(struct spec_reader *r, const struct json_mark *mark)
 
 static void read_credentials(struct spec_reader *r, const struct json_mark *mark)
 {
-	static const char expected[] = "\"env\" or \"presigned\"";
+	static const char expected[] = "\"env\", \"sts\" or \"presigned\"";
 	const char *text = spec_text(r, mark, SPEC_TEXT_ANY, expected);
 
 	if (text && streq(text, "sts")) {
-		spec_problem(r, mark, "\"sts\" is not supported yet; expected %s",
-			     expected);
+		r->spec->s3_is_sts = true;
 	} else if (text && streq(text, "presigned")) {
 		r->spec->s3_urls_only = true;
 	} else if (text && !streq(text, "env")) {

@@ -15,6 +15,7 @@
 #include "s3/multipart.h"
 #include "s3/secrets.h"
 #include "s3/sign.h"
+#include "s3/sts.h"
 #include "s3/xml.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -359,4 +360,5 @@ const struct s3_ops s3_over_http = {
 	.cancel = s3_client_cancel,
 	.list = s3_list,
 	.try_write = s3_try_write,
+	.assume_role = s3_assume_role,
 };

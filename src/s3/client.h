@@ -59,6 +59,8 @@ enum s3_fault s3_list(struct s3_client *client, const struct s3_place *place,
 		      const struct s3_listing *listing, struct err *e);
 
 struct s3_object_name; /* and s3_try_write(): s3/multipart.h */
+struct s3_role;	       /* and s3_assume_role(): s3/sts.h */
+struct s3_keys;
 /* The functions above as a table, so that a simulation can put an S3 of its own in
  * their place. */
 struct s3_ops {
@@ -71,5 +73,9 @@ struct s3_ops {
 			      const struct s3_listing *listing, struct err *e);
 	enum s3_fault (*try_write)(struct s3_client *client,
 				   const struct s3_object_name *name, struct err *e);
+	enum s3_fault (*assume_role)(struct s3_client *client,
+				     const struct s3_role *role,
+				     const struct s3_credentials *credentials,
+				     struct s3_keys *ret_keys, struct err *e);
 };
 extern const struct s3_ops s3_over_http;

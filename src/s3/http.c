@@ -258,18 +258,34 @@ static void request_clear(CURL *curl)
 	(void)curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
 }
 
+static struct curl_slist *headers_free(struct curl_slist *headers)
+{
+	for (struct curl_slist *h = headers; h; h = h->next) {
+		explicit_bzero(h->data, strlen(h->data));
+	}
+	curl_slist_free_all(headers);
+	return NULL;
+}
+
 /* Of a body; NULL: no memory. */
 static struct curl_slist *headers_new(const struct s3_send *send)
 {
-	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type:");
-	char md5[64];
+	static const char *const no_type[] = { "Content-Type:", NULL };
+	struct curl_slist *headers = NULL;
+	char md5[64] = "";
 
-	if (headers && send->md5) {
+	if (send->md5) {
 		(void)snprintf(md5, sizeof(md5), "Content-MD5: %s", send->md5);
-		if (!curl_slist_append(headers, md5)) {
-			curl_slist_free_all(headers);
-			headers = NULL;
+		headers = curl_slist_append(headers, md5);
+	}
+	for (const char *const *h = send->headers ? send->headers : no_type;
+	     *h && (headers || !*md5); h++) {
+		struct curl_slist *more = curl_slist_append(headers, *h);
+
+		if (!more) {
+			return headers_free(headers);
 		}
+		headers = more;
 	}
 	return headers;
 }
@@ -289,7 +305,7 @@ enum s3_http_outcome s3_http_send(struct s3_http *http, const struct s3_send *se
 		return S3_HTTP_FAILED;
 	}
 	if (atomic_load(&http->is_cancelled)) {
-		curl_slist_free_all(headers);
+		(void)headers_free(headers);
 		return S3_HTTP_CANCELLED;
 	}
 	http->sink = sink;
@@ -302,7 +318,7 @@ enum s3_http_outcome s3_http_send(struct s3_http *http, const struct s3_send *se
 		reply_read(http->curl, &reply);
 	}
 	request_clear(http->curl);
-	curl_slist_free_all(headers);
+	(void)headers_free(headers);
 	if (rc != CURLE_OK) {
 		reply.says = failure_says(http->curl, rc, reply.status);
 		reply.why = *http->trouble ? http->trouble : curl_easy_strerror(rc);

@@ -50,6 +50,9 @@ struct s3_send {	    /* borrowed */
 	const char *body; /* NULL: none */
 	size_t body_len;
 	const char *md5; /* of the body, in base64; NULL: not told */
+	/* "Name: value", NULL-terminated, sent with a body in place of no type; NULL:
+	 * none. They may hold secrets. */
+	const char *const *headers;
 };
 enum s3_http_outcome s3_http_send(struct s3_http *http, const struct s3_send *send,
 				  const struct s3_sink *sink,

@@ -1,6 +1,7 @@
 #include "s3/leaves.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -85,6 +86,30 @@ static void on_doctype(void *arg, const XML_Char *name, const XML_Char *system_i
 	fail(arg, -EBADMSG);
 }
 
+/* ---- memory: a document of STS holds secrets ---- */
+
+static void wiping_free(void *memory)
+{
+	if (memory) {
+		explicit_bzero(memory, malloc_usable_size(memory));
+		free(memory);
+	}
+}
+
+static void *wiping_realloc(void *memory, size_t size)
+{
+	void *more = malloc(size);
+	size_t have = memory ? malloc_usable_size(memory) : 0;
+
+	if (more && memory) {
+		memcpy(more, memory, have < size ? have : size);
+		wiping_free(memory);
+	}
+	return more;
+}
+
+static const XML_Memory_Handling_Suite wiping = { malloc, wiping_realloc, wiping_free };
+
 int s3_leaves_new(s3_leaf_fn *each, void *arg, struct s3_leaves **ret_leaves)
 {
 	cleanup_s3_leaves struct s3_leaves *leaves = calloc(1, sizeof(*leaves));
@@ -92,8 +117,9 @@ int s3_leaves_new(s3_leaf_fn *each, void *arg, struct s3_leaves **ret_leaves)
 	if (!leaves) {
 		return -ENOMEM;
 	}
-	leaves->parser = XML_ParserCreate(NULL);
-	if (!leaves->parser) {
+	leaves->parser = XML_ParserCreate_MM(NULL, &wiping, NULL);
+	/* at once: growing would leave copies behind */
+	if (!leaves->parser || !buf_reserve(&leaves->text, TEXT_BYTES_MAX)) {
 		return -ENOMEM;
 	}
 	leaves->each = each;
@@ -115,6 +141,9 @@ struct s3_leaves *s3_leaves_free(struct s3_leaves *leaves)
 			XML_ParserFree(leaves->parser);
 		}
 		buf_fini(&leaves->path);
+		if (leaves->text.data) {
+			explicit_bzero(leaves->text.data, leaves->text.capacity);
+		}
 		buf_fini(&leaves->text);
 		free(leaves);
 	}

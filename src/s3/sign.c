@@ -103,27 +103,34 @@ static int stamp_make(int64_t time_s, struct stamp *ret_stamp)
 	return 0;
 }
 
-static int scope_write(const struct stamp *stamp, const char *region, struct buf *out)
+/* What a signature holds for. */
+struct scope {
+	const struct stamp *stamp;
+	const char *region;
+	const char *service;
+};
+
+static int scope_write(const struct scope *scope, struct buf *out)
 {
-	return buf_printf(out, "%s/%s/s3/aws4_request", stamp->date, region);
+	return buf_printf(out, "%s/%s/%s/aws4_request", scope->stamp->date,
+			  scope->region, scope->service);
 }
 
-static int query_add_signing(struct query *query, const struct s3_place *place,
-			     const struct s3_credentials *credentials,
-			     const struct stamp *stamp, int expires_s)
+static int query_add_signing(struct query *query, const struct scope *scope,
+			     const struct s3_credentials *credentials, int expires_s)
 {
 	cleanup_buf struct buf credential = BUF_INIT, expires = BUF_INIT;
 	int r;
 
 	(void)buf_printf(&credential, "%s/", credentials->access_key);
-	r = scope_write(stamp, s3_place_region(place), &credential);
+	r = scope_write(scope, &credential);
 	if (r == 0) {
 		r = buf_printf(&expires, "%d", expires_s);
 	}
 	const struct s3_query added[] = {
 		{ "X-Amz-Algorithm", "AWS4-HMAC-SHA256" },
 		{ "X-Amz-Credential", buf_text(&credential) },
-		{ "X-Amz-Date", stamp->time },
+		{ "X-Amz-Date", scope->stamp->time },
 		{ "X-Amz-Expires", buf_text(&expires) },
 		{ "X-Amz-SignedHeaders", "host" },
 		{ "X-Amz-Security-Token", credentials->session_token },
@@ -137,10 +144,10 @@ static int query_add_signing(struct query *query, const struct s3_place *place,
 }
 
 /* The key of one day, region and service, so that the secret itself signs nothing. */
-static int signing_key(const char *secret, const struct stamp *stamp,
-		       const char *region, unsigned char ret_key[static S3_DIGEST_SIZE])
+static int signing_key(const char *secret, const struct scope *scope,
+		       unsigned char ret_key[static S3_DIGEST_SIZE])
 {
-	const char *const steps[] = { region, "s3", "aws4_request" };
+	const char *const steps[] = { scope->region, scope->service, "aws4_request" };
 	cleanup_wipe struct buf first = BUF_INIT;
 	int r;
 
@@ -149,7 +156,7 @@ static int signing_key(const char *secret, const struct stamp *stamp,
 	    buf_add_str(&first, "AWS4") < 0 || buf_add_str(&first, secret) < 0) {
 		return first.error;
 	}
-	r = s3_hmac(first.data, first.len, stamp->date, ret_key);
+	r = s3_hmac(first.data, first.len, scope->stamp->date, ret_key);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(steps); i++) {
 		r = s3_hmac(ret_key, S3_DIGEST_SIZE, steps[i], ret_key);
 	}
@@ -181,23 +188,19 @@ static int canonical_hash(const struct canonical *canonical,
 	return r < 0 ? r : s3_digest_hex(digest, ret_hex);
 }
 
-static int signature_make(const char *secret, const struct stamp *stamp,
-			  const char *region, const struct canonical *canonical,
-			  char ret_hex[static S3_DIGEST_HEX_SIZE])
+/* hash: of the canonical request */
+static int signature_make(const char *secret, const struct scope *scope,
+			  const char *hash, char ret_hex[static S3_DIGEST_HEX_SIZE])
 {
 	cleanup_buf struct buf text = BUF_INIT;
 	unsigned char key[S3_DIGEST_SIZE] = { 0 };
-	char hash[S3_DIGEST_HEX_SIZE];
-	int r = canonical_hash(canonical, hash);
+	int r;
 
-	if (r < 0) {
-		return r;
-	}
-	(void)buf_printf(&text, "AWS4-HMAC-SHA256\n%s\n", stamp->time);
-	(void)scope_write(stamp, region, &text);
+	(void)buf_printf(&text, "AWS4-HMAC-SHA256\n%s\n", scope->stamp->time);
+	(void)scope_write(scope, &text);
 	r = buf_printf(&text, "\n%s", hash);
 	if (r == 0) {
-		r = signing_key(secret, stamp, region, key);
+		r = signing_key(secret, scope, key);
 	}
 	if (r == 0) {
 		r = s3_hmac(key, sizeof(key), text.data, key);
@@ -251,9 +254,8 @@ static void parts_fini(struct parts *parts)
 }
 #define cleanup_parts cleanup_(parts_fini)
 
-static int parts_sign(struct parts *parts, const struct s3_place *place,
-		      const struct s3_credentials *credentials, const char *method,
-		      const struct stamp *stamp)
+static int parts_sign(struct parts *parts, const struct scope *scope,
+		      const char *secret, const char *method)
 {
 	const struct canonical canonical = {
 		.method = method,
@@ -261,9 +263,10 @@ static int parts_sign(struct parts *parts, const struct s3_place *place,
 		.path = buf_text(&parts->path),
 		.query = buf_text(&parts->query),
 	};
+	char hash[S3_DIGEST_HEX_SIZE];
+	int r = canonical_hash(&canonical, hash);
 
-	return signature_make(credentials->secret_key, stamp, s3_place_region(place),
-			      &canonical, parts->signature);
+	return r < 0 ? r : signature_make(secret, scope, hash, parts->signature);
 }
 
 static int url_write(const struct parts *parts, struct buf *url)
@@ -291,6 +294,7 @@ int s3_presign(const struct s3_place *place, const struct s3_credentials *creden
 	cleanup_query struct query query = { .n = 0 };
 	bool is_signed = credentials->access_key != NULL;
 	struct stamp stamp;
+	const struct scope scope = { &stamp, s3_place_region(place), "s3" };
 	int r = request_check(request, &stamp, e);
 
 	if (r == 0) {
@@ -303,14 +307,84 @@ int s3_presign(const struct s3_place *place, const struct s3_credentials *creden
 		r = request_query(request, &query);
 	}
 	if (r == 0 && is_signed) {
-		r = query_add_signing(&query, place, credentials, &stamp,
-				      request->expires_s);
+		r = query_add_signing(&query, &scope, credentials, request->expires_s);
 	}
 	if (r == 0) {
 		r = query_write(&query, &parts.query);
 	}
 	if (r == 0 && is_signed) {
-		r = parts_sign(&parts, place, credentials, request->method, &stamp);
+		r = parts_sign(&parts, &scope, credentials->secret_key,
+			       request->method);
 	}
 	return r < 0 ? r : url_write(&parts, url);
+}
+
+/* ---- headers ---- */
+
+static int body_hash(const struct s3_post *post,
+		     char ret_hex[static S3_DIGEST_HEX_SIZE])
+{
+	cleanup_s3_digest struct s3_digest *digest = NULL;
+	int r = s3_digest_new(&digest);
+
+	r = r < 0 ? r : s3_digest_add(digest, post->body, post->body_len);
+	return r < 0 ? r : s3_digest_hex(digest, ret_hex);
+}
+
+/* As canonical_hash(): the token is hashed in its place, and stands in no text here. */
+static int post_hash(const struct s3_post *post, const struct stamp *stamp,
+		     const char *token, const char *names,
+		     char ret_hex[static S3_DIGEST_HEX_SIZE])
+{
+	char body[S3_DIGEST_HEX_SIZE];
+	const char *const pieces[] = {
+		"POST\n",
+		post->path,
+		"\n\ncontent-type:",
+		post->type,
+		"\nhost:",
+		post->host,
+		"\nx-amz-date:",
+		stamp->time,
+		token ? "\nx-amz-security-token:" : "",
+		token ? token : "",
+		"\n\n",
+		names,
+		"\n",
+		body,
+	};
+	cleanup_s3_digest struct s3_digest *digest = NULL;
+	int r = body_hash(post, body);
+
+	r = r < 0 ? r : s3_digest_new(&digest);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(pieces); i++) {
+		r = s3_digest_add(digest, pieces[i], strlen(pieces[i]));
+	}
+	return r < 0 ? r : s3_digest_hex(digest, ret_hex);
+}
+
+int s3_sign_post(const struct s3_post *post, const struct s3_credentials *credentials,
+		 char ret_date[static S3_STAMP_SIZE], struct buf *authorization)
+{
+	const char *token = credentials->session_token;
+	const char *names = token ? "content-type;host;x-amz-date;x-amz-security-token"
+				  : "content-type;host;x-amz-date";
+	char hash[S3_DIGEST_HEX_SIZE], signature[S3_DIGEST_HEX_SIZE];
+	struct stamp stamp;
+	const struct scope scope = { &stamp, post->region, post->service };
+	int r = stamp_make(post->time_s, &stamp);
+
+	_Static_assert(sizeof(stamp.time) == S3_STAMP_SIZE, "the header of the time");
+	r = r < 0 ? r : post_hash(post, &stamp, token, names, hash);
+	r = r < 0 ? r
+		  : signature_make(credentials->secret_key, &scope, hash, signature);
+	if (r < 0) {
+		return r;
+	}
+	memcpy(ret_date, stamp.time, sizeof(stamp.time));
+	(void)buf_printf(authorization, "AWS4-HMAC-SHA256 Credential=%s/",
+			 credentials->access_key);
+	(void)scope_write(&scope, authorization);
+	return buf_printf(authorization, ", SignedHeaders=%s, Signature=%s", names,
+			  signature);
 }

@@ -1,6 +1,6 @@
-/* AWS Signature Version 4 in the query string ("presigning"), as
+/* AWS Signature Version 4: in the query string ("presigning"), as
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html defines
- * it. */
+ * it, for S3; and in headers, for the one request to STS. */
 #pragma once
 
 #include <stddef.h>
@@ -39,3 +39,22 @@ struct s3_request {
  * -EINVAL: endpoint, region or times are wrong; e->text says which. -ENOMEM, -EIO. */
 int s3_presign(const struct s3_place *place, const struct s3_credentials *credentials,
 	       const struct s3_request *request, struct buf *url, struct err *e);
+
+struct s3_post {	     /* of a body to a service that is not S3; borrowed */
+	const char *service; /* "sts" */
+	const char *region;
+	const char *host; /* as it is sent */
+	const char *path; /* encoded */
+	const char *type; /* of the body */
+	const char *body;
+	size_t body_len;
+	int64_t time_s; /* since 1970 */
+};
+
+enum { S3_STAMP_SIZE = 17 }; /* 20130524T000000Z */
+
+/* Gives X-Amz-Date and appends the value of Authorization. The headers Content-Type,
+ * Host, X-Amz-Date and, if there is a token, X-Amz-Security-Token must be sent as they
+ * are here. -EINVAL: the time; -ENOMEM, -EIO. */
+int s3_sign_post(const struct s3_post *post, const struct s3_credentials *credentials,
+		 char ret_date[static S3_STAMP_SIZE], struct buf *authorization);

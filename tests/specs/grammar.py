@@ -91,7 +91,7 @@ ROWS = {
     "s3.endpoint_url": Row("s", {"s": choice('"https://minio.example:9000"', '"http://[::1]:9000"')},
                            ('""', '"h:9000"', '"http://u:p@h"', '"http://"', '"http://h/?q"', '"http://h/é"')),
     "s3.engine": Row("s", {"s": choice('"auto"', '"aws"', '"presigned"', '"rclone"', '"s3cmd"')}, ('"AWS"', '""', '"s5cmd"')),
-    "s3.credentials": Row("s", {"s": choice('"env"')}, ('"ENV"', '""', '"AKIA"')),
+    "s3.credentials": Row("s", {"s": choice('"env"', '"sts"')}, ('"ENV"', '""', '"AKIA"')),
     "timeouts": Row("o"),
     "timeouts.queue": Row("sir", DURATION, (*ZERO, *BAD_DURATIONS)),
     "timeouts.prepare": Row("sir", DURATION, (*ZERO, *BAD_DURATIONS)),

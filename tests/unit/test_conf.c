@@ -375,11 +375,33 @@ TEST("a value out of range says what was found and expected")
 		"or an IP address");
 }
 
-TEST("credentials of a role are not supported yet")
+TEST("temporary credentials are those of a role, which must be named")
 {
+	cleanup_conf struct conf *c =
+		load_good("{ \"s3\": { \"credentials\": \"sts\", \"sts_role_arn\": "
+			  "\"arn:aws-cn:iam::123456789012:role/of/jobs\", "
+			  "\"sts_duration\": \"12h\" } }");
+
+	CHECK_STR(c->s3.credentials, "sts");
+	CHECK_STR(c->s3.sts_role_arn, "arn:aws-cn:iam::123456789012:role/of/jobs");
+	CHECK_INT(c->s3.sts_duration_ms, 12 * 3600000);
+	CHECK(!c->s3.sts_endpoint_url);
+	c = conf_free(c);
+	c = load_good("{}"); /* a spec may ask for it where it is not the rule */
+	CHECK_INT(c->s3.sts_duration_ms, 3600000);
 	check_refused("{\"s3\": {\"credentials\": \"sts\"}}",
-		      "c.json:1:24: $.s3.credentials: found \"sts\"; expected \"env\" "
-		      "or \"presigned\" (\"sts\" is not supported yet)");
+		      "s3.credentials: found \"sts\" without s3.sts_role_arn; expected "
+		      "the role too");
+	check_refused(
+		"{\"s3\": {\"sts_role_arn\": \"jobs\"}}",
+		"c.json:1:25: $.s3.sts_role_arn: found \"jobs\"; expected the ARN "
+		"of a role such as \"arn:aws:iam::123456789012:role/jobs\"");
+	check_refused("{\"s3\": {\"sts_duration\": \"14m\"}}",
+		      "c.json:1:25: $.s3.sts_duration: found \"14m\"; expected a "
+		      "duration from 15m to 12h, such as 90, \"90s\" or \"10m\"");
+	check_refused("{\"s3\": {\"credentials\": \"aws\"}}",
+		      "c.json:1:24: $.s3.credentials: found \"aws\"; expected \"env\", "
+		      "\"sts\" or \"presigned\"");
 }
 
 TEST("an engine is one of three words, and auto unless it is said")

@@ -84,6 +84,42 @@ TEST("a runner that waits for URLs gets them, for its outputs once it has said w
 	CHECK_STEP(&f, STEP_POLL);
 }
 
+TEST("temporary credentials are had before the commit, and before each call with them")
+{
+	struct job_facts f = ready_job();
+
+	f.lacks_keys = true;
+	CHECK_STEP(&f, STEP_KEYS);
+	f.room_checked = false;
+	CHECK_STEP(&f, STEP_CHECK_ROOM);
+	f.room_checked = f.is_dry_run = true; /* a dry run tells what is wrong, too */
+	CHECK_STEP(&f, STEP_KEYS);
+	f.is_dry_run = f.lacks_keys = false;
+	f.is_committed = f.is_polled = f.payload_sent = f.same_store = true;
+	CHECK_STEP(&f, STEP_LAUNCH);
+	f.lacks_keys = true;
+	CHECK_STEP(&f, STEP_KEYS);
+	f.cancel = true;
+	CHECK_STEP(&f, STEP_CANCEL);
+
+	f = claimed_job();
+	f.lacks_keys = true; /* of no concern, until the host wants some */
+	CHECK_STEP(&f, STEP_POLL);
+	f.wants_keys = true;
+	CHECK_STEP(&f, STEP_KEYS);
+	f.lacks_keys = false;
+	CHECK_STEP(&f, STEP_RENEW);
+	f.alive = ALIVE_DEAD; /* who wanted them is gone */
+	f.logs_are_whole = true;
+	f.lacks_keys = true;
+	CHECK_STEP(&f, STEP_KEYS);
+	f.lacks_keys = false;
+	CHECK_STEP(&f, STEP_UPLOAD);
+	f = ended_job(0, END_UPLOAD_FAILED);
+	f.upload_again = f.lacks_keys = true;
+	CHECK_STEP(&f, STEP_KEYS);
+}
+
 TEST("a presigned upload that failed leaves nothing that was begun")
 {
 	struct job_facts f = ended_job(0, END_UPLOAD_FAILED);

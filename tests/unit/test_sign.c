@@ -351,4 +351,47 @@ TEST("HMAC-SHA-256 is RFC 4231's")
 		  "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
+/* post-x-www-form-urlencoded of AWS's test suite of Signature Version 4. */
+TEST("a form is signed in its headers, as AWS's test suite has it")
+{
+	static const struct {
+		const char *token, *names, *signature;
+	} rows[] = {
+		{ NULL, "content-type;host;x-amz-date",
+		  "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a" },
+		{ "token/with+signs==",
+		  "content-type;host;x-amz-date;x-amz-security-token",
+		  "b72e755f0bed73964a571002d8cf4b3fc651540e8e0d7349ea684b10ad7d10c4" },
+	};
+	const struct s3_post post = {
+		.service = "service",
+		.region = "us-east-1",
+		.host = "example.amazonaws.com",
+		.path = "/",
+		.type = "application/x-www-form-urlencoded",
+		.body = "Param1=value1",
+		.body_len = strlen("Param1=value1"),
+		.time_s = 1440938160,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct s3_credentials who = {
+			.access_key = "AKIDEXAMPLE",
+			.secret_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+			.session_token = rows[i].token,
+		};
+		cleanup_buf struct buf have = BUF_INIT, want = BUF_INIT;
+		char date[S3_STAMP_SIZE];
+
+		CHECK_INT(s3_sign_post(&post, &who, date, &have), 0);
+		(void)buf_printf(&want,
+				 "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/"
+				 "us-east-1/service/aws4_request, SignedHeaders=%s, "
+				 "Signature=%s",
+				 rows[i].names, rows[i].signature);
+		CHECK_STR(buf_text(&have), buf_text(&want));
+		CHECK_STR(date, "20150830T123600Z");
+	}
+}
+
 TEST_MAIN

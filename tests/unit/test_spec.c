@@ -452,9 +452,6 @@ TEST("keys of a later version are refused inside of inputs, outputs and s3 too")
 		  "33: $.outputs.sync_interval: \"sync_interval\" is not supported "
 		  "yet; expected "
 		  "a spec without it" },
-		{ "\"s3\": {\"credentials\": \"sts\"}",
-		  "23: $.s3.credentials: \"sts\" is not supported yet; expected "
-		  "\"env\" or \"presigned\"" },
 		{ "\"s3\": {\"credentials\": \"presigned\", \"engine\": \"rclone\"}",
 		  "46: $.s3.engine: found \"rclone\", which needs credentials on the "
 		  "host; expected \"presigned\", as credentials is" },
@@ -522,8 +519,8 @@ TEST("a value of the wrong kind is refused")
 		  "24: $.s3.endpoint_url: found a boolean; expected an address such as "
 		  "\"https://minio.example:9000\"" },
 		{ "\"s3\": {\"credentials\": {}}",
-		  "23: $.s3.credentials: found an object; expected \"env\" or "
-		  "\"presigned\"" },
+		  "23: $.s3.credentials: found an object; expected \"env\", \"sts\" "
+		  "or \"presigned\"" },
 		{ "\"timeouts\": \"2h\"",
 		  "13: $.timeouts: found a string; expected an object "
 		  "such as {\"run\": \"2h\"}" },

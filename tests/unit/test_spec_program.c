@@ -336,7 +336,8 @@ TEST("s3 options are checked, and no address is repeated")
 		  "one line "
 		  "of plain text" },
 		{ "\"s3\": {\"credentials\": \"AKIAXXXX\"}",
-		  "23: $.s3.credentials: found another word; expected \"env\" or "
+		  "23: $.s3.credentials: found another word; expected \"env\", \"sts\" "
+		  "or "
 		  "\"presigned\": the "
 		  "credentials "
 		  "are those of the daemon's environment" },

@@ -425,8 +425,6 @@ TEST("a value that is out of range")
 		{ "$.s3.endpoint_url", "\"h:9000\"", "found no http:// or https://" },
 		{ "$.s3.endpoint_url", "\"http://u:p@h\"",
 		  "found a user name in the address" },
-		{ "$.s3.credentials", "\"sts\"",
-		  "\"sts\" is not supported yet; expected" },
 		{ "$.s3.credentials", "\"ENV\"",
 		  "found another word; expected \"env\"" },
 		{ "$.s3.engine", "\"s5cmd\"",
