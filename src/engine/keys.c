@@ -309,6 +309,7 @@ void keys_attach(struct engine *e, struct job *job, struct remote_call *call)
 			.session_token = keys->session_token,
 		};
 		life_s = (job->run->keys.until - clock_ms()) / 1000;
+		life_s = life_s > 0 ? life_s : 1; /* without it they hold for ever */
 	}
 	if (call_add_secrets(call, &credentials, life_s) < 0) {
 		engine_fail_turn(e, -ENOMEM, NULL);

@@ -44,6 +44,18 @@ static bool has_end_line(const struct packet *p)
 	return strstr(buf_text(&p->input), end) != NULL;
 }
 
+/* With a role no host ever gets the daemon's own. */
+static void check_secrets(const struct packet *p, const char *name)
+{
+	const char *text = buf_text(&p->input);
+
+	if (sim_has_sts(p->machine->sim) && strstr(text, "AK ") && has_end_line(p) &&
+	    (strstr(text, "AK simulated") || !strstr(text, "\nXP "))) {
+		violation(p->machine->sim, "%s gets the credentials of the daemon",
+			  name);
+	}
+}
+
 void agent_add_claim(struct buf *out, const struct attempt *a)
 {
 	char boot[32];
@@ -231,6 +243,16 @@ static void cmd_upload(struct packet *p, const char *name)
 	}
 }
 
+static void cmd_renew(struct packet *p, const char *name)
+{
+	if (!has_end_line(p)) {
+		agent_reply(p, "ESTREAM", "the stream ended before END");
+		return;
+	}
+	attempt_renew(attempt_get(p->machine, name));
+	agent_reply(p, "OK", NULL);
+}
+
 static void cmd_manifest(struct packet *p, const char *name)
 {
 	const struct attempt *a = attempt_get(p->machine, name);
@@ -255,6 +277,7 @@ void agent_forget(struct attempt *a)
 	a->acked = true;
 	a->phase = NULL;
 	a->cancel = a->timeout = a->is_listed = a->has_payload = false;
+	a->wants_keys = false;
 	for (int i = 0; i <= INPUTS_MAX; i++) {
 		a->xfer[i][0] = '\0';
 	}
@@ -304,12 +327,17 @@ static void run_verb(struct packet *p, const struct words *w)
 	} else if (streq(w->verb, "put")) {
 		cmd_put(p, w->first, w->second);
 	} else if (streq(w->verb, "launch")) {
+		check_secrets(p, w->first);
 		cmd_launch(p, w->first, w->second);
 	} else if (streq(w->verb, "cancel")) {
 		cmd_cancel(p, w->first, w->second);
 	} else if (streq(w->verb, "signal")) {
 		cmd_signal(p, w->first, w->second);
+	} else if (streq(w->verb, "renew")) {
+		check_secrets(p, w->first);
+		cmd_renew(p, w->first);
 	} else if (streq(w->verb, "upload")) {
+		check_secrets(p, w->first);
 		cmd_upload(p, w->first);
 	} else if (streq(w->verb, "manifest")) {
 		cmd_manifest(p, w->first);

@@ -198,7 +198,7 @@ static void finish(struct attempt *a, const char *text)
 	}
 	a->phase = "end";
 	settle(a->end, sizeof(a->end), text);
-	a->runner_lives = a->uploader_lives = false;
+	a->runner_lives = a->uploader_lives = a->wants_keys = false;
 	a->carrier++;
 	a->kill_at = 0;
 	trace(a->machine->sim, "%s %s: end: %s", a->machine->name, a->name, a->end);
@@ -423,7 +423,19 @@ static void list_outputs(struct attempt *a)
 	}
 	(void)snprintf(a->xfer[INPUTS_MAX], sizeof(a->xfer[0]), "run");
 	a->transfer_size += 60;
+	if (sim_has_sts(a->machine->sim) && dice_chance(&a->machine->sim->dice, 400)) {
+		a->wants_keys = true;
+		return;
+	}
 	carry(a, STAGE_UPLOAD, dice_scale(&a->machine->sim->dice, 5, 20000));
+}
+
+void attempt_renew(struct attempt *a)
+{
+	if (a->wants_keys && is_carried(a)) {
+		a->wants_keys = false;
+		carry(a, STAGE_UPLOAD, dice_scale(&a->machine->sim->dice, 5, 20000));
+	}
 }
 
 static void upload_next(struct attempt *a)
@@ -542,7 +554,7 @@ void attempt_take_over(struct attempt *a)
 void attempt_kill_runner(struct attempt *a)
 {
 	a->was_hurt = true;
-	a->runner_lives = a->uploader_lives = false;
+	a->runner_lives = a->uploader_lives = a->wants_keys = false;
 	a->carrier++;
 	trace(a->machine->sim, "%s %s: runner killed", a->machine->name, a->name);
 }
@@ -583,6 +595,7 @@ void attempt_die(struct attempt *a, bool with_files)
 		}
 	}
 	a->runner_lives = a->uploader_lives = a->inner_lives = a->program_lives = false;
+	a->wants_keys = false;
 	a->kill_at = 0;
 	a->carrier++;
 	a->program++;

@@ -32,9 +32,13 @@ static int write_config(struct sim *sim, const char *path)
 			i ? "," : "", sim->machines[i].name, i + 1,
 			sim->machines[i].gpus, sim->machines[i].slots + extra);
 	}
-	(void)fputs(
-		"},\n\"s3\": { \"bucket\": \"bucket\", \"region\": \"eu-west-1\" } }\n",
-		f);
+	(void)fprintf(f,
+		      "},\n\"s3\": { \"bucket\": \"bucket\", \"region\": "
+		      "\"eu-west-1\"%s } }\n",
+		      sim_has_sts(sim)
+			      ? ", \"credentials\": \"sts\", \"sts_role_arn\": "
+				"\"arn:aws:iam::1:role/jobs\""
+			      : "");
 	return fclose(f);
 }
 

@@ -41,6 +41,7 @@ static void add_results(struct buf *out, const struct attempt *a)
 		add_transfer(out, (const char[]){ (char)('0' + i), '\0' }, a->xfer[i]);
 	}
 	add_transfer(out, "out", a->xfer[INPUTS_MAX]);
+	(void)buf_add_str(out, a->wants_keys ? "keys 1\n" : "");
 	if (a->exit[0]) {
 		(void)buf_printf(out, "exit %s\n", a->exit);
 	}

@@ -158,6 +158,7 @@ struct attempt {
 	bool cancel, timeout, acked;
 	char exit[64], end[64];
 	bool is_listed;
+	bool wants_keys; /* it waits for new credentials before it uploads */
 	int64_t log_size, transfer_size;
 
 	/* processes */
@@ -192,6 +193,7 @@ struct attempt *attempt_free(struct attempt *a);
 bool attempt_read_plan(struct attempt *a);
 void attempt_claim(struct attempt *a, const char *nonce); /* the runner begins */
 void attempt_take_over(struct attempt *a);		  /* the uploader begins */
+void attempt_renew(struct attempt *a); /* credentials came for who waits */
 void attempt_kill_tree(struct attempt *a, int64_t grace_ms);
 void attempt_signal(struct attempt *a, const char *name); /* its program lives */
 void attempt_kill_runner(struct attempt *a);
@@ -406,6 +408,12 @@ struct sim_result {
 };
 int sim_empty_dir(const char *path);
 void sim_run(const struct sim_options *options, struct sim_result *ret_result);
+
+/* Do the hosts of this seed get temporary credentials? */
+static inline bool sim_has_sts(const struct sim *sim)
+{
+	return sim->options.seed % 3 == 1;
+}
 
 void trace(struct sim *sim, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -30,6 +30,7 @@ static void check_policy(const struct s3_scope *scopes, size_t n, const char *wa
 	CHECK_STR(buf_text(&out), want);
 }
 
+/* clang-format off */
 TEST("a job may read its inputs, list below them, write its outputs, and nothing else")
 {
 	static const struct s3_scope scopes[] = {
@@ -38,12 +39,11 @@ TEST("a job may read its inputs, list below them, write its outputs, and nothing
 		{ "runs", "exp1/", true, S3_MAY_WRITE },
 	};
 
-	check_policy(scopes, ARRAY_SIZE(scopes),
-		     POLICY(OBJECTS(GET, ARN("data/ds/eval/*") "," ARN("data/ds/"
-								       "train.csv") "," ARN("runs/exp1/*")) "," OBJECTS(
-			     PUT, ARN("runs/exp1/*")) "," LISTING("data",
-								  "\"ds/eval/*\",\"ds/"
-								  "train.csv\"")));
+	check_policy(scopes, ARRAY_SIZE(scopes), POLICY(
+		OBJECTS(GET, ARN("data/ds/eval/*") "," ARN("data/ds/train.csv") ","
+			     ARN("runs/exp1/*")) ","
+		OBJECTS(PUT, ARN("runs/exp1/*")) ","
+		LISTING("data", "\"ds/eval/*\",\"ds/train.csv\"")));
 }
 
 TEST("what may be listed in one bucket may not in another")
@@ -53,9 +53,10 @@ TEST("what may be listed in one bucket may not in another")
 		{ "one", "a/", true, READ },
 	};
 
-	check_policy(scopes, ARRAY_SIZE(scopes),
-		     POLICY(OBJECTS(GET, ARN("one/a/*") "," ARN("two/b/*")) "," LISTING(
-			     "one", "\"a/*\"") "," LISTING("two", "\"b/*\"")));
+	check_policy(scopes, ARRAY_SIZE(scopes), POLICY(
+		OBJECTS(GET, ARN("one/a/*") "," ARN("two/b/*")) ","
+		LISTING("one", "\"a/*\"") ","
+		LISTING("two", "\"b/*\"")));
 }
 
 TEST("checkpoints are written, listed and copied, and only what was kept is removed")
@@ -65,41 +66,35 @@ TEST("checkpoints are written, listed and copied, and only what was kept is remo
 		{ "b", "c/.kept/", true, S3_MAY_DELETE },
 	};
 
-	check_policy(
-		scopes, ARRAY_SIZE(scopes),
-		POLICY(OBJECTS(GET, ARN("b/c/*")) "," OBJECTS(PUT, ARN("b/c/*")) "," OBJECTS(
-			"\"s3:GetObjectTagging\","
-			"\"s3:PutObjectTagging\"",
-			ARN("b/c/*")) "," OBJECTS("\"s3:DeleteObject\"",
-						  ARN("b/c/.kept/*")) "," LISTING("b",
-										  "\"c/"
-										  "*"
-										  "\"")));
+	check_policy(scopes, ARRAY_SIZE(scopes), POLICY(
+		OBJECTS(GET, ARN("b/c/*")) ","
+		OBJECTS(PUT, ARN("b/c/*")) ","
+		OBJECTS("\"s3:GetObjectTagging\",\"s3:PutObjectTagging\"",
+			ARN("b/c/*")) ","
+		OBJECTS("\"s3:DeleteObject\"", ARN("b/c/.kept/*")) ","
+		LISTING("b", "\"c/*\"")));
 }
 
 TEST("what is below another input is named once, what only begins like it is not")
 {
 	static const struct s3_scope scopes[] = {
-		{ "b", "a/x", false, READ },	{ "b", "a/", true, READ },
-		{ "b", "a/", true, READ },	{ "b", "a.csv", false, READ },
+		{ "b", "a/x", false, READ },   { "b", "a/", true, READ },
+		{ "b", "a/", true, READ },     { "b", "a.csv", false, READ },
 		{ "b", "a.csv2", false, READ },
 	};
 
-	check_policy(
-		scopes, ARRAY_SIZE(scopes),
-		POLICY(OBJECTS(
-			GET,
-			ARN("b/a.csv") "," ARN("b/a.csv2") "," ARN(
-				"b/a/*")) "," LISTING("b",
-						      "\"a.csv\",\"a.csv2\",\"a/*\"")));
+	check_policy(scopes, ARRAY_SIZE(scopes), POLICY(
+		OBJECTS(GET, ARN("b/a.csv") "," ARN("b/a.csv2") "," ARN("b/a/*")) ","
+		LISTING("b", "\"a.csv\",\"a.csv2\",\"a/*\"")));
 }
 
 TEST("a whole bucket is one that was asked for")
 {
 	static const struct s3_scope scopes[] = { { "b", "", true, READ } };
 
-	check_policy(scopes, 1,
-		     POLICY(OBJECTS(GET, ARN("b/*")) "," LISTING("b", "\"*\"")));
+	check_policy(scopes, 1, POLICY(
+		OBJECTS(GET, ARN("b/*")) ","
+		LISTING("b", "\"*\"")));
 }
 
 TEST("no name can say more than it is: wildcards, variables, quotes, other letters")
@@ -109,10 +104,11 @@ TEST("no name can say more than it is: wildcards, variables, quotes, other lette
 		  S3_MAY_READ },
 	};
 
-	check_policy(scopes, 1,
-		     POLICY(OBJECTS(GET, ARN("b/?/?{aws:x}?\\\"\\\\\\u000a\\u00e9"
-					     "\\u65e5\\ud83d\\udc27"))));
+	check_policy(scopes, 1, POLICY(
+		OBJECTS(GET, ARN("b/?/?{aws:x}?\\\"\\\\\\u000a\\u00e9"
+			     "\\u65e5\\ud83d\\udc27"))));
 }
+/* clang-format on */
 
 TEST("another partition and the keys of KMS are those of AWS")
 {
