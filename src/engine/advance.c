@@ -62,7 +62,7 @@ void job_get_facts(const struct engine *e, const struct job *job, struct job_fac
 		.signal_due = r->signal != NULL,
 		.upload_again = r->upload_again,
 		.lacks_keys = keys_are_missing(e, job),
-		.wants_keys = run->keys.are_wanted,
+		.wants_keys = keys_are_due(run),
 	};
 }
 

@@ -158,6 +158,8 @@ struct run {
 		struct s3_keys have; /* for the host, until it has them */
 		int64_t until;	     /* clock_ms() until which they hold */
 		bool are_wanted;     /* by the host, said the last poll */
+		int64_t retry_at; /* clock_ms() before which STS is not asked for it */
+		bool is_told;	  /* the job says why there are none */
 	} keys;
 };
 
@@ -224,7 +226,7 @@ struct engine {
 	struct event_list mailbox; /* guarded by mailbox_lock, as is_closed */
 	bool is_closed;
 	atomic_bool is_stopping; /* changed under mailbox_lock */
-	struct { /* engine/sync.c; guarded by mailbox_lock */
+	struct {		 /* engine/sync.c; guarded by mailbox_lock */
 		pthread_t thread;
 		bool is_started; /* engine's thread only, as is_busy */
 		bool is_busy;	 /* directories were asked for during the last one */
@@ -249,7 +251,7 @@ struct engine {
 	struct leftover_list leftovers;
 	struct outbox out;  /* of this turn */
 	struct outbox held; /* of one that is committed and waits for the disk */
-	bool is_draining;      /* answers only: nothing new is started */
+	bool is_draining;   /* answers only: nothing new is started */
 	bool in_transaction;
 	bool is_light;		   /* this turn does not wait for the disk */
 	struct request *collector; /* who has asked in this turn for engine_collect() */
@@ -586,6 +588,7 @@ void step_wait_tool(struct engine *e, struct job *job);
 bool keys_are_used(const struct engine *e, const struct job *job);
 /* Must some be had before the host can be told any? */
 bool keys_are_missing(const struct engine *e, const struct job *job);
+bool keys_are_due(const struct run *run); /* the host waits for them */
 /* Appends why none could ever be had for the job, or nothing. */
 void keys_check(const struct engine *e, const struct job *job, struct buf *why);
 /* The input of a call that takes credentials: those of the daemon, or the temporary

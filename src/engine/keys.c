@@ -18,6 +18,7 @@
 enum {
 	RENEW_TIMEOUT_MS = 60000,
 	REPLY_MAX = 1 << 20,
+	RETRY_MS = 5000,
 };
 
 static const char no_role[] =
@@ -47,6 +48,11 @@ static bool are_fresh(const struct run *run)
 bool keys_are_missing(const struct engine *e, const struct job *job)
 {
 	return keys_are_used(e, job) && !are_fresh(job->run);
+}
+
+bool keys_are_due(const struct run *run)
+{
+	return run->keys.are_wanted && run->keys.retry_at <= clock_ms();
 }
 
 void keys_forget(struct run *run)
@@ -210,6 +216,21 @@ static void run_assume(struct task *task, struct s3_client *s3)
 	FAILPOINT("sts.answered");
 }
 
+/* A host that waits may have a program that runs: it is polled meanwhile. */
+static void keys_failed(struct engine *e, struct job *job, enum job_reason reason,
+			int64_t patience_ms, const char *text)
+{
+	struct run *run = job->run;
+
+	if (!run->keys.are_wanted) {
+		(void)job_step_failed(e, job, reason, patience_ms, text);
+		return;
+	}
+	run->keys.retry_at = clock_ms() + RETRY_MS;
+	run->keys.is_told = true;
+	(void)job_trouble(e, job, reason, text);
+}
+
 static void handle_assumed(struct engine *e, struct event *event)
 {
 	struct keys_task *t = (struct keys_task *)event;
@@ -222,11 +243,10 @@ static void handle_assumed(struct engine *e, struct event *event)
 		job->run->keys.until = clock_ms() + t->keys.life_s * 1000;
 		t->keys = (struct s3_keys){ .life_s = 0 };
 	} else if (job) {
-		(void)job_step_failed(
-			e, job, inspect_reason(t->fault, REASON_NO_CREDENTIALS),
-			s3_fault_may_pass(t->fault) ? e->conf->limits.s3_patience_ms
-						    : 0,
-			t->error.text);
+		keys_failed(e, job, inspect_reason(t->fault, REASON_NO_CREDENTIALS),
+			    s3_fault_may_pass(t->fault) ? e->conf->limits.s3_patience_ms
+							: 0,
+			    t->error.text);
 	}
 	task_free(t);
 }
@@ -268,11 +288,12 @@ void step_keys(struct engine *e, struct job *job)
 	struct err err = ERR_INIT;
 
 	if (!e->conf->secrets.access_key || !e->conf->s3.sts_role_arn) {
-		(void)job_step_failed(e, job, REASON_NO_CREDENTIALS, 0,
-				      e->conf->s3.sts_role_arn
-					      ? "jobfs has no S3 credentials, with "
-						"which it could ask STS for the job's"
-					      : no_role);
+		keys_failed(
+			e, job, REASON_NO_CREDENTIALS, 0,
+			e->conf->s3.sts_role_arn
+				? "jobfs has no S3 credentials, with which it could "
+				  "ask STS for the job's"
+				: no_role);
 		return;
 	}
 	t = calloc(1, sizeof(*t));
@@ -281,7 +302,7 @@ void step_keys(struct engine *e, struct job *job)
 		return;
 	}
 	if (write_policy(e, job->run, &t->policy, &err) < 0) {
-		(void)job_step_failed(e, job, REASON_NO_CREDENTIALS, 0, err.text);
+		keys_failed(e, job, REASON_NO_CREDENTIALS, 0, err.text);
 		free(t);
 		return;
 	}
@@ -329,6 +350,10 @@ static void handle_renew(struct engine *e, struct host *host, struct job *job,
 	job_step_done(job);
 	keys_forget(job->run);
 	job->run->keys.are_wanted = false;
+	if (job->run->keys.is_told) {
+		job->run->keys.is_told = false;
+		(void)job_trouble(e, job, REASON_NONE, NULL);
+	}
 	job->run->poll_interval_ms = job->run->poll_at = 0;
 	(void)job_event(e, job, "credentials", "%s got new ones", host->conf->name);
 }

@@ -166,17 +166,23 @@ def test_credentials_that_expire_in_a_transfer_are_renewed_and_cost_no_attempt(b
     assert '"failed"' not in events and " failed: " not in events, events
 
 
-@pytest.fixture
-def short(bed, store):
-    """An STS whose credentials seem to hold for 6 s."""
+def start_short(bed, store):
     process = subprocess.Popen(
         ["nsenter", f"--net={bed.dir}/bed/net/s3", sys.executable, "-c", SHORT, bed.ip["s3"], str(SHORT_PORT),
          store.endpoint, "6"], stdout=subprocess.PIPE)
     wait_for("the proxy of STS", lambda: bed.bed(
         "in", "s3", "sh", "-c", f"ss -ltn | grep -c :{SHORT_PORT} || true").strip() != "0")
-    yield process
-    process.terminate()
-    process.wait()
+    return process
+
+
+@pytest.fixture
+def short(bed, store):
+    """An STS whose credentials seem to hold for 6 s."""
+    processes = [start_short(bed, store)]
+    yield processes
+    for process in processes:
+        process.terminate()
+        process.wait()
 
 
 def test_a_program_that_outlives_its_credentials_still_gets_its_outputs_to_s3(bed, start, store, short):
@@ -203,6 +209,28 @@ def test_a_daemon_that_comes_back_renews_for_a_host_that_waits(bed, start, store
     daemon.start()
     daemon.wait("away", ("SUCCEEDED",))
     assert store.text("long/away/o") == "done\n"
+
+
+def test_a_job_is_followed_while_sts_is_away_and_its_host_waits_for_credentials(bed, start, store, short):
+    daemon = start(hosts={"gpu1": {"slots": 4}},
+                   s3=of_role(store, sts_endpoint_url=f"http://{bed.ip['s3']}:{SHORT_PORT}"))
+    daemon.submit("sts", {"run": "n=0; until [ -e $HOME/go-sts ]; do n=$((n+1)); echo $n; echo $n >checkpoints/n; sleep 1; done; "
+                                 "echo done >output/o",
+                          "outputs": "away/{job}/", "checkpoints": {"destination": "ckpt/{job}/", "interval": "1s"}})
+    wait_for("the program", lambda: daemon.read("sts", "log").startswith("1\n"))
+    short[0].terminate()
+    short[0].wait()
+    wait_for("the reason", lambda: daemon.json("sts")["reason"] == "S3Unreachable")
+    assert daemon.json("sts")["message"].startswith(f"STS at http://{bed.ip['s3']}:{SHORT_PORT} cannot be reached")
+    lines = len(daemon.read("sts", "log").split())
+    wait_for("the log goes on", lambda: len(daemon.read("sts", "log").split()) > lines + 5, 30)
+    assert daemon.status("sts") == "RUNNING" and daemon.json("sts")["reason"] == "S3Unreachable"
+    bed.on("gpu1", "touch", "go-sts")
+    daemon.wait("sts", ("UPLOADING",))
+    short.append(start_short(bed, store))
+    daemon.wait("sts", ("SUCCEEDED",))
+    assert store.text("away/sts/o") == "done\n"
+    assert "STS at" not in daemon.json("sts")["message"]
 
 
 def test_checkpoints_go_up_with_credentials_of_the_job(bed, start, store):
