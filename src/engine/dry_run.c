@@ -115,6 +115,10 @@ static void add_plan(const struct engine *e, const struct job *job, struct buf *
 	add_host(job, out);
 	if (run_needs_s3(run)) {
 		(void)buf_printf(out, "engine: %s\n", engine_word(urls_engine(e, job)));
+		if (keys_are_used(e, job)) {
+			(void)buf_printf(out, "credentials: temporary, of %s\n",
+					 e->conf->s3.sts_role_arn);
+		}
 	}
 	if (run->spec->n_inputs > 0) {
 		add_inputs(run, out);

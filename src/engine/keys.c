@@ -125,7 +125,7 @@ static int scopes_init(struct scopes *s, const struct run *run)
 						    .may = S3_MAY_READ | S3_MAY_LIST };
 	}
 	if (run->destination) {
-		r = add_uri(s, run->destination, S3_MAY_WRITE);
+		r = add_uri(s, run->destination, S3_MAY_WRITE | S3_MAY_LIST);
 	}
 	return r < 0 || !run->checkpoints ? r : add_checkpoints(s, run->checkpoints);
 }

@@ -277,3 +277,6 @@ def test_a_spec_can_ask_for_it_where_there_is_a_role(bed, start, store):
     daemon.wait("yes", ("SUCCEEDED",))
     keys = spy.stop()
     assert keys and all(k[0] != ACCESS_KEY for k in keys)
+    daemon.submit("dry", dict(spec, dry_run=True))
+    daemon.wait("dry", ("SUCCEEDED",))
+    assert f"credentials: temporary, of {ROLE}\n" in daemon.read("dry", "log")
