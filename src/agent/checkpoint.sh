@@ -58,6 +58,7 @@ ckpt_last() { # the program is over
 
 ckpt_loop() { # fd 0: end-of-file when the program is over, or the keeper
 	exec 4<&- 9>&- >>"$a/tlog" 2>&1
+	s_expired=$a/expired.ckpt # beside it the keeper may upload
 	until over_within "$CKPT_INTERVAL"; do
 		s_tries=0
 		keys_ready checkpoints

@@ -4,7 +4,7 @@
 cmd__sec() {
 	# shellcheck disable=SC3045  # each sh has it
 	ulimit -c 0
-	s_ok='' s_ak='' s_sk='' s_st='' s_xp='' s_tries=0 s_mark=JOBFS_XFER s_loop=''
+	s_ok='' s_ak='' s_sk='' s_st='' s_xp='' s_tries=0 s_mark=JOBFS_XFER s_loop='' s_expired=$a/expired
 	pstat "$PPID"
 	s_parent=$PPID s_since=$p_start
 	while IFS= read -r s_line; do
@@ -22,6 +22,7 @@ cmd__sec() {
 		load_plan
 		cd "$a/work" || exit 1
 		s_tries=0
+		rm -f "$s_expired"
 		case $s_order in
 		download)
 			keys_ready download
@@ -60,7 +61,7 @@ transfers_in() {
 keys_mark() { # COMMAND…: in a subshell; `expired` says that it is to be done again
 	tlog_size
 	s_from=$n
-	(exec 4<&- >>"$a/tlog" 2>&1 && "$@") || ! keys_failed "$s_from" || : >"$a/expired"
+	(exec 4<&- >>"$a/tlog" 2>&1 && "$@") || ! keys_failed "$s_from" || : >"$s_expired"
 }
 
 # Both are subshells, so `exec` lets go of the pipes: whoever waits for the keeper's end
@@ -105,7 +106,7 @@ transfer_in() { # I NAME KIND URI PATH
 	umask 077
 	case $x_word in fail*) ! keys_failed "$x_from" || x_word='' ;; esac
 	case $x_word in
-	'') : >"$a/expired" ;;
+	'') : >"$s_expired" ;;
 	*) put_over "xfer.$1" "$x_word $(kb "$x_to")" ;;
 	esac
 }
@@ -126,8 +127,8 @@ transfer_out() {
 	0) put_over xfer.out "ok 0" ;;
 	*)
 		echo "jobfs: the S3 tool ended with $x_rc"
-		! keys_failed "$x_from" || : >"$a/expired"
-		[ -f "$a/expired" ] || put_over xfer.out "fail $x_rc 0"
+		! keys_failed "$x_from" || : >"$s_expired"
+		[ -f "$s_expired" ] || put_over xfer.out "fail $x_rc 0"
 		;;
 	esac
 }

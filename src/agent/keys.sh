@@ -33,9 +33,10 @@ keys_failed() { # SIZE of tlog before it
 }
 
 keys_again() { # PHASE: are transfers that said so to be done again?
-	[ -f "$a/expired" ] || return 1
-	rm -f "$a/expired"
+	[ -f "$s_expired" ] || return 1
+	rm -f "$s_expired"
 	keys_renew "$1" && return
+	[ "$1" != checkpoints ] || return 1
 	for s_x in "$a"/xfer.*; do
 		s_word=''
 		[ ! -f "$s_x" ] || read -r s_word _ <"$s_x"
