@@ -32,6 +32,7 @@ case_expired_credentials_are_renewed_and_the_download_goes_on() {
 	old_keys 3600
 	launch ${X}01
 	must_soon wants_keys ${X}01
+	poll ${X}01 # that one may have looked at the transfers before
 	is 'xfer 0' 'run 0'
 	is 'xfer 1' 'ok 4'
 	is phase download
