@@ -242,6 +242,18 @@ static void end_run(struct engine *e, struct job *job, const struct job_facts *f
 	}
 }
 
+/* What the host needs to move data: credentials or URLs. */
+static void step_rights(struct engine *e, struct job *job, enum job_step step)
+{
+	if (step == STEP_KEYS) {
+		step_keys(e, job);
+	} else if (step == STEP_RENEW) {
+		step_renew(e, job);
+	} else {
+		step_urls(e, job);
+	}
+}
+
 /* false: nothing more can be done in this turn. */
 static bool take_step(struct engine *e, struct job *job, enum job_step step,
 		      const struct job_facts *facts)
@@ -267,7 +279,9 @@ static bool take_step(struct engine *e, struct job *job, enum job_step step,
 	case STEP_CHECK_ROOM:
 		return room_check(e, job);
 	case STEP_KEYS:
-		step_keys(e, job);
+	case STEP_RENEW:
+	case STEP_URLS:
+		step_rights(e, job, step);
 		return false;
 	case STEP_PLAN:
 		dry_run_finish(e, job);
@@ -298,12 +312,6 @@ static bool take_step(struct engine *e, struct job *job, enum job_step step,
 		return false;
 	case STEP_MANIFEST:
 		step_manifest(e, job);
-		return false;
-	case STEP_RENEW:
-		step_renew(e, job);
-		return false;
-	case STEP_URLS:
-		step_urls(e, job);
 		return false;
 	case STEP_ABORT:
 		step_abort(e, job);
