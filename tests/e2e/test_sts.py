@@ -243,6 +243,18 @@ def test_checkpoints_go_up_with_credentials_of_the_job(bed, start, store):
     assert "AccessDenied" not in daemon.read("ckpt", "transfer.log"), daemon.read("ckpt", "transfer.log")
 
 
+def test_another_client_works_with_credentials_of_the_job_too(bed, start, store, data):
+    (data / "in").write_bytes(os.urandom(1 << 20))
+    store.aws("s3", "cp", "--quiet", data / "in", f"s3://{BUCKET}/clients/in/x")
+    daemon = start(hosts={"gpu2": {"slots": 4}}, s3=of_role(store))
+    for engine in ("rclone", "s3cmd"):
+        daemon.submit(engine, {"inputs": {"in": "clients/in/x", "all": "clients/in/"}, "outputs": "clients/{job}/",
+                               "run": "cmp \"$JOB_INPUT_IN\" \"$JOB_INPUT_ALL/x\" && cp \"$JOB_INPUT_IN\" output/y",
+                               "s3": {"engine": engine}})
+    for engine in ("rclone", "s3cmd"):
+        daemon.wait(engine, ("SUCCEEDED",))
+
+
 def test_who_may_not_assume_the_role_hears_which_and_what_to_do(start, store):
     spec = {"run": "true", "outputs": "out/{job}/"}
     daemon = start(hosts={"gpu1": {"slots": 4}}, s3=of_role(store, sts_role_arn="arn:aws:iam:::role/nobody"))
