@@ -12,6 +12,13 @@ CLIENTS = ("rclone", "s3cmd")
 GPU2 = {"gpu2": {"slots": 4}}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def tidy(bed):
+    """Outputs that could not be uploaded stay on the host otherwise."""
+    yield
+    bed.on("gpu2", "rm", "-rf", ".jobfs/jobs")
+
+
 @pytest.fixture
 def denied(bed):
     """What is below denied/ may be listed, but not read."""
