@@ -84,6 +84,8 @@ attempt_state() {
 	elif [ "$c_kind" = run ]; then
 		echo "phase prepare" # the first one needs no file
 	fi
+	# before the transfers: beside an end they are over
+	p_end=$(first_line end "$a/end")
 	for p_x in "$a"/hits.*; do first_line "hits ${p_x##*.}" "$p_x"; done
 	for p_x in "$a"/xfer.*; do
 		[ -f "$p_x" ] && read -r p_line <"$p_x" || continue
@@ -93,7 +95,7 @@ attempt_state() {
 	[ "$alive" != 1 ] || print_want
 	[ "$alive" != 1 ] || print_keys
 	first_line exit "$a/exit"
-	first_line end "$a/end"
+	[ -z "$p_end" ] || echo "$p_end"
 	# made before `exit` by who caused it: seen, if its exit was
 	[ ! -f "$a/cancel" ] || echo "cancel 1"
 	first_line timeout "$a/timeout"
