@@ -113,6 +113,23 @@ static void tell_attempts(struct fs *fs, const struct job_record *record, int fi
 	}
 }
 
+/* Whoever polls a file of a job that was removed: it hangs up. */
+static void wake_all_of(struct fs *fs, const struct job_record *record)
+{
+	const struct node *node;
+
+	for (node = node_next(NODE_JOB, 0); node;
+	     node = node_next(NODE_JOB, node->id)) {
+		poll_wake(fs, ino_job(record->id, node->id));
+	}
+	for (int n = 1; n <= record->n_attempts; n++) {
+		for (node = node_next(NODE_ATTEMPT, 0); node;
+		     node = node_next(NODE_ATTEMPT, node->id)) {
+			poll_wake(fs, ino_attempt(record->id, n, node->id));
+		}
+	}
+}
+
 /* Jobs are made, renamed and removed by requests of the kernel, which tells of them;
  * but not of what comes and goes elsewhere with them. */
 static void job_changed(void *arg, const struct job_record *before,
@@ -125,8 +142,12 @@ static void job_changed(void *arg, const struct job_record *before,
 		tell_attempts(fs, after, before->n_attempts + 1);
 	}
 	tell_links(fs, before, after);
-	if (before && (!after || job_state_is_final(after->state))) {
+	if (before && !after) {
+		wake_all_of(fs, before);
+	} else if (before && job_state_is_final(after->state)) {
 		poll_wake(fs, ino_job(before->id, NODE_WAIT));
+	}
+	if (before && (!after || job_state_is_final(after->state))) {
 		wait_check(fs, before->id);
 	}
 	if (is_in_queue(before) || is_in_queue(after)) {

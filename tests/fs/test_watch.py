@@ -260,6 +260,18 @@ def hang_up(m):
         assert ready(fd) & select.POLLHUP
 
 
+@case("who waits for what goes is woken by that")
+def hang_up_wakes(m):
+    for file in ("status", "status.json", "progress", "spec.json", "wait"):
+        job = m.ended()
+        with opened(f"{job}/{file}") as fd, select.epoll() as epoll:
+            os.read(fd, 1 << 16)
+            epoll.register(fd, select.EPOLLET)  # only what comes from now on, and hang-ups
+            epoll.poll(0)
+            os.rmdir(job)
+            same([x & select.EPOLLHUP for _, x in epoll.poll(10)], [select.EPOLLHUP])
+
+
 @case("tail -f, tail -F and less +F follow")
 def followers(m):
     for command in ("tail -n +1 -s 0.1 -f {}", "tail -n +1 -s 0.1 -F {}"):
