@@ -315,7 +315,13 @@ static void handle_save(struct engine *e, struct job_request *request, struct jo
 	}
 	engine_get_spec_context(e, &context);
 	r = save_text(e, job, request);
-	if (r == 0) {
+	if (r == 0 && request->flag) {
+		(void)err_set(&err, -EFBIG,
+			      "spec.json:1:1: $: found more than %d bytes; expected at "
+			      "most as many (a file of files/ may be longer)",
+			      SPEC_SIZE_MAX);
+		r = refuse(e, job, err.text);
+	} else if (r == 0) {
 		r = spec_parse(request->text, request->len, &context, &spec, &err);
 		r = r < 0 ? refuse(e, job, err.text) : accept_spec(e, job, spec);
 	}
@@ -331,6 +337,26 @@ static void handle_save(struct engine *e, struct job_request *request, struct jo
 	request_answer(e, &request->request, r, request->file);
 }
 
+static void save_spec(struct engine *engine, struct job_request *request,
+		      const char *text)
+{
+	size_t len = request->len;
+
+	if (len > SPEC_SIZE_MAX) {
+		if (request->request.reply) {
+			request->request.reply(request->request.arg, -EFBIG, 0);
+		}
+		return;
+	}
+	request->text = malloc(len + 1);
+	if (request->text) {
+		memcpy(request->text, text, len);
+		request->text[len] = '\0';
+	}
+	request->text_missing = !request->text;
+	job_request_post(engine, handle_save, request);
+}
+
 void engine_save_spec(struct engine *engine, int64_t job, const char *text, size_t len,
 		      engine_reply_fn *reply, void *arg)
 {
@@ -338,19 +364,18 @@ void engine_save_spec(struct engine *engine, int64_t job, const char *text, size
 				       .job = job,
 				       .len = len };
 
-	if (len > SPEC_SIZE_MAX) {
-		if (reply) {
-			reply(arg, -EFBIG, 0);
-		}
-		return;
-	}
-	request.text = malloc(len + 1);
-	if (request.text) {
-		memcpy(request.text, text, len);
-		request.text[len] = '\0';
-	}
-	request.text_missing = !request.text;
-	job_request_post(engine, handle_save, &request);
+	save_spec(engine, &request, text);
+}
+
+void engine_refuse_spec(struct engine *engine, int64_t job, const char *text, size_t len,
+			engine_reply_fn *reply, void *arg)
+{
+	struct job_request request = { .request = { .reply = reply, .arg = arg },
+				       .job = job,
+				       .len = len,
+				       .flag = true };
+
+	save_spec(engine, &request, text);
 }
 
 static int read_content(struct engine *e, int64_t file, char **ret_text,

@@ -25,6 +25,7 @@ struct draft {
 	uint64_t version;  /* counts changes of the text */
 	uint64_t saved;	   /* the last version that was given to the engine */
 	uint64_t accepted; /* the version that became the job, 0: none */
+	bool is_cut;	   /* more was to be written than a spec may have */
 	int64_t changed_ms;
 };
 
@@ -85,6 +86,7 @@ static void make_record(struct draft *d)
 	d->kept->job = d->job;
 	d->kept->version = d->version;
 	d->kept->saved = d->saved;
+	d->kept->is_cut = d->is_cut;
 	keep_text(d, 0);
 	if (d->kept) {
 		memory_set_kind(d->table->memory, d->cell, MEMORY_DRAFT);
@@ -250,6 +252,7 @@ struct draft *draft_adopt(struct draft_table *table, uint32_t cell)
 		d->kept = kept;
 		d->version = kept->version;
 		d->saved = kept->saved;
+		d->is_cut = kept->is_cut;
 		(void)pthread_mutex_lock(&table->lock);
 		LIST_INSERT_HEAD(&table->list, d, link);
 		(void)pthread_mutex_unlock(&table->lock);
@@ -342,6 +345,14 @@ static void note_change(struct draft *d)
 	}
 }
 
+static void set_cut(struct draft *d, bool is_cut)
+{
+	d->is_cut = is_cut;
+	if (d->kept) {
+		d->kept->is_cut = is_cut;
+	}
+}
+
 static int extend(struct draft *d, size_t size)
 {
 	size_t more = size > d->text.len ? size - d->text.len : 0;
@@ -419,6 +430,7 @@ static int resize_locked(struct draft *d, int64_t size)
 	}
 	buf_truncate(&d->text, (size_t)size);
 	keep_text(d, old_len);
+	set_cut(d, false);
 	note_change(d);
 	return 0;
 }
@@ -432,6 +444,10 @@ int draft_write(struct draft *d, const char *data, size_t len, int64_t offset,
 
 	(void)pthread_mutex_lock(&d->lock);
 	r = write_locked(d, data, len, offset, request, out);
+	if (r == -EFBIG) {
+		set_cut(d, true);
+		note_change(d);
+	}
 	(void)pthread_mutex_unlock(&d->lock);
 	return r;
 }
@@ -458,7 +474,8 @@ bool draft_is_whole(struct draft *d)
 	bool whole;
 
 	(void)pthread_mutex_lock(&d->lock);
-	whole = spec_shape(buf_text(&d->text), d->text.len) == SPEC_COMPLETE;
+	whole = d->is_cut ||
+		spec_shape(buf_text(&d->text), d->text.len) == SPEC_COMPLETE;
 	(void)pthread_mutex_unlock(&d->lock);
 	return whole;
 }
@@ -501,6 +518,7 @@ int draft_begin_save(struct draft *d, struct buf *out, uint64_t *ret_version)
 	r = buf_add(out, buf_text(&d->text), d->text.len);
 	if (r == 0) {
 		d->saved = *ret_version = d->version;
+		r = d->is_cut ? DRAFT_IS_CUT : 0;
 	}
 	(void)pthread_mutex_unlock(&d->lock);
 	return r;

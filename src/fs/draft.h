@@ -50,22 +50,24 @@ void draft_attach(struct draft *draft);
 /* One of them closed it. True: he was the last, and there is text not yet saved. */
 bool draft_detach(struct draft *draft);
 
-enum { DRAFT_IS_WHOLE = 1 };
+enum { DRAFT_IS_WHOLE = 1, DRAFT_IS_CUT };
 /* Writes at offset (-1: at the end). request: its number; when it comes again what it
  * appends goes where it went (0: it never does). 0: more is needed; DRAFT_IS_WHOLE: the
- * document is closed, *out holds a copy of it, to be checked. -EFBIG, -ENOMEM. */
+ * document is closed, *out holds a copy of it, to be checked. -EFBIG, after which it is
+ * cut, however it ends, until it is made shorter; -ENOMEM. */
 int draft_write(struct draft *draft, const char *data, size_t len, int64_t offset,
 		uint64_t request, struct buf *out);
 int draft_resize(struct draft *draft, int64_t size); /* -EFBIG, -ENOMEM */
 /* It exists and is to be saved, even if nothing is ever written. */
 void draft_touch(struct draft *draft);
-/* Is the document closed? */
+/* Is the document closed, or cut? */
 bool draft_is_whole(struct draft *draft);
 int draft_copy(struct draft *draft, struct buf *out);
 size_t draft_size(struct draft *draft);
 int64_t draft_changed_ms(struct draft *draft);
 
-/* Copies the text to be saved, and which version of it that is. */
+/* Copies the text to be saved, and which version of it that is. DRAFT_IS_CUT: it is only
+ * the beginning of what was written. */
 int draft_begin_save(struct draft *draft, struct buf *out, uint64_t *ret_version);
 /* The engine's answer to the save of that version; returns what the user is told: a
  * text that was accepted may be saved again by another who closes it, and that is no

@@ -39,7 +39,7 @@ enum {
 	/* Part of what a successor checks: another one cannot be read. To be increased
 	 * with every change of the structures below, of enum handle_kind, and of what
 	 * op_init() wants of the kernel. */
-	MEMORY_LAYOUT = 3,
+	MEMORY_LAYOUT = 4,
 	MEMORY_CELLS_MAX = 1 << 18, /* open files and drafts, with their texts */
 	MEMORY_INIT_MAX = 256,
 	MEMORY_NAME_MAX = 4096, /* of mount point, of options */
@@ -75,6 +75,7 @@ struct memory_handle {
 struct memory_draft {
 	int64_t job;
 	_Atomic uint64_t size, version, saved;
+	_Atomic bool is_cut;
 	uint32_t cell; /* of the text, 0: none yet */
 	struct {       /* the last ones, a ring: where they went */
 		uint64_t request, at;

@@ -157,8 +157,9 @@ static int save(struct draft *draft, struct ask *ask)
 	}
 	ask->draft = draft_ref(draft);
 	note_copier(ask);
-	engine_save_spec(ask->fs->engine, ask->job, buf_text(&text), text.len,
-			 ask_answered, ask);
+	(r == DRAFT_IS_CUT ? engine_refuse_spec : engine_save_spec)(
+		ask->fs->engine, ask->job, buf_text(&text), text.len, ask_answered,
+		ask);
 	return 0;
 }
 

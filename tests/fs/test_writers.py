@@ -146,6 +146,25 @@ def huge(m):
     same(state(job), "NEW")
 
 
+@case("a spec of which not all could be written is refused, even if its beginning is one")
+def cut(m):
+    for rest in (" " * (1 << 20), "x" * (1 << 20)):
+        job = m.job()
+        text = RIGHT + " " * ((1 << 20) - len(RIGHT)) + rest
+        source = m.source(text)
+        same(shell("cp $S $J/spec.json", S=source, J=job)[0], 1)
+        same(state(job), "NEW")
+        matches(read(f"{job}/error"), "more than 1048576 bytes")
+        same(read(f"{job}/spec.json"), text[:1 << 20])
+        same(shell("truncate -s 100 $J/spec.json", J=job), (0, ""))
+        same(state(job), "QUEUED")
+    job = m.job()
+    same(shell("cp $S $J/spec.json", S=source, J=job)[0], 1)
+    write(f"{job}/spec.json", RIGHT)
+    same(state(job), "QUEUED")
+    same(count_submits(job), 1)
+
+
 @case("a spec of 1 MiB is taken, a byte at a time or not")
 def large(m):
     pad = '{ "x-pad": "%s", "run": "true" }' % ("a" * ((1 << 20) - 100))

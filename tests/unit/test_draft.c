@@ -175,6 +175,28 @@ TEST("a version that was accepted is accepted for all who save it, another is no
 	draft_table_fini(&table);
 }
 
+TEST("what was too long is cut until it is made shorter")
+{
+	struct draft_table table;
+	cleanup_buf struct buf out = BUF_INIT;
+	uint64_t version;
+	struct draft *d;
+
+	draft_table_init(&table);
+	d = get(&table, NULL);
+	CHECK_INT(add(d, right, 0), DRAFT_IS_WHOLE);
+	CHECK_INT(add(d, " ", SPEC_SIZE_MAX), -EFBIG);
+	CHECK(draft_is_whole(d));
+	CHECK_INT(draft_begin_save(d, &out, &version), DRAFT_IS_CUT);
+	CHECK_INT(add(d, right, 0), DRAFT_IS_WHOLE);
+	CHECK_INT(draft_begin_save(d, &out, &version), DRAFT_IS_CUT);
+	CHECK_INT(draft_resize(d, 0), 0);
+	CHECK_INT(add(d, right, 0), DRAFT_IS_WHOLE);
+	CHECK_INT(draft_begin_save(d, &out, &version), 0);
+	(void)draft_unref(d);
+	draft_table_fini(&table);
+}
+
 /* While a text was read from the store, a draft came, was saved and went. */
 static struct draft_table *busy_table;
 
