@@ -8,7 +8,7 @@
 #   ssh        the SSH layer against a real sshd
 #   s3         the S3 layer against a real S3 server
 #   fs         the mount under every way to write and read
-#   data       the cache of inputs and checkpoints, on hosts as e2e has them
+#   data       how data moves, its cache and its credentials, on hosts as e2e has them
 #   tsan       a part of e2e with a TSan daemon
 #   e2e        jobs on hosts in network namespaces, with an ASan+UBSan daemon
 #   chaos      jobs while the daemon is killed 100 times and more; a part of the failpoints
@@ -147,7 +147,8 @@ step_fs() {
 e2e() { # pytest arguments
     /usr/bin/python3 -m pytest -q -s -p no:cacheprovider --rootdir "$here/e2e" "$@"
 }
-data=("$here/e2e/test_cache.py" "$here/e2e/test_checkpoints.py")
+data=()
+for name in cache checkpoints clients sts presigned integrity; do data+=("$here/e2e/test_$name.py"); done
 step_data() { build_asan && JOBFS=$build/asan/src/jobfs count "data, ASan+UBSan" e2e "${data[@]}"; }
 step_e2e() {
     build_asan && JOBFS=$build/asan/src/jobfs count "e2e, ASan+UBSan" e2e "${data[@]/#/--ignore=}" \
@@ -180,9 +181,9 @@ run_step() {
     }
 }
 
-# Steps that wait more than they work run beside the tests of the mount, to which they are
-# nothing: those of the agent, of SSH, of S3 and of data. They have their own log and say
-# their counts in a file.
+# Steps that wait more than they work run beside the tests of the mount and of jobs, to
+# which they are nothing: those of the agent, of SSH, of S3, of data and of chaos. They
+# have their own log and say their counts in a file.
 # shellcheck disable=SC2030,SC2031 # its counts are its own
 start_lane() {
     has_lane=1
@@ -209,7 +210,7 @@ end_lane() {
 }
 
 "$here/deps.sh"
-for step in agent ssh s3 data; do
+for step in agent ssh s3 data chaos; do
     case " ${steps[*]} " in *" fs "*" $step "* | *" $step "*" fs "*) beside+=("$step") ;; esac
 done
 for step in "${steps[@]}"; do
