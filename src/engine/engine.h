@@ -77,8 +77,8 @@ void engine_save_spec(struct engine *engine, int64_t job, const char *text, size
 		      engine_reply_fn *reply, void *arg);
 /* The same of a document of which that is only the beginning, as the whole is longer
  * than a spec may be: refused, even if its beginning is a spec. */
-void engine_refuse_spec(struct engine *engine, int64_t job, const char *text, size_t len,
-			engine_reply_fn *reply, void *arg);
+void engine_refuse_spec(struct engine *engine, int64_t job, const char *text,
+			size_t len, engine_reply_fn *reply, void *arg);
 /* The same with the content of a file beside spec.json, which it replaces (rename); the
  * reply's id is the file's. */
 void engine_save_spec_file(struct engine *engine, int64_t job, int64_t file,

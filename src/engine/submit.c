@@ -367,8 +367,8 @@ void engine_save_spec(struct engine *engine, int64_t job, const char *text, size
 	save_spec(engine, &request, text);
 }
 
-void engine_refuse_spec(struct engine *engine, int64_t job, const char *text, size_t len,
-			engine_reply_fn *reply, void *arg)
+void engine_refuse_spec(struct engine *engine, int64_t job, const char *text,
+			size_t len, engine_reply_fn *reply, void *arg)
 {
 	struct job_request request = { .request = { .reply = reply, .arg = arg },
 				       .job = job,

@@ -66,8 +66,8 @@ int draft_copy(struct draft *draft, struct buf *out);
 size_t draft_size(struct draft *draft);
 int64_t draft_changed_ms(struct draft *draft);
 
-/* Copies the text to be saved, and which version of it that is. DRAFT_IS_CUT: it is only
- * the beginning of what was written. */
+/* Copies the text to be saved, and which version of it that is. DRAFT_IS_CUT: it is
+ * only the beginning of what was written. */
 int draft_begin_save(struct draft *draft, struct buf *out, uint64_t *ret_version);
 /* The engine's answer to the save of that version; returns what the user is told: a
  * text that was accepted may be saved again by another who closes it, and that is no
