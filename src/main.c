@@ -30,7 +30,7 @@
 #include "util/notify.h"
 
 enum { EXIT_OK = 0, EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
-enum { START_TIMEOUT_MS = 120 * 1000 };
+enum { START_TIMEOUT_MS = 120 * 1000, FILES_WANTED = 65536 };
 
 struct daemon {
 	const struct arguments *args;
@@ -83,6 +83,18 @@ static void harden(void)
 
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	(void)setrlimit(RLIMIT_CORE, &none);
+}
+
+/* Open files of users, connections: a shell's limit of 1024 is soon reached. */
+static void raise_limits(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FILES_WANTED) {
+		files.rlim_cur =
+			files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
 }
 
 /* 0, or the exit code with the problems on stderr. */
@@ -525,6 +537,7 @@ int main(int argc, char **argv)
 		if (!args.debug) {
 			harden();
 		}
+		raise_limits();
 		code = prepare(&d, &args);
 		if (code == EXIT_OK && !args.foreground) {
 			each_gap(d.conf, print_gap);

@@ -66,7 +66,8 @@ static int open_content(struct fs *fs, const struct store_file *file, bool is_ne
 	h->is_in_files = file->parent != FILE_PARENT_JOB;
 	h->may_write =
 		is_new || (wanted(fi->flags) & W_OK); /* empty is a content too */
-	h->fd = userfile_open(fs, file->id, h->may_write ? O_RDWR : O_RDONLY);
+	h->fd = userfile_open_for_program(fs, file->id,
+					  h->may_write ? O_RDWR : O_RDONLY);
 	if (h->fd < 0) {
 		return h->fd;
 	}
@@ -286,8 +287,13 @@ static int create_spec(fuse_req_t req, const struct object *dir,
 static int create_file(fuse_req_t req, const struct object *dir, const char *name,
 		       mode_t mode, struct fuse_file_info *fi)
 {
-	struct ask *ask = ask_new(dir->fs, req, reply_created);
+	struct ask *ask;
+	int r = userfile_may_open(dir->fs);
 
+	if (r < 0) {
+		return r;
+	}
+	ask = ask_new(dir->fs, req, reply_created);
 	if (ask) {
 		ask->fi = *fi;
 	}

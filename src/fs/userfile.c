@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { ID_TEXT_MAX = 24 };
@@ -19,7 +20,37 @@ int userfile_open(struct fs *fs, int64_t file, int flags)
 
 	id_text(file, name);
 	fd = openat(store_files_fd(fs->store), name, flags | O_CLOEXEC | O_NOFOLLOW);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0) {
+		return errno == EMFILE ? -ENFILE : -errno;
+	}
+	return fd;
+}
+
+/* Three quarters of all: without the others the database could not be written. The
+ * kernel gives the lowest one that is free. */
+static bool is_of_programs(int fd)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+	       (rlim_t)fd < limit.rlim_cur - limit.rlim_cur / 4;
+}
+
+int userfile_open_for_program(struct fs *fs, int64_t file, int flags)
+{
+	cleanup_close int fd = userfile_open(fs, file, flags);
+
+	if (fd >= 0 && !is_of_programs(fd)) {
+		return -ENFILE;
+	}
+	return fd < 0 ? fd : steal_fd(&fd);
+}
+
+int userfile_may_open(struct fs *fs)
+{
+	cleanup_close int fd = fcntl(store_files_fd(fs->store), F_DUPFD_CLOEXEC, 0);
+
+	return fd >= 0 && is_of_programs(fd) ? 0 : -ENFILE;
 }
 
 static int stat_open(struct fs *fs, int64_t file, struct stat *ret)

@@ -8,6 +8,11 @@
 
 /* flags as for open(2); the caller closes. -ENOENT, ... */
 int userfile_open(struct fs *fs, int64_t file, int flags);
+/* The same for a program, which may keep it open for long. -ENFILE: programs have as
+ * many open as they may; what is left is for the daemon itself. */
+int userfile_open_for_program(struct fs *fs, int64_t file, int flags);
+/* -ENFILE: that would fail so. */
+int userfile_may_open(struct fs *fs);
 /* Of the content, even if it was removed but somebody has it open. -ENOENT. */
 int userfile_stat(struct fs *fs, int64_t file, struct stat *ret);
 /* The job's files grow by so many bytes, or shrink: -EDQUOT. */

@@ -1,8 +1,11 @@
-"""The limit of the bytes of a job's files."""
+"""The limits of the bytes of a job's files, and of open files."""
 
+import contextlib
+import errno
 import os
+import resource
 
-from mount import case, result, same, write
+from mount import RIGHT, case, read, result, same, state, write
 
 LIMITS = {"files_bytes": "1MiB"}
 
@@ -23,3 +26,41 @@ def limit(m):
     os.unlink(f)
     same(result(write, f"{job}/files/i", "x" * 100_000), "ok")
     write(f"{m.job()}/files/f", "x" * 900_000)
+
+
+@contextlib.contextmanager
+def soft_limit(n):
+    """Of descriptors, for who is started meanwhile."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (n, hard))
+    yield min(hard, 65536)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@case("the daemon gets itself more descriptors than a shell would give")
+def descriptors(m):
+    m.stop()
+    with soft_limit(200) as want:
+        m.start()
+    same(resource.prlimit(m.daemon.pid, resource.RLIMIT_NOFILE)[0], want)
+
+
+@case("programs that open many files leave the daemon what it needs")
+def many_open(m):
+    job, other = m.job(), m.job()
+    write(f"{other}/files/old", "old")
+    old = resource.prlimit(m.daemon.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(m.daemon.pid, resource.RLIMIT_NOFILE, (128, old[1]))
+    with contextlib.ExitStack() as opened:
+        for n in range(128):
+            try:
+                opened.enter_context(open(f"{job}/files/{n}", "w"))
+            except OSError as e:
+                same(e.errno, errno.ENFILE)
+                break
+        assert n > 60, n
+        same(len(os.listdir(f"{job}/files")), n)  # none that could not be opened
+        same(result(read, f"{other}/files/old"), "ENFILE")
+        same(state(m.job(RIGHT)), "QUEUED")
+    same(read(f"{other}/files/old"), "old")
+    resource.prlimit(m.daemon.pid, resource.RLIMIT_NOFILE, old)
