@@ -59,6 +59,7 @@ struct store {
 	char *path; /* of the database */
 	int lock_fd;
 	int files_fd;
+	int wal_fd; /* of its own, for store_sync() */
 	struct store_connection writer;
 	struct {		/* the writer's thread */
 		int pages;	/* of the log at the last checkpoint */
@@ -102,6 +103,7 @@ int store_get_one(struct store *s, struct store_connection *c, sqlite3_stmt *row
 int store_lock(const char *state_dir, int *ret_fd, struct err *e);
 /* Has the log of the writer checkpointed, and warns when it grows. */
 void store_watch_wal(struct store *s);
+int store_open_wal(struct store *s); /* once there is one; negative errno */
 
 /* Makes s->sql out of the tables of columns. */
 int store_make_job_sql(struct store *s);

@@ -389,9 +389,10 @@ static int check_tables(struct store *s, struct err *e)
  * answers those who had asked for that. */
 static int sync_inherited(struct store *s, struct err *e)
 {
-	int r = store_sync(s);
+	int r = store_open_wal(s);
 
-	return r == 0 || r == -ENOENT ? 0 : err_set(e, r, "%s", strerror(-r));
+	r = r < 0 ? r : store_sync(s);
+	return r < 0 ? err_set(e, r, "its log: %s", strerror(-r)) : 0;
 }
 
 static int open_database(struct store *s, struct err *e)
@@ -448,7 +449,7 @@ int store_open(const char *state_dir, struct store **ret_store, struct err *e)
 	if (!s) {
 		return err_set(e, -ENOMEM, "no memory");
 	}
-	s->lock_fd = s->files_fd = -1;
+	s->lock_fd = s->files_fd = s->wal_fd = -1;
 	(void)pthread_mutex_init(&s->mutex, NULL);
 	if (asprintf(&s->path, "%s/jobfs.db", state_dir) < 0) {
 		s->path = NULL;
@@ -487,6 +488,7 @@ struct store *store_close(struct store *s)
 	for (int i = 0; i < STORE_SQL_COUNT; i++) {
 		free(s->sql[i]);
 	}
+	closep(&s->wal_fd);
 	closep(&s->files_fd);
 	closep(&s->lock_fd);
 	(void)pthread_mutex_destroy(&s->mutex);

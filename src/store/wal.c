@@ -87,16 +87,21 @@ void store_get_bytes(const struct store *s, int64_t *ret_database, int64_t *ret_
 	*ret_log = file_bytes(log);
 }
 
-/* SQLite's locks are on other files: closing this one gives none of them up. */
-int store_sync(struct store *s)
+/* SQLite's own descriptor of it is SQLite's. It keeps the file as long as somebody has
+ * the database open, and its locks are on others: closing this one gives none up. */
+int store_open_wal(struct store *s)
 {
 	cleanup_free char *path = NULL;
-	cleanup_close int fd = -1;
 
 	if (asprintf(&path, "%s-wal", s->path) < 0) {
 		path = NULL;
 		return -ENOMEM;
 	}
-	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	return fd < 0 || fdatasync(fd) < 0 ? -errno : 0;
+	s->wal_fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	return s->wal_fd < 0 ? -errno : 0;
+}
+
+int store_sync(struct store *s)
+{
+	return fdatasync(s->wal_fd) < 0 ? -errno : 0;
 }
