@@ -210,8 +210,9 @@ end_lane() {
 }
 
 "$here/deps.sh"
+is_wanted() { case " ${steps[*]} " in *" $1 "*) ;; *) return 1 ;; esac; }
 for step in agent ssh s3 data chaos; do
-    case " ${steps[*]} " in *" fs "*" $step "* | *" $step "*" fs "*) beside+=("$step") ;; esac
+    if is_wanted fs && is_wanted "$step"; then beside+=("$step"); fi
 done
 for step in "${steps[@]}"; do
     case " ${beside[*]} " in *" $step "*) continue ;; esac
