@@ -164,10 +164,13 @@ void op_access(fuse_req_t req, fuse_ino_t ino, int mask)
 static int do_statfs(fuse_req_t req)
 {
 	struct statvfs st;
+	uint64_t kept;
 
 	if (fstatvfs(store_files_fd(fs_of(req)->store), &st) < 0) {
 		return -errno;
 	}
+	kept = userfile_blocks_kept(&st);
+	st.f_bavail -= st.f_bavail < kept ? st.f_bavail : kept;
 	st.f_namemax = 255;
 	(void)fuse_reply_statfs(req, &st);
 	return 0;

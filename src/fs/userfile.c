@@ -6,7 +6,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { ID_TEXT_MAX = 24 };
+enum {
+	ID_TEXT_MAX = 24,
+	KEPT_PART = 16, /* of the disk, but not more than */
+	KEPT_BYTES_MAX = 64 << 20,
+};
 
 static void id_text(int64_t file, char ret_text[static ID_TEXT_MAX])
 {
@@ -82,10 +86,28 @@ int userfile_charge(struct fs *fs, int64_t job, int64_t bytes)
 	return record ? usage_charge(&fs->usage, job, record->uid, bytes) : 0;
 }
 
+uint64_t userfile_blocks_kept(const struct statvfs *disk)
+{
+	uint64_t most = disk->f_frsize > 0 ? KEPT_BYTES_MAX / disk->f_frsize : 0;
+
+	return disk->f_blocks / KEPT_PART < most ? disk->f_blocks / KEPT_PART : most;
+}
+
+/* fd: of the disk. */
+static bool has_room(int fd, int64_t bytes)
+{
+	struct statvfs disk;
+
+	return fstatvfs(fd, &disk) < 0 || disk.f_frsize == 0 ||
+	       disk.f_bavail >=
+		       userfile_blocks_kept(&disk) + (uint64_t)bytes / disk.f_frsize;
+}
+
 int userfile_reserve(struct fs *fs, int64_t job, int fd, int64_t offset, int64_t len)
 {
 	struct stat st;
 	int64_t end;
+	int r;
 
 	if (offset < 0 || len < 0 || __builtin_add_overflow(offset, len, &end)) {
 		return -EFBIG;
@@ -93,7 +115,16 @@ int userfile_reserve(struct fs *fs, int64_t job, int fd, int64_t offset, int64_t
 	if (fstat(fd, &st) < 0) {
 		return -errno;
 	}
-	return end > st.st_size ? userfile_charge(fs, job, end - st.st_size) : 0;
+	if (end <= st.st_size) {
+		return 0;
+	}
+	r = userfile_charge(fs, job, end - st.st_size);
+	/* of a hole only what is written needs the disk */
+	if (r == 0 && !has_room(fd, len < end - st.st_size ? len : end - st.st_size)) {
+		(void)userfile_charge(fs, job, st.st_size - end);
+		r = -ENOSPC;
+	}
+	return r;
 }
 
 int userfile_truncate(struct fs *fs, int64_t job, int fd, int64_t size)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "fs/internal.h"
 
@@ -19,7 +20,10 @@ int userfile_stat(struct fs *fs, int64_t file, struct stat *ret);
 int userfile_charge(struct fs *fs, int64_t job, int64_t bytes);
 /* Within the limits: -EDQUOT. */
 int userfile_truncate(struct fs *fs, int64_t job, int fd, int64_t size);
-/* Room for len bytes at offset: they are charged. -EDQUOT, -EFBIG. */
+/* What of the disk is kept for the database: if files could fill all of it, nothing
+ * could be removed any more. */
+uint64_t userfile_blocks_kept(const struct statvfs *disk);
+/* Room for len bytes at offset: they are charged. -EDQUOT, -EFBIG, -ENOSPC. */
 int userfile_reserve(struct fs *fs, int64_t job, int fd, int64_t offset, int64_t len);
 /* times as for utimensat(2). */
 int userfile_set_times(struct fs *fs, int64_t file, const struct timespec times[2]);

@@ -4,8 +4,9 @@ import contextlib
 import errno
 import os
 import resource
+import subprocess
 
-from mount import RIGHT, case, read, result, same, state, write
+from mount import RIGHT, Mount, case, read, result, same, state, write
 
 LIMITS = {"files_bytes": "1MiB"}
 
@@ -64,3 +65,33 @@ def many_open(m):
         same(state(m.job(RIGHT)), "QUEUED")
     same(read(f"{other}/files/old"), "old")
     resource.prlimit(m.daemon.pid, resource.RLIMIT_NOFILE, old)
+
+
+@contextlib.contextmanager
+def small_disk(m, size):
+    path = f"{m.top}/small"
+    os.mkdir(path)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", path], check=True)
+    os.mkdir(f"{path}/state", 0o700)
+    try:
+        yield f"{path}/state"
+    finally:
+        subprocess.run(["umount", "-l", path], check=True)
+
+
+@case("files fill the disk only so far that they can be removed, and jobs submitted")
+def full_disk(m):
+    with small_disk(m, "32m") as path:
+        n = Mount(config={"state_dir": path})
+        try:
+            big = f"{n.job()}/files/big"
+            same(result(write, big, "x" * (40 << 20)), "ENOSPC")
+            assert os.path.getsize(big) > 24 << 20
+            disk = os.statvfs(n.path)
+            assert disk.f_bavail * disk.f_frsize < 1 << 20, disk
+            same(state(n.job(RIGHT)), "QUEUED")
+            os.unlink(big)
+            write(big, "x" * (20 << 20))
+            n.stop()
+        finally:
+            n.end()
