@@ -40,6 +40,12 @@ stat_of() { # PID FIELD: fields after the name, from 1 = state
 
 has_line() { grep -qxF -- "$2" "$1" 2>/dev/null; }
 
+# What is being killed may still be seen for a moment.
+kill_now() { # PID...
+	local pid
+	kill -9 "$@"
+	for pid; do must_soon gone "$pid"; done
+}
 no_process_with() { # NAME=VALUE in its environment
 	! grep -lsF -- "$1" /proc/[0-9]*/environ >"$T/with"
 }

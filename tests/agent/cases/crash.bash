@@ -154,7 +154,7 @@ case_an_upload_that_dies_is_done_again() {
 	PROGRAM=(shell 'echo x >output/x; exit 2')
 	launch ${X}01
 	must_soon aws_waits
-	kill -9 "$(claim_pid ${X}01)"
+	kill_now "$(claim_pid ${X}01)"
 	poll ${X}01
 	is alive 0
 	is phase upload

@@ -224,7 +224,7 @@ case_both_killed_is_an_orphan_then_lost() {
 	V[DEST]=s3://b/out/
 	PROGRAM=(shell 'echo x >output/x; echo started; until [ -f "$HOME/stop" ]; do sleep 0.02; done')
 	started ${X}01
-	kill -9 "$(claim_pid ${X}01)" "$(prog_pid ${X}01)"
+	kill_now "$(claim_pid ${X}01)" "$(prog_pid ${X}01)"
 	poll ${X}01
 	is alive orphan
 	touch "$HOME/stop"
@@ -297,7 +297,7 @@ case_transfers_of_a_killed_runner_are_ended() {
 		rm -rf "$HOME/aws"
 		launch ${X}0$n
 		must_soon aws_waits
-		kill -9 "$(claim_pid ${X}0$n)"
+		kill_now "$(claim_pid ${X}0$n)"
 		poll ${X}0$n
 		is alive 0 # neither keeper nor transfer is the program
 		case $verb in

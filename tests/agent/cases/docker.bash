@@ -94,7 +94,7 @@ case_a_container_survives_its_client() {
 	poll "${X}02"
 	is exit 'exit 8'
 	started "${X}03"
-	kill -9 "$(claim_pid "${X}03")" "$(prog_pid "${X}03")"
+	kill_now "$(claim_pid "${X}03")" "$(prog_pid "${X}03")"
 	pkill -9 -f "docker start -a jobfs-${X}03"
 	poll "${X}03"
 	is alive orphan

@@ -66,7 +66,7 @@ MUTANTS = [
 	echo "attempt $att"""),
            ("src/agent/verb.sh", """\
 	first_line exit "$a/exit"
-	first_line end "$a/end"
+	[ -z "$p_end" ] || echo "$p_end"
 	# made before""", """\
 	[ -z "$r_results" ] || echo "$r_results"
 	# made before""")),
