@@ -49,7 +49,10 @@ case_metrics_survive_kills() {
 			pid=${files#/proc/}
 			kill -9 "${pid%/environ}" 2>/dev/null
 		done
-		must_soon no_process_with "JOBFS_XFER=${X}01" # the next one is alone
+		# the next one is alone; who is in the midst of execve(2) is not seen
+		must_soon no_process_with "JOBFS_XFER=${X}01"
+		sleep 0.1
+		must_soon no_process_with "JOBFS_XFER=${X}01"
 		# as the runner does
 		JOBFS_XFER=${X}01 $SH "$AGENT" _metrics n0 ${X}01 </dev/null >/dev/null 2>&1 &
 	done
