@@ -63,10 +63,7 @@ struct large {
 static void batch_fini(struct batch *b)
 {
 	for (size_t k = 0; k < b->n_large; k++) {
-		if (b->large[k].url.data) {
-			explicit_bzero(b->large[k].url.data, b->large[k].url.capacity);
-		}
-		buf_fini(&b->large[k].url);
+		buf_wipe(&b->large[k].url);
 	}
 	free(b->large);
 }

@@ -33,8 +33,8 @@ static void call_free(struct call *call)
 		call->release(call->reader);
 	}
 	free(call->remote.command);
-	if (call->remote.input_is_secret && call->remote.input.data) {
-		explicit_bzero(call->remote.input.data, call->remote.input.capacity);
+	if (call->remote.input_is_secret) {
+		buf_wipe(&call->remote.input);
 	}
 	buf_fini(&call->remote.input);
 	buf_fini(&call->remote.output);

@@ -152,11 +152,7 @@ void urls_note_want(struct run *run, const char *text)
 
 void urls_forget(struct run *run)
 {
-	if (run->urls.data) {
-		explicit_bzero(run->urls.data, run->urls.capacity);
-	}
-	buf_fini(&run->urls);
-	run->urls = (struct buf)BUF_INIT;
+	buf_wipe(&run->urls);
 }
 
 void urls_note_begun(struct run *run, const struct frame_item *item)
@@ -182,10 +178,7 @@ struct urls_task {
 
 static void task_free(struct urls_task *t)
 {
-	if (t->text.data) {
-		explicit_bzero(t->text.data, t->text.capacity);
-	}
-	buf_fini(&t->text);
+	buf_wipe(&t->text);
 	free(t->is_done);
 	task_fini(&t->task);
 	free(t);

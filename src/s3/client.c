@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/crypto.h>
-
 #include "s3/http.h"
 #include "s3/internal.h"
 #include "s3/multipart.h"
@@ -101,10 +99,7 @@ struct page {
 
 static void page_fini(struct page *page)
 {
-	if (page->url.data) {
-		OPENSSL_cleanse(page->url.data, page->url.capacity);
-	}
-	buf_fini(&page->url);
+	buf_wipe(&page->url);
 	page->xml = s3_xml_free(page->xml);
 }
 #define cleanup_page cleanup_(page_fini)

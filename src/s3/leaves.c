@@ -141,10 +141,7 @@ struct s3_leaves *s3_leaves_free(struct s3_leaves *leaves)
 			XML_ParserFree(leaves->parser);
 		}
 		buf_fini(&leaves->path);
-		if (leaves->text.data) {
-			explicit_bzero(leaves->text.data, leaves->text.capacity);
-		}
-		buf_fini(&leaves->text);
+		buf_wipe(&leaves->text);
 		free(leaves);
 	}
 	return NULL;

@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/crypto.h>
-
 #include "s3/internal.h"
 #include "s3/leaves.h"
 #include "s3/secrets.h"
@@ -53,10 +51,7 @@ struct answer {
 
 static void answer_fini(struct answer *answer)
 {
-	if (answer->url.data) {
-		OPENSSL_cleanse(answer->url.data, answer->url.capacity);
-	}
-	buf_fini(&answer->url);
+	buf_wipe(&answer->url);
 	buf_fini(&answer->origin);
 	answer->leaves = s3_leaves_free(answer->leaves);
 }

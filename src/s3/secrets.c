@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include <openssl/crypto.h>
-
 #include "s3/uri.h"
 
 void s3_secrets_init(struct s3_secrets *secrets,
@@ -27,8 +25,5 @@ void s3_secrets_init(struct s3_secrets *secrets,
 
 void s3_secrets_fini(struct s3_secrets *secrets)
 {
-	if (secrets->encoded.data) {
-		OPENSSL_cleanse(secrets->encoded.data, secrets->encoded.capacity);
-	}
-	buf_fini(&secrets->encoded);
+	buf_wipe(&secrets->encoded);
 }

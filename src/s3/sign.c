@@ -17,15 +17,6 @@
 
 enum { SIGNED_MAX = 6 }; /* parameters that signing adds */
 
-static void buf_wipe(struct buf *b)
-{
-	if (b->data) {
-		OPENSSL_cleanse(b->data, b->capacity);
-	}
-	buf_fini(b);
-}
-#define cleanup_wipe cleanup_(buf_wipe)
-
 /* ---- the query ---- */
 
 struct pair { /* encoded */
@@ -148,7 +139,7 @@ static int signing_key(const char *secret, const struct scope *scope,
 		       unsigned char ret_key[static S3_DIGEST_SIZE])
 {
 	const char *const steps[] = { scope->region, scope->service, "aws4_request" };
-	cleanup_wipe struct buf first = BUF_INIT;
+	cleanup_buf_wipe struct buf first = BUF_INIT;
 	int r;
 
 	/* Room for all of it at once: a buffer that grows leaves copies behind. */

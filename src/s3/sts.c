@@ -34,14 +34,6 @@ struct ask {
 	struct s3_secrets secrets;
 };
 
-static void wipe(struct buf *b)
-{
-	if (b->data) {
-		explicit_bzero(b->data, b->capacity);
-	}
-	buf_fini(b);
-}
-
 static void ask_fini(struct ask *ask)
 {
 	buf_fini(&ask->endpoint);
@@ -50,7 +42,7 @@ static void ask_fini(struct ask *ask)
 	buf_fini(&ask->body);
 	buf_fini(&ask->url);
 	for (size_t i = 0; i < ARRAY_SIZE(ask->headers); i++) {
-		wipe(&ask->headers[i]);
+		buf_wipe(&ask->headers[i]);
 	}
 	s3_secrets_fini(&ask->secrets);
 }

@@ -50,11 +50,3 @@ int file_read(const char *path, size_t max, struct buf *ret_data)
 
 	return fd < 0 ? -errno : file_read_fd(fd, max, ret_data);
 }
-
-void buf_wipe(struct buf *b)
-{
-	if (b->data) {
-		explicit_bzero(b->data, b->capacity);
-	}
-	buf_fini(b);
-}

@@ -9,7 +9,3 @@
  * -EFBIG when there are more than max. */
 int file_read_fd(int fd, size_t max, struct buf *ret_data);
 int file_read(const char *path, size_t max, struct buf *ret_data);
-
-/* Overwrites all that was allocated and frees it. */
-void buf_wipe(struct buf *b);
-#define cleanup_buf_wipe cleanup_(buf_wipe)

@@ -14,6 +14,14 @@ void buf_fini(struct buf *b)
 	*b = (struct buf)BUF_INIT;
 }
 
+void buf_wipe(struct buf *b)
+{
+	if (b->data) {
+		explicit_bzero(b->data, b->capacity);
+	}
+	buf_fini(b);
+}
+
 static int buf_grow(struct buf *b, size_t len)
 {
 	size_t max = b->max ? b->max : BUF_MAX_DEFAULT;

@@ -25,6 +25,10 @@ enum { BUF_MAX_DEFAULT = 64 << 20 };
 
 void buf_fini(struct buf *b);
 #define cleanup_buf cleanup_(buf_fini)
+/* The same of a secret: the bytes are wiped first. What grew has left copies behind, so
+ * reserve all of it before the first byte. */
+void buf_wipe(struct buf *b);
+#define cleanup_buf_wipe cleanup_(buf_wipe)
 
 /* Each returns b->error. */
 int buf_add(struct buf *b, const void *data, size_t len);
