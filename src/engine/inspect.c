@@ -82,7 +82,6 @@ static void task_drop(struct event *event)
 static struct inspect_task *task_new(struct engine *e, struct job *job)
 {
 	struct inspect_task *t = calloc(1, sizeof(*t));
-	const struct conf_secrets *s = &e->conf->secrets;
 
 	if (!t) {
 		engine_fail_turn(e, -ENOMEM, NULL);
@@ -94,9 +93,7 @@ static struct inspect_task *task_new(struct engine *e, struct job *job)
 	t->engine = urls_engine_asked(e, job->run->spec);
 	t->stats = &e->stats;
 	t->spec = job->run->spec;
-	t->credentials = (struct s3_credentials){ .access_key = s->access_key,
-						  .secret_key = s->secret_key,
-						  .session_token = s->session_token };
+	t->credentials = keys_of_daemon(e);
 	run_get_place(e, t->spec, NULL, &t->place);
 	t->lists = tool_is_named(t->engine) &&
 		   streq(payload_verify_word(e, &t->place), "all");

@@ -583,7 +583,8 @@ const char *tool_refuses(enum spec_engine engine, const struct spec_input *in);
 const char *tool_refuses_key(enum spec_engine engine, const char *key);
 void step_wait_tool(struct engine *e, struct job *job);
 
-/* engine/keys.c: the credentials that the host gets */
+/* engine/keys.c: credentials, the daemon's and those that the host gets */
+struct s3_credentials keys_of_daemon(const struct engine *e);
 /* Are they temporary ones? */
 bool keys_are_used(const struct engine *e, const struct job *job);
 /* Must some be had before the host can be told any? */

@@ -251,7 +251,7 @@ static void handle_assumed(struct engine *e, struct event *event)
 	task_free(t);
 }
 
-static struct s3_credentials own_credentials(const struct engine *e)
+struct s3_credentials keys_of_daemon(const struct engine *e)
 {
 	const struct conf_secrets *s = &e->conf->secrets;
 
@@ -307,7 +307,7 @@ void step_keys(struct engine *e, struct job *job)
 		return;
 	}
 	t->s3 = e->ports.s3;
-	t->credentials = own_credentials(e);
+	t->credentials = keys_of_daemon(e);
 	set_role(e, job, t);
 	t->task.run = run_assume;
 	t->task.event.handle = handle_assumed;
@@ -320,7 +320,7 @@ void step_keys(struct engine *e, struct job *job)
 void keys_attach(struct engine *e, struct job *job, struct remote_call *call)
 {
 	const struct s3_keys *keys = &job->run->keys.have;
-	struct s3_credentials credentials = own_credentials(e);
+	struct s3_credentials credentials = keys_of_daemon(e);
 	int64_t life_s = 0;
 
 	if (keys_are_used(e, job)) { /* never the daemon's */

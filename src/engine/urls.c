@@ -192,15 +192,12 @@ static void task_drop(struct event *event)
 void urls_order(const struct engine *e, const struct job *job,
 		struct batch_order *ret_order)
 {
-	const struct conf_secrets *s = &e->conf->secrets;
 	const struct run *run = job->run;
 
 	*ret_order = (struct batch_order){
 		.spec = run->spec,
 		.ops = e->ports.s3,
-		.credentials = { .access_key = s->access_key,
-				 .secret_key = s->secret_key,
-				 .session_token = s->session_token },
+		.credentials = keys_of_daemon(e),
 		.destination = run->destination,
 		.manifest = &run->manifest,
 		.begun = &run->begun,
