@@ -19,12 +19,18 @@
 
 CLIENTS='rclone s3cmd' # that a user may name; `aws` is looked for by a verb of its own
 
-cmd_tool() { # NAME of a row
-	for v_path in "$(command -v "$1")" "$HOME/.local/bin/$1" "$HOME/bin/$1" "/usr/local/bin/$1"; do
-		[ -f "$v_path" ] && [ -x "$v_path" ] && "$1_version" "$v_path" || continue
+find_client() { # NAME PATH…: replies with the first that is one; returns if there is none
+	v_name=$1
+	shift
+	for v_path do
+		[ -f "$v_path" ] && [ -x "$v_path" ] && "${v_name}_version" "$v_path" || continue
 		printf 'path %s\nversion %s\n' "$v_path" "$v_version"
 		reply OK
 	done
+}
+
+cmd_tool() { # NAME of a row
+	find_client "$1" "$(command -v "$1")" "$HOME/.local/bin/$1" "$HOME/bin/$1" "/usr/local/bin/$1"
 	reply ENOTOOL "no $1 that works in PATH, ~/.local/bin, ~/bin or /usr/local/bin"
 }
 

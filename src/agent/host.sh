@@ -119,11 +119,7 @@ curl_version() { # none, also when xargs is missing, which goes with it
 cmd_aws() {
 	v_own=''
 	[ ! -f "$base/aws/path" ] || IFS= read -r v_own <"$base/aws/path"
-	for v_path in "$v_own" "$(command -v aws)" "$HOME/.local/bin/aws" /usr/local/bin/aws; do
-		[ -f "$v_path" ] && [ -x "$v_path" ] && aws_version "$v_path" || continue
-		printf 'path %s\nversion %s\n' "$v_path" "$v_version"
-		reply OK
-	done
+	find_client aws "$v_own" "$(command -v aws)" "$HOME/.local/bin/aws" /usr/local/bin/aws
 	reply ENOAWS "no AWS CLI in $base/aws, PATH, ~/.local/bin or /usr/local/bin"
 }
 
