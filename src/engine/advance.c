@@ -179,21 +179,24 @@ static void step_wait_host(struct engine *e, struct job *job)
 	}
 }
 
-/* A host that cannot move data is set aside while another one can; without another, the
- * job hears why. */
+bool job_leave_host(struct engine *e, struct job *job, enum job_reason reason,
+		    const char *why)
+{
+	if (job_get(job)->attempt.n == 0 && schedule_has_other(e, job)) {
+		(void)attempt_again(e, job, 0, why);
+		return true;
+	}
+	return !job_step_failed(e, job, reason, 0, why);
+}
+
 static void step_wait_cli(struct engine *e, struct job *job)
 {
 	struct host *host = job->host;
 	struct run *run = job->run;
 
-	if (run->cli_since > 0 && host->s3_failed_at >= run->cli_since) {
-		if (job_get(job)->attempt.n == 0 && schedule_has_other(e, job)) {
-			(void)attempt_again(e, job, 0, host->s3_trouble);
-			return;
-		}
-		if (!job_step_failed(e, job, host->s3_reason, 0, host->s3_trouble)) {
-			return;
-		}
+	if (run->cli_since > 0 && host->s3_failed_at >= run->cli_since &&
+	    job_leave_host(e, job, host->s3_reason, host->s3_trouble)) {
+		return;
 	}
 	if (urls_engine(e, job) == SPEC_ENGINE_PRESIGNED) {
 		char text[ERR_TEXT_MAX];

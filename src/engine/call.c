@@ -213,6 +213,21 @@ bool reply_is(const struct call_reply *reply, const char *code)
 	return reply->has_frame && streq(reply->frame.code, code);
 }
 
+void reply_read_program(struct call_reply *reply, struct reply_program *ret_program)
+{
+	struct reply_program *p = ret_program;
+	struct frame_item item;
+
+	*p = (struct reply_program){ .path = "" };
+	while (frame_next(&reply->frame, &item)) {
+		if (frame_item_is(&item, "path")) {
+			frame_item_text(&item, p->path, sizeof(p->path));
+		} else if (frame_item_is(&item, "version")) {
+			frame_item_text(&item, p->version, sizeof(p->version));
+		}
+	}
+}
+
 int call_add_secrets(struct remote_call *remote,
 		     const struct s3_credentials *credentials, int64_t life_s)
 {

@@ -18,23 +18,16 @@ enum {
 
 static void set_cli(struct engine *e, struct host *host, struct call_reply *reply)
 {
-	struct frame_item item;
-	char path[4096] = "", version[256] = "";
+	struct reply_program found;
 
-	while (frame_next(&reply->frame, &item)) {
-		if (frame_item_is(&item, "path")) {
-			frame_item_text(&item, path, sizeof(path));
-		} else if (frame_item_is(&item, "version")) {
-			frame_item_text(&item, version, sizeof(version));
-		}
-	}
+	reply_read_program(reply, &found);
 	free(host->cli_path);
-	host->cli_path = strdup(path);
+	host->cli_path = strdup(found.path);
 	host->cli = host->cli_path ? CLI_READY : CLI_NEW;
 	if (host->s3_reason == REASON_CLI_INSTALL_FAILED) {
 		host_clear_s3_trouble(host);
 	}
-	log_info("host %s: %s is %s", host->conf->name, path, version);
+	log_info("host %s: %s is %s", host->conf->name, found.path, found.version);
 	host_wake_jobs(e, host);
 }
 

@@ -423,6 +423,10 @@ void job_finish(struct engine *e, struct job *job, struct job_verdict verdict,
  * job's run may be another one. */
 bool job_step_failed(struct engine *e, struct job *job, enum job_reason reason,
 		     int64_t patience_ms, const char *text);
+/* Its host cannot move data: the job goes to another one that can, and fails without
+ * one, unless it may be running. true: it left the step. */
+bool job_leave_host(struct engine *e, struct job *job, enum job_reason reason,
+		    const char *why);
 void job_step_done(struct job *job);
 void job_retry_later(struct job *job);
 
@@ -539,6 +543,10 @@ struct call *call_pop(struct engine *e); /* NULL: none is queued */
 void call_send(struct engine *e, struct call *call);
 void call_drop(struct engine *e, struct call *call);
 bool reply_is(const struct call_reply *reply, const char *code);
+struct reply_program { /* one that was found on the host */
+	char path[4096], version[256];
+};
+void reply_read_program(struct call_reply *reply, struct reply_program *ret_program);
 /* AK, SK, ST lines, XP of temporary ones, and END. */
 int call_add_secrets(struct remote_call *remote,
 		     const struct s3_credentials *credentials, int64_t life_s);

@@ -107,21 +107,14 @@ static void set_ready(struct host *host, enum spec_engine engine,
 		      struct call_reply *reply)
 {
 	struct host_tool *tool = &host->tools[engine];
-	char path[4096] = "", version[256] = "";
-	struct frame_item item;
+	struct reply_program found;
 
-	while (frame_next(&reply->frame, &item)) {
-		if (frame_item_is(&item, "path")) {
-			frame_item_text(&item, path, sizeof(path));
-		} else if (frame_item_is(&item, "version")) {
-			frame_item_text(&item, version, sizeof(version));
-		}
-	}
+	reply_read_program(reply, &found);
 	free(tool->path);
-	tool->path = strdup(path);
+	tool->path = strdup(found.path);
 	tool->state = tool->path ? CLI_READY : CLI_NEW;
-	log_info("host %s: %s is %s %s", host->conf->name, path,
-		 spec_engine_word(engine), version);
+	log_info("host %s: %s is %s %s", host->conf->name, found.path,
+		 spec_engine_word(engine), found.version);
 }
 
 static void handle_tool(struct engine *e, struct host *host, struct job *job,
@@ -201,14 +194,9 @@ void step_wait_tool(struct engine *e, struct job *job)
 		return;
 	}
 	why = tool_trouble(host, engine, &reason);
-	if (why && run->cli_since > 0 && trouble_at(host, engine) >= run->cli_since) {
-		if (job_get(job)->attempt.n == 0 && schedule_has_other(e, job)) {
-			(void)attempt_again(e, job, 0, why);
-			return;
-		}
-		if (!job_step_failed(e, job, reason, 0, why)) {
-			return;
-		}
+	if (why && run->cli_since > 0 && trouble_at(host, engine) >= run->cli_since &&
+	    job_leave_host(e, job, reason, why)) {
+		return;
 	}
 	if (run->cli_since == 0) {
 		run->cli_since = clock_ms();
