@@ -337,45 +337,39 @@ static void handle_save(struct engine *e, struct job_request *request, struct jo
 	request_answer(e, &request->request, r, request->file);
 }
 
-static void save_spec(struct engine *engine, struct job_request *request,
-		      const char *text)
+static void save_spec(struct engine *engine, int64_t job, const char *text, size_t len,
+		      bool is_cut, engine_reply_fn *reply, void *arg)
 {
-	size_t len = request->len;
+	struct job_request request = { .request = { .reply = reply, .arg = arg },
+				       .job = job,
+				       .len = len,
+				       .flag = is_cut };
 
 	if (len > SPEC_SIZE_MAX) {
-		if (request->request.reply) {
-			request->request.reply(request->request.arg, -EFBIG, 0);
+		if (reply) {
+			reply(arg, -EFBIG, 0);
 		}
 		return;
 	}
-	request->text = malloc(len + 1);
-	if (request->text) {
-		memcpy(request->text, text, len);
-		request->text[len] = '\0';
+	request.text = malloc(len + 1);
+	if (request.text) {
+		memcpy(request.text, text, len);
+		request.text[len] = '\0';
 	}
-	request->text_missing = !request->text;
-	job_request_post(engine, handle_save, request);
+	request.text_missing = !request.text;
+	job_request_post(engine, handle_save, &request);
 }
 
 void engine_save_spec(struct engine *engine, int64_t job, const char *text, size_t len,
 		      engine_reply_fn *reply, void *arg)
 {
-	struct job_request request = { .request = { .reply = reply, .arg = arg },
-				       .job = job,
-				       .len = len };
-
-	save_spec(engine, &request, text);
+	save_spec(engine, job, text, len, false, reply, arg);
 }
 
 void engine_refuse_spec(struct engine *engine, int64_t job, const char *text,
 			size_t len, engine_reply_fn *reply, void *arg)
 {
-	struct job_request request = { .request = { .reply = reply, .arg = arg },
-				       .job = job,
-				       .len = len,
-				       .flag = true };
-
-	save_spec(engine, &request, text);
+	save_spec(engine, job, text, len, true, reply, arg);
 }
 
 static int read_content(struct engine *e, int64_t file, char **ret_text,

@@ -142,12 +142,12 @@ static void job_changed(void *arg, const struct job_record *before,
 		tell_attempts(fs, after, before->n_attempts + 1);
 	}
 	tell_links(fs, before, after);
-	if (before && !after) {
-		wake_all_of(fs, before);
-	} else if (before && job_state_is_final(after->state)) {
-		poll_wake(fs, ino_job(before->id, NODE_WAIT));
-	}
 	if (before && (!after || job_state_is_final(after->state))) {
+		if (after) {
+			poll_wake(fs, ino_job(before->id, NODE_WAIT));
+		} else {
+			wake_all_of(fs, before);
+		}
 		wait_check(fs, before->id);
 	}
 	if (is_in_queue(before) || is_in_queue(after)) {

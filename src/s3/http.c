@@ -267,25 +267,28 @@ static struct curl_slist *headers_free(struct curl_slist *headers)
 	return NULL;
 }
 
+/* NULL: no memory, and the list is gone. */
+static struct curl_slist *headers_add(struct curl_slist *headers, const char *line)
+{
+	struct curl_slist *more = curl_slist_append(headers, line);
+
+	return more ? more : headers_free(headers);
+}
+
 /* Of a body; NULL: no memory. */
 static struct curl_slist *headers_new(const struct s3_send *send)
 {
 	static const char *const no_type[] = { "Content-Type:", NULL };
-	struct curl_slist *headers = NULL;
-	char md5[64] = "";
+	const char *const *line = send->headers ? send->headers : no_type;
+	struct curl_slist *headers = headers_add(NULL, *line);
+	char md5[64];
 
-	if (send->md5) {
-		(void)snprintf(md5, sizeof(md5), "Content-MD5: %s", send->md5);
-		headers = curl_slist_append(headers, md5);
+	while (headers && *++line) {
+		headers = headers_add(headers, *line);
 	}
-	for (const char *const *h = send->headers ? send->headers : no_type;
-	     *h && (headers || !*md5); h++) {
-		struct curl_slist *more = curl_slist_append(headers, *h);
-
-		if (!more) {
-			return headers_free(headers);
-		}
-		headers = more;
+	if (headers && send->md5) {
+		(void)snprintf(md5, sizeof(md5), "Content-MD5: %s", send->md5);
+		headers = headers_add(headers, md5);
 	}
 	return headers;
 }

@@ -69,22 +69,12 @@ void store_watch_wal(struct store *s)
 	(void)sqlite3_wal_hook(s->writer.db, on_commit, s);
 }
 
-static int64_t file_bytes(const char *path)
+void store_get_bytes(const struct store *s, int64_t *ret_database, int64_t *ret_log)
 {
 	struct stat st;
 
-	return path && stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
-}
-
-void store_get_bytes(const struct store *s, int64_t *ret_database, int64_t *ret_log)
-{
-	cleanup_free char *log = NULL;
-
-	if (asprintf(&log, "%s-wal", s->path) < 0) {
-		log = NULL;
-	}
-	*ret_database = file_bytes(s->path);
-	*ret_log = file_bytes(log);
+	*ret_database = stat(s->path, &st) == 0 ? (int64_t)st.st_size : 0;
+	*ret_log = fstat(s->wal_fd, &st) == 0 ? (int64_t)st.st_size : 0;
 }
 
 /* SQLite's own descriptor of it is SQLite's. It keeps the file as long as somebody has
