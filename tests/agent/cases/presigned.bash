@@ -243,6 +243,11 @@ case_presigned_a_job_that_waits_for_urls_can_be_cancelled() {
 	exec {s3_in}>&-
 }
 
+input_comes() { # ATT
+	poll "$1"
+	case $(field 'xfer 0') in 'run '*) ;; *) return 1 ;; esac
+}
+
 case_presigned_a_worker_that_dies_is_replaced() {
 	s3_up
 	printf slow >"$T/s3/slow"
@@ -256,7 +261,7 @@ case_presigned_a_worker_that_dies_is_replaced() {
 	poll ${X}01
 	is want ''
 	is alive 1
-	case $(field 'xfer 0') in 'run '*) ;; *) fail "$TEXT" ;; esac
+	must_soon input_comes ${X}01
 	agents _urls ${X}01 | xargs kill -9
 	wants ${X}01 download 1 0
 	touch "$T/s3/go"
