@@ -1,7 +1,9 @@
 #include "fs/caller.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,10 +49,20 @@ static const char *read_status(pid_t thread, const char *field, struct buf *text
 	return line ? line + strlen(field) : "";
 }
 
+/* A signal that is none, to that thread of that process: there is one, or not. It costs
+ * much less than to have the kernel write a status. */
+static bool is_process(pid_t thread)
+{
+	return thread > 0 && (tgkill(thread, thread, 0) == 0 || errno == EPERM);
+}
+
 pid_t caller_process(pid_t thread)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 
+	if (is_process(thread)) { /* it has no other thread that asks */
+		return thread;
+	}
 	return (pid_t)strtol(read_status(thread, "\nTgid:", &text), NULL, 10);
 }
 
