@@ -132,8 +132,10 @@ static int load_jobs(struct engine *e, struct err *err)
 	}
 	e->daemon_events_size = size;
 	e->daemon_event_seq = clock_wall_ms(); /* grows over restarts */
-	e->kept_events_size = e->daemon_events_size;
-	e->kept_event_seq = e->daemon_event_seq;
+	r = store_last_job(e->store, &e->last_job);
+	if (r < 0) {
+		return err_set(err, r, "cannot read the last id of a job");
+	}
 	r = drain_load(e, err);
 	if (r < 0) {
 		return r;
@@ -376,6 +378,7 @@ struct engine *engine_free(struct engine *e)
 	leftovers_fini(e);
 	table_fini(e);
 	buf_fini(&e->out.dead_files);
+	buf_fini(&e->daemon_events);
 	free(e->hosts);
 	free(e->host_views);
 	free(e->host_names);

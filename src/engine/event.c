@@ -75,29 +75,50 @@ static void render_event(const struct event_line *line, struct buf *out)
 	(void)buf_add_str(out, "}\n");
 }
 
-/* The line of `.jobfs/events.jsonl`, which is the stream of job 0. */
-static int append_daemon_event(struct engine *e, const char *type,
-			       const struct job_record *r, const char *message)
+/* The line of `.jobfs/events.jsonl`, which is the stream of job 0. Those of a turn are
+ * written as one. */
+static int add_daemon_event(struct engine *e, const char *type,
+			    const struct job_record *r, const char *message)
 {
-	cleanup_buf struct buf line = BUF_INIT;
-	struct err err = ERR_INIT;
-	int error;
-
+	e->n_daemon_events++;
 	render_event(&(struct event_line){ .job = r->name,
-					   .seq = e->daemon_event_seq + 1,
+					   .seq = e->daemon_event_seq +
+						  (int64_t)e->n_daemon_events,
 					   .type = type,
 					   .record = r,
 					   .message = message },
-		     &line);
-	error = store_append(e->store, 0, STREAM_EVENTS, e->daemon_events_size,
-			     line.data, line.len, &err);
-	if (error < 0) {
-		engine_fail_turn(e, error, &err);
-		return error;
+		     &e->daemon_events);
+	if (e->daemon_events.error) {
+		engine_fail_turn(e, e->daemon_events.error, NULL);
 	}
-	e->daemon_event_seq++;
-	e->daemon_events_size += (int64_t)line.len;
-	return 0;
+	return e->daemon_events.error;
+}
+
+void daemon_events_put(struct engine *e)
+{
+	const struct buf *lines = &e->daemon_events;
+	struct err err = ERR_INIT;
+	int r;
+
+	if (e->turn_error < 0 || lines->len == 0) {
+		return;
+	}
+	r = store_append(e->store, 0, STREAM_EVENTS, e->daemon_events_size, lines->data,
+			 lines->len, &err);
+	if (r < 0) {
+		engine_fail_turn(e, r, &err);
+	}
+}
+
+void daemon_events_keep(struct engine *e, bool is_committed)
+{
+	if (is_committed) {
+		e->daemon_events_size += (int64_t)e->daemon_events.len;
+		e->daemon_event_seq += (int64_t)e->n_daemon_events;
+	}
+	buf_truncate(&e->daemon_events, 0);
+	e->daemon_events.error = 0;
+	e->n_daemon_events = 0;
 }
 
 static int add_event(struct engine *e, struct job *job, const char *type,
@@ -121,7 +142,7 @@ static int add_event(struct engine *e, struct job *job, const char *type,
 		return line.error;
 	}
 	error = job_append(e, job, STREAM_EVENTS, line.data, line.len);
-	return error < 0 ? error : append_daemon_event(e, type, r, message);
+	return error < 0 ? error : add_daemon_event(e, type, r, message);
 }
 
 int job_event(struct engine *e, struct job *job, const char *type, const char *format,

@@ -274,8 +274,10 @@ struct engine {
 	} waiting;
 	bool is_mended;	 /* what the last daemon left half done; once that is on disk */
 	int64_t mend_at; /* else: of the next try */
-	int64_t daemon_events_size, daemon_event_seq;
-	int64_t kept_events_size, kept_event_seq; /* as they are on disk */
+	int64_t last_job;			      /* the highest id of one */
+	struct buf daemon_events;		      /* lines of this turn */
+	size_t n_daemon_events;			      /* of these */
+	int64_t daemon_events_size, daemon_event_seq; /* as they are on disk */
 
 	pthread_rwlock_t table_lock; /* guards what follows for other threads */
 	struct job **jobs;	     /* by id */
@@ -351,6 +353,9 @@ int job_trouble(struct engine *e, struct job *job, enum job_reason reason,
 		const char *text);
 int job_append(struct engine *e, struct job *job, enum job_stream stream,
 	       const char *data, size_t len);
+/* The turn's lines of `.jobfs/events.jsonl`: before its commit, and after it. */
+void daemon_events_put(struct engine *e);
+void daemon_events_keep(struct engine *e, bool is_committed);
 
 /* engine/schedule.c */
 void schedule(struct engine *e);

@@ -14,7 +14,7 @@ static void tell_job(struct engine *e, const struct job_record *before,
 
 static void tell_events(struct engine *e)
 {
-	if (e->listener && e->kept_events_size != e->daemon_events_size) {
+	if (e->listener && e->daemon_events.len > 0) {
 		e->listener->events_grew(e->listener_arg);
 	}
 }
@@ -70,8 +70,7 @@ void engine_publish_jobs(struct engine *e)
 		publish_job(e, job);
 	}
 	tell_events(e);
-	e->kept_events_size = e->daemon_events_size;
-	e->kept_event_seq = e->daemon_event_seq;
+	daemon_events_keep(e, true);
 }
 
 void engine_publish_rest(struct engine *e)

@@ -120,23 +120,14 @@ static int fill_record(struct job_record *r, const struct job_request *request)
 static int add_job(struct engine *e, struct job_record *record)
 {
 	struct job *job = calloc(1, sizeof(*job));
-	struct err err = ERR_INIT;
 	int r;
 
 	if (!job) {
 		return -ENOMEM;
 	}
+	record->id = ++e->last_job; /* if the turn fails, nobody has it */
 	job->published = record;
 	job->is_new = true;
-	r = engine_write(e);
-	r = r < 0 ? r : store_add_job(e->store, record, &err);
-	if (r < 0) {
-		if (r != -EEXIST) {
-			engine_fail_turn(e, r, &err);
-		}
-		free(job);
-		return r;
-	}
 	r = table_add(e, job);
 	if (r < 0) {
 		engine_fail_turn(e, r, NULL);

@@ -105,6 +105,20 @@ int engine_write(struct engine *e)
 	return 0;
 }
 
+static int put_job(struct engine *e, const struct job *job, struct err *err)
+{
+	const struct job_record *r = job->working;
+	int error = 0;
+
+	if (job->is_new) {
+		return store_add_job(e->store, job->working, err);
+	}
+	if (!streq(job->published->name, r->name)) {
+		error = store_rename_job(e->store, r->id, r->name, err);
+	}
+	return error < 0 ? error : store_put_job(e->store, r, err);
+}
+
 static void put_dirty_jobs(struct engine *e)
 {
 	struct err err = ERR_INIT;
@@ -119,7 +133,7 @@ static void put_dirty_jobs(struct engine *e)
 		if (engine_write(e) < 0) {
 			return;
 		}
-		r = store_put_job(e->store, job->working, &err);
+		r = put_job(e, job, &err);
 		if (r < 0) {
 			engine_fail_turn(e, r, &err);
 			return;
@@ -185,6 +199,7 @@ static bool commit(struct engine *e)
 	if (!e->in_transaction) {
 		return false;
 	}
+	daemon_events_put(e);
 	put_answers(e);
 	if (e->turn_error == 0) {
 		int64_t begun_us = meter_clock_us();
@@ -247,8 +262,7 @@ static void drop_turn(struct engine *e)
 	while ((job = TAILQ_FIRST(&e->dirty))) {
 		drop_job(e, job);
 	}
-	e->daemon_events_size = e->kept_events_size;
-	e->daemon_event_seq = e->kept_event_seq;
+	daemon_events_keep(e, false);
 	buf_truncate(&e->out.dead_files, 0);
 	schedule_rebuild(e);
 	e->files_are_unsure = true;

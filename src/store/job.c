@@ -30,7 +30,9 @@ struct column {
 		(column), COLUMN_##type, offsetof(struct job_record, member)           \
 	}
 
-/* id comes first: parameter 1 of every statement. */
+/* id comes first: parameter 1 of every statement. Key and name are next, which a job
+ * hardly ever changes, and which have indexes. */
+enum { FIRST_CHANGING = 3 };
 static const struct column job_columns[] = {
 	MEMBER("id", INT64, id),
 	MEMBER("key", KEY, key),
@@ -333,13 +335,15 @@ static char *make_insert(const char *verb, const char *table,
 	return buf_steal(&b);
 }
 
+/* Without what has an index: SQLite writes that anew for every column that is named,
+ * even if it is the same. */
 static char *make_update(void)
 {
 	cleanup_buf struct buf b = BUF_INIT;
 
 	(void)buf_add_str(&b, "UPDATE job SET ");
-	for (size_t i = 1; i < ARRAY_SIZE(job_columns); i++) {
-		(void)buf_printf(&b, "%s%s = ?%zu", i > 1 ? ", " : "",
+	for (size_t i = FIRST_CHANGING; i < ARRAY_SIZE(job_columns); i++) {
+		(void)buf_printf(&b, "%s%s = ?%zu", i > FIRST_CHANGING ? ", " : "",
 				 job_columns[i].name, i + 1);
 	}
 	(void)buf_add_str(&b, " WHERE id = ?1");
@@ -397,12 +401,22 @@ int store_add_job(struct store *s, struct job_record *record, struct err *e)
 	if (r < 0) {
 		return err_set(e, r, "no memory");
 	}
-	(void)sqlite3_bind_null(statement, 1); /* AUTOINCREMENT gives the id */
+	if (record->id == 0) {
+		(void)sqlite3_bind_null(statement, 1); /* AUTOINCREMENT gives it */
+	}
 	r = store_run(&s->writer, statement, e);
 	if (r == 0) {
 		record->id = sqlite3_last_insert_rowid(s->writer.db);
 	}
 	return r;
+}
+
+int store_last_job(struct store *s, int64_t *ret_id)
+{
+	return store_read_number(&s->writer,
+				 "SELECT coalesce(max(seq), 0) FROM sqlite_sequence"
+				 " WHERE name = 'job'",
+				 ret_id);
 }
 
 static int put_row(struct store *s, enum store_sql which, const struct column *columns,
@@ -427,6 +441,18 @@ int store_put_job(struct store *s, const struct job_record *record, struct err *
 			e);
 
 	return r == 0 && record->attempt.n > 0 ? store_put_attempt(s, record, e) : r;
+}
+
+int store_rename_job(struct store *s, int64_t job, const char *name, struct err *e)
+{
+	sqlite3_stmt *statement = store_prepare(s, &s->writer, SQL_RENAME_JOB, e);
+
+	if (!statement) {
+		return -EIO;
+	}
+	(void)sqlite3_bind_int64(statement, 1, job);
+	(void)sqlite3_bind_text(statement, 2, name, -1, SQLITE_STATIC);
+	return store_run(&s->writer, statement, e);
 }
 
 int store_put_attempt(struct store *s, const struct job_record *record, struct err *e)

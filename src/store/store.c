@@ -117,6 +117,7 @@ static const struct {
 	{ SQL_BEGIN, "BEGIN IMMEDIATE" },
 	{ SQL_COMMIT, "COMMIT" },
 	{ SQL_ROLLBACK, "ROLLBACK" },
+	{ SQL_RENAME_JOB, "UPDATE job SET name = ?2 WHERE id = ?1" },
 	{ SQL_DELETE_JOB, "DELETE FROM job WHERE id = ?1" },
 	{ SQL_DELETE_ATTEMPTS, "DELETE FROM attempt WHERE job = ?1" },
 	{ SQL_DELETE_SPEC, "DELETE FROM spec WHERE job = ?1" },

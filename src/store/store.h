@@ -31,9 +31,14 @@ int store_begin(struct store *s, struct err *e);
 int store_commit(struct store *s, struct err *e);
 void store_rollback(struct store *s);
 
-/* A new row; sets record->id. -EEXIST: name or key is taken. */
+/* The highest id that a job ever had. */
+int store_last_job(struct store *s, int64_t *ret_id);
+/* A new row; gives record->id the next one if it is 0. -EEXIST: id, name or key is
+ * taken. */
 int store_add_job(struct store *s, struct job_record *record, struct err *e);
+/* All but its name, which is for store_rename_job(): -EEXIST. */
 int store_put_job(struct store *s, const struct job_record *record, struct err *e);
+int store_rename_job(struct store *s, int64_t job, const char *name, struct err *e);
 /* The row of record->attempt alone: the job goes on without it. */
 int store_put_attempt(struct store *s, const struct job_record *record, struct err *e);
 /* With all that belongs to it, except the contents on disk: their ids are appended to

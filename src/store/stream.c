@@ -7,8 +7,10 @@
 #include "store/internal.h"
 
 enum {
-	CHUNK_MAX = 64 << 10,	/* bytes of one chunk */
-	CHUNK_MERGE = 16 << 10, /* a last chunk smaller than this is added to */
+	CHUNK_MAX = 64 << 10, /* bytes of one chunk */
+	/* A last chunk is added to up to that size: then its row is in one page, and no
+	 * chain of others is written anew with each line. */
+	CHUNK_MERGE = 4000,
 };
 
 int store_put_spec(struct store *s, int64_t job, const char *text, size_t len,
@@ -45,12 +47,18 @@ int store_read_spec(struct store *s, int64_t job, struct buf *out)
 struct last_chunk {
 	int64_t id; /* 0: the stream is empty */
 	int64_t end;
-	bool is_open;	 /* for more */
+	bool is_open;	 /* for what is appended now */
 	struct buf data; /* when it is open */
 };
 
+/* An empty one is always open: it has the place of what comes next. */
+static bool may_grow(size_t len, size_t more)
+{
+	return len == 0 || len + more <= CHUNK_MERGE;
+}
+
 static int find_last_chunk(struct store *s, int64_t job, enum job_stream stream,
-			   struct last_chunk *ret, struct err *e)
+			   size_t more, struct last_chunk *ret, struct err *e)
 {
 	sqlite3_stmt *row = store_prepare(s, &s->writer, SQL_LAST_CHUNK, e);
 	int result, r = 0;
@@ -66,7 +74,7 @@ static int find_last_chunk(struct store *s, int64_t job, enum job_stream stream,
 
 		ret->id = sqlite3_column_int64(row, 0);
 		ret->end = sqlite3_column_int64(row, 1) + (int64_t)len;
-		ret->is_open = len < CHUNK_MERGE;
+		ret->is_open = may_grow(len, more);
 		if (ret->is_open) {
 			r = buf_add(&ret->data, sqlite3_column_blob(row, 2), len);
 		}
@@ -130,15 +138,14 @@ int store_append(struct store *s, int64_t job, enum job_stream stream, int64_t o
 	if (len == 0) {
 		return 0;
 	}
-	r = find_last_chunk(s, job, stream, &last, e);
+	r = find_last_chunk(s, job, stream, len, &last, e);
 	if (r == 0 && last.end != offset) {
 		r = err_set(e, -ESTALE, "stream %d of job %lld ends at %lld, not %lld",
 			    (int)stream, (long long)job, (long long)last.end,
 			    (long long)offset);
 	}
 	if (r == 0 && last.is_open) {
-		n = CHUNK_MAX - last.data.len;
-		n = n < len ? n : len;
+		n = len < CHUNK_MAX ? len : CHUNK_MAX;
 		r = buf_add(&last.data, data, n);
 		r = r < 0 ? r : put_chunk(s, last.id, &last.data, e);
 	}

@@ -172,6 +172,57 @@ TEST("a name and a key are given once, an id never again")
 	end_store();
 }
 
+TEST("a job is renamed by that alone, and not to a name that is taken")
+{
+	struct job_record *a, *b;
+	struct err e = ERR_INIT;
+
+	new_store();
+	a = make_job("a", "1111111111111111");
+	b = make_job("b", "2222222222222222");
+	CHECK_INT(store_begin(store, &e), 0);
+	CHECK_INT(job_set_text(&a->name, "c"), 0);
+	CHECK_INT(store_put_job(store, a, &e), 0);
+	CHECK_INT(store_rename_job(store, b->id, "a", &e), -EEXIST);
+	CHECK_INT(store_rename_job(store, b->id, "d", &e), 0);
+	CHECK_INT(store_commit(store, &e), 0);
+	reopen();
+	load();
+	CHECK_INT(n_loaded, 2);
+	CHECK_STR(loaded[0]->name, "a");
+	CHECK_STR(loaded[0]->key, "1111111111111111");
+	CHECK_STR(loaded[1]->name, "d");
+	unload();
+	(void)job_record_unref(a);
+	(void)job_record_unref(b);
+	end_store();
+}
+
+TEST("a job has the id that it is given, and the next one goes on from there")
+{
+	struct job_record *a = job_record_new(), *b;
+	struct err e = ERR_INIT;
+	int64_t last = -1;
+
+	new_store();
+	CHECK_INT(store_last_job(store, &last), 0);
+	CHECK_INT(last, 0);
+	CHECK(a);
+	a->id = 7;
+	CHECK_INT(job_set_text(&a->name, "a"), 0);
+	CHECK_INT(store_begin(store, &e), 0);
+	CHECK_INT(store_add_job(store, a, &e), 0);
+	CHECK_INT(store_commit(store, &e), 0);
+	CHECK_INT(a->id, 7);
+	b = make_job("b", "2222222222222222");
+	CHECK_INT(b->id, 8);
+	CHECK_INT(store_last_job(store, &last), 0);
+	CHECK_INT(last, 8);
+	(void)job_record_unref(a);
+	(void)job_record_unref(b);
+	end_store();
+}
+
 TEST("what was not committed was not written")
 {
 	struct job_record *r;
@@ -251,6 +302,29 @@ TEST("bytes at any other offset than the end are refused")
 	CHECK_INT(store_append(store, r->id, STREAM_LOG, 4, "abc", 3, &e), -ESTALE);
 	CHECK_INT(store_append(store, r->id, STREAM_LOG, 3, "def", 3, &e), 0);
 	CHECK_INT(store_commit(store, &e), 0);
+	(void)job_record_unref(r);
+	end_store();
+}
+
+TEST("what follows a place that was kept goes there, however long it is")
+{
+	static char text[9000];
+	struct err e = ERR_INIT;
+	struct job_record *r;
+	char data[2] = "";
+
+	new_store();
+	r = make_job("a", "1111111111111111");
+	memset(text, 'x', sizeof(text));
+	CHECK_INT(store_begin(store, &e), 0);
+	CHECK_INT(store_skip(store, r->id, STREAM_LOG, 100, &e), 0);
+	CHECK_INT(store_append(store, r->id, STREAM_LOG, 100, text, sizeof(text), &e),
+		  0);
+	CHECK_INT(store_append(store, r->id, STREAM_LOG, 9100, "y", 1, &e), 0);
+	CHECK_INT(store_commit(store, &e), 0);
+	CHECK_INT(store_stream_size(store, r->id, STREAM_LOG), 9101);
+	CHECK_INT(store_read_stream(store, r->id, STREAM_LOG, 9099, data, 2), 2);
+	CHECK(memcmp(data, "xy", 2) == 0);
 	(void)job_record_unref(r);
 	end_store();
 }
