@@ -71,14 +71,16 @@ void engine_rename_job(struct engine *engine, int64_t job, const char *name,
 void engine_chown_job(struct engine *engine, int64_t job,
 		      const struct engine_owner *owner, engine_reply_fn *reply,
 		      void *arg);
-/* The whole document, which becomes what spec.json holds. 0: accepted; -EINVAL:
- * refused, `error` says why; -EPERM: one was accepted before; -EFBIG, -ENOSPC, -EIO. */
-void engine_save_spec(struct engine *engine, int64_t job, const char *text, size_t len,
-		      engine_reply_fn *reply, void *arg);
+/* The whole document, which becomes what spec.json holds. spec: what it says, if that
+ * is known to be right, and is taken over; NULL: the engine parses it. 0: accepted;
+ * -EINVAL: refused, `error` says why; -EPERM: one was accepted before; -EFBIG, -ENOSPC,
+ * -EIO. */
+void engine_save_spec(struct engine *engine, int64_t job, const struct buf *text,
+		      struct spec *spec, engine_reply_fn *reply, void *arg);
 /* The same of a document of which that is only the beginning, as the whole is longer
  * than a spec may be: refused, even if its beginning is a spec. */
-void engine_refuse_spec(struct engine *engine, int64_t job, const char *text,
-			size_t len, engine_reply_fn *reply, void *arg);
+void engine_refuse_spec(struct engine *engine, int64_t job, const struct buf *text,
+			engine_reply_fn *reply, void *arg);
 /* The same with the content of a file beside spec.json, which it replaces (rename); the
  * reply's id is the file's. */
 void engine_save_spec_file(struct engine *engine, int64_t job, int64_t file,

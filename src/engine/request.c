@@ -24,6 +24,7 @@ static void job_request_free(struct request *request)
 	struct job_request *r = (struct job_request *)request;
 
 	free(r->text);
+	(void)spec_free(r->spec);
 	free(r);
 }
 
@@ -48,6 +49,7 @@ void job_request_post(struct engine *e,
 		free(r);
 	}
 	free(what->text);
+	(void)spec_free(what->spec);
 	if (what->request.reply) {
 		what->request.reply(what->request.arg, error, 0);
 	}

@@ -8,7 +8,8 @@ struct job_request {
 	void (*handle)(struct engine *e, struct job_request *request, struct job *job);
 	int64_t job; /* 0: none; the handler gets NULL */
 	struct engine_owner owner;
-	char *text; /* owned: a name, a document, a verb */
+	char *text;	   /* owned: a name, a document, a verb */
+	struct spec *spec; /* owned: what the document says, NULL: not known */
 	size_t len;
 	bool text_missing; /* there was no memory for it */
 	int64_t file, parent;
@@ -17,7 +18,7 @@ struct job_request {
 	bool flag;
 };
 
-/* Copies *what, which gives its text away. */
+/* Copies *what, which gives its text and its spec away. */
 void job_request_post(struct engine *e,
 		      void (*handle)(struct engine *, struct job_request *,
 				     struct job *),

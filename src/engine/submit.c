@@ -302,18 +302,26 @@ static int accept_spec(struct engine *e, struct job *job, struct spec *spec)
 	return 0;
 }
 
-static void handle_save(struct engine *e, struct job_request *request, struct job *job)
+static int parse(struct engine *e, struct job_request *request, struct err *err)
 {
 	struct spec_context context;
+
+	if (request->spec) {
+		return 0;
+	}
+	engine_get_spec_context(e, &context);
+	return spec_parse(request->text, request->len, &context, &request->spec, err);
+}
+
+static void handle_save(struct engine *e, struct job_request *request, struct job *job)
+{
 	struct err err = ERR_INIT;
-	struct spec *spec = NULL;
 	int r;
 
 	if (job_get(job)->is_accepted) {
 		request_answer(e, &request->request, -EPERM, 0);
 		return;
 	}
-	engine_get_spec_context(e, &context);
 	r = save_text(e, job, request);
 	if (r == 0 && request->flag) {
 		(void)err_set(&err, -EFBIG,
@@ -322,8 +330,9 @@ static void handle_save(struct engine *e, struct job_request *request, struct jo
 			      SPEC_SIZE_MAX);
 		r = refuse(e, job, err.text);
 	} else if (r == 0) {
-		r = spec_parse(request->text, request->len, &context, &spec, &err);
-		r = r < 0 ? refuse(e, job, err.text) : accept_spec(e, job, spec);
+		r = parse(e, request, &err);
+		r = r < 0 ? refuse(e, job, err.text)
+			  : accept_spec(e, job, steal_ptr(&request->spec));
 	}
 	request->request.is_refusal_kept = r == -EINVAL;
 	if (r == 0 && request->file > 0) {
@@ -337,39 +346,45 @@ static void handle_save(struct engine *e, struct job_request *request, struct jo
 	request_answer(e, &request->request, r, request->file);
 }
 
-static void save_spec(struct engine *engine, int64_t job, const char *text, size_t len,
-		      bool is_cut, engine_reply_fn *reply, void *arg)
+/* Adds the text, and takes the spec over. */
+static void post_save(struct engine *engine, struct job_request *request,
+		      const struct buf *text)
 {
-	struct job_request request = { .request = { .reply = reply, .arg = arg },
-				       .job = job,
-				       .len = len,
-				       .flag = is_cut };
-
-	if (len > SPEC_SIZE_MAX) {
-		if (reply) {
-			reply(arg, -EFBIG, 0);
+	if (text->len > SPEC_SIZE_MAX) {
+		(void)spec_free(request->spec);
+		if (request->request.reply) {
+			request->request.reply(request->request.arg, -EFBIG, 0);
 		}
 		return;
 	}
-	request.text = malloc(len + 1);
-	if (request.text) {
-		memcpy(request.text, text, len);
-		request.text[len] = '\0';
+	request->len = text->len;
+	request->text = malloc(text->len + 1);
+	if (request->text) {
+		memcpy(request->text, buf_text(text), text->len);
+		request->text[text->len] = '\0';
 	}
-	request.text_missing = !request.text;
-	job_request_post(engine, handle_save, &request);
+	request->text_missing = !request->text;
+	job_request_post(engine, handle_save, request);
 }
 
-void engine_save_spec(struct engine *engine, int64_t job, const char *text, size_t len,
-		      engine_reply_fn *reply, void *arg)
+void engine_save_spec(struct engine *engine, int64_t job, const struct buf *text,
+		      struct spec *spec, engine_reply_fn *reply, void *arg)
 {
-	save_spec(engine, job, text, len, false, reply, arg);
+	struct job_request request = { .request = { .reply = reply, .arg = arg },
+				       .job = job,
+				       .spec = spec };
+
+	post_save(engine, &request, text);
 }
 
-void engine_refuse_spec(struct engine *engine, int64_t job, const char *text,
-			size_t len, engine_reply_fn *reply, void *arg)
+void engine_refuse_spec(struct engine *engine, int64_t job, const struct buf *text,
+			engine_reply_fn *reply, void *arg)
 {
-	save_spec(engine, job, text, len, true, reply, arg);
+	struct job_request request = { .request = { .reply = reply, .arg = arg },
+				       .job = job,
+				       .flag = true };
+
+	post_save(engine, &request, text);
 }
 
 static int read_content(struct engine *e, int64_t file, char **ret_text,

@@ -27,6 +27,8 @@ struct draft {
 	uint64_t accepted; /* the version that became the job, 0: none */
 	bool is_cut;	   /* more was to be written than a spec may have */
 	int64_t changed_ms;
+	struct spec *spec;     /* what a version of the text says, NULL: not known */
+	uint64_t spec_version; /* that one */
 };
 
 void draft_table_init(struct draft_table *table)
@@ -120,6 +122,7 @@ static size_t place_append(struct draft *d, uint64_t request)
 static struct draft *draft_free(struct draft *d)
 {
 	drop_record(d);
+	(void)spec_free(d->spec);
 	buf_fini(&d->text);
 	(void)pthread_mutex_destroy(&d->lock);
 	free(d);
@@ -260,11 +263,17 @@ struct draft *draft_adopt(struct draft_table *table, uint32_t cell)
 	return d;
 }
 
+/* The draft's lock is held. */
+static bool is_text(const struct draft *d, const struct buf *text)
+{
+	return d->text.len == text->len &&
+	       memcmp(buf_text(&d->text), buf_text(text), text->len) == 0;
+}
+
 void draft_note_accepted(struct draft *d, const struct buf *text)
 {
 	(void)pthread_mutex_lock(&d->lock);
-	if (d->text.len == text->len &&
-	    memcmp(buf_text(&d->text), buf_text(text), text->len) == 0) {
+	if (is_text(d, text)) {
 		d->accepted = d->saved = d->version;
 	}
 	(void)pthread_mutex_unlock(&d->lock);
@@ -522,6 +531,30 @@ int draft_begin_save(struct draft *d, struct buf *out, uint64_t *ret_version)
 	}
 	(void)pthread_mutex_unlock(&d->lock);
 	return r;
+}
+
+void draft_keep_spec(struct draft *d, const struct buf *text, struct spec *spec)
+{
+	(void)pthread_mutex_lock(&d->lock);
+	if (is_text(d, text)) {
+		(void)spec_free(d->spec);
+		d->spec = steal_ptr(&spec);
+		d->spec_version = d->version;
+	}
+	(void)pthread_mutex_unlock(&d->lock);
+	(void)spec_free(spec);
+}
+
+struct spec *draft_take_spec(struct draft *d, uint64_t version)
+{
+	struct spec *spec = NULL;
+
+	(void)pthread_mutex_lock(&d->lock);
+	if (d->spec_version == version) {
+		spec = steal_ptr(&d->spec);
+	}
+	(void)pthread_mutex_unlock(&d->lock);
+	return spec;
 }
 
 int draft_end_save(struct draft *d, uint64_t version, int result)

@@ -10,6 +10,7 @@
 #include <sys/queue.h>
 
 #include "fs/memory.h"
+#include "job/spec.h"
 #include "util/buf.h"
 
 struct draft;
@@ -69,6 +70,10 @@ int64_t draft_changed_ms(struct draft *draft);
 /* Copies the text to be saved, and which version of it that is. DRAFT_IS_CUT: it is
  * only the beginning of what was written. */
 int draft_begin_save(struct draft *draft, struct buf *out, uint64_t *ret_version);
+/* What the text says, of which somebody found that it is a right spec; taken over. And
+ * to whom saves that version it is given, once; NULL: nobody has looked. */
+void draft_keep_spec(struct draft *draft, const struct buf *text, struct spec *spec);
+struct spec *draft_take_spec(struct draft *draft, uint64_t version);
 /* The engine's answer to the save of that version; returns what the user is told: a
  * text that was accepted may be saved again by another who closes it, and that is no
  * error. */

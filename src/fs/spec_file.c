@@ -157,9 +157,13 @@ static int save(struct draft *draft, struct ask *ask)
 	}
 	ask->draft = draft_ref(draft);
 	note_copier(ask);
-	(r == DRAFT_IS_CUT ? engine_refuse_spec : engine_save_spec)(
-		ask->fs->engine, ask->job, buf_text(&text), text.len, ask_answered,
-		ask);
+	if (r == DRAFT_IS_CUT) {
+		engine_refuse_spec(ask->fs->engine, ask->job, &text, ask_answered, ask);
+	} else {
+		engine_save_spec(ask->fs->engine, ask->job, &text,
+				 draft_take_spec(draft, ask->version), ask_answered,
+				 ask);
+	}
 	return 0;
 }
 
@@ -206,14 +210,19 @@ int spec_adopt(struct fs *fs, struct handle *h)
 
 /* --- writing --------------------------------------------------------------------- */
 
-static bool is_right(struct fs *fs, const struct buf *text)
+/* What it says is kept for who saves it. */
+static bool is_right(struct fs *fs, struct draft *draft, const struct buf *text)
 {
 	struct spec_context context;
-	cleanup_spec struct spec *spec = NULL;
+	struct spec *spec = NULL;
 	struct err e = ERR_INIT;
 
 	engine_get_spec_context(fs->engine, &context);
-	return spec_parse(buf_text(text), text->len, &context, &spec, &e) == 0;
+	if (spec_parse(buf_text(text), text->len, &context, &spec, &e) < 0) {
+		return false;
+	}
+	draft_keep_spec(draft, text, spec);
+	return true;
 }
 
 /* May the draft be written to, and become that long? */
@@ -269,7 +278,7 @@ int spec_write(fuse_req_t req, struct handle *h, const char *data, size_t size,
 	if (r < 0) {
 		return r;
 	}
-	if (r == DRAFT_IS_WHOLE && !is_right(fs, &text)) {
+	if (r == DRAFT_IS_WHOLE && !is_right(fs, h->draft, &text)) {
 		return save_handle(fs, req, h, size);
 	}
 	(void)fuse_reply_write(req, size);

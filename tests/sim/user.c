@@ -162,8 +162,7 @@ static void act(void *arg, uint64_t asks)
 	if (!j->id) {
 		engine_make_job(engine, j->name, &owner, hear_made, j);
 	} else {
-		engine_save_spec(engine, j->id, j->spec.data, j->spec.len, hear_saved,
-				 j);
+		engine_save_spec(engine, j->id, &j->spec, NULL, hear_saved, j);
 	}
 	daemon_poke(sim);
 }

@@ -197,6 +197,32 @@ TEST("what was too long is cut until it is made shorter")
 	draft_table_fini(&table);
 }
 
+TEST("what a text says is given once, to who saves that version")
+{
+	struct draft_table table;
+	cleanup_buf struct buf text = BUF_INIT, out = BUF_INIT;
+	struct spec *spec = calloc(1, sizeof(*spec));
+	uint64_t version, later;
+	struct draft *d;
+
+	draft_table_init(&table);
+	d = get(&table, NULL);
+	CHECK(spec);
+	CHECK_INT(draft_write(d, right, strlen(right), 0, 0, &text), DRAFT_IS_WHOLE);
+	draft_keep_spec(d, &text, spec);
+	CHECK_INT(draft_begin_save(d, &out, &version), 0);
+	CHECK(draft_take_spec(d, version) == spec);
+	CHECK(!draft_take_spec(d, version));
+	draft_keep_spec(d, &text, spec);
+	CHECK_INT(add(d, " ", (int64_t)strlen(right)), DRAFT_IS_WHOLE);
+	CHECK_INT(draft_begin_save(d, &out, &later), 0);
+	CHECK(!draft_take_spec(d, later));
+	draft_keep_spec(d, &text, calloc(1, sizeof(*spec))); /* it is not the text */
+	CHECK(!draft_take_spec(d, later));
+	(void)draft_unref(d);
+	draft_table_fini(&table);
+}
+
 /* While a text was read from the store, a draft came, was saved and went. */
 static struct draft_table *busy_table;
 
