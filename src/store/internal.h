@@ -104,7 +104,8 @@ int store_get_one(struct store *s, struct store_connection *c, sqlite3_stmt *row
 int store_lock(const char *state_dir, int *ret_fd, struct err *e);
 /* Has the log of the writer checkpointed, and warns when it grows. */
 void store_watch_wal(struct store *s);
-int store_open_wal(struct store *s); /* once there is one; negative errno */
+int store_gather_log(struct store *s); /* of the writer; negative errno */
+int store_open_wal(struct store *s);   /* once there is one; negative errno */
 
 /* Makes s->sql out of the tables of columns. */
 int store_make_job_sql(struct store *s);

@@ -393,6 +393,7 @@ static int sync_inherited(struct store *s, struct err *e)
 	int r = store_open_wal(s);
 
 	r = r < 0 ? r : store_sync(s);
+	r = r < 0 ? r : store_gather_log(s);
 	return r < 0 ? err_set(e, r, "its log: %s", strerror(-r)) : 0;
 }
 

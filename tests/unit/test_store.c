@@ -30,6 +30,21 @@ static struct job_record *make_job(const char *name, const char *key)
 	return r;
 }
 
+/* As another program sees it. */
+static void check_database(const char *path)
+{
+	sqlite3 *db = NULL;
+	sqlite3_stmt *row = NULL;
+
+	CHECK_INT(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	CHECK_INT(sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &row, NULL),
+		  SQLITE_OK);
+	CHECK_INT(sqlite3_step(row), SQLITE_ROW);
+	CHECK_STR((const char *)sqlite3_column_text(row, 0), "ok");
+	CHECK_INT(sqlite3_finalize(row), SQLITE_OK);
+	CHECK_INT(sqlite3_close(db), SQLITE_OK);
+}
+
 static struct job_record *loaded[8];
 static int n_loaded;
 
@@ -326,6 +341,66 @@ TEST("what follows a place that was kept goes there, however long it is")
 	CHECK_INT(store_read_stream(store, r->id, STREAM_LOG, 9099, data, 2), 2);
 	CHECK(memcmp(data, "xy", 2) == 0);
 	(void)job_record_unref(r);
+	end_store();
+}
+
+enum { LARGE = 6 << 20 }; /* more than SQLite keeps in memory of a transaction */
+
+/* Appends, by pieces that grow, and changes the first pages again. */
+static void append_large(struct job_record *r, const char *bytes)
+{
+	struct err e = ERR_INIT;
+	size_t n = 100;
+
+	CHECK_INT(store_begin(store, &e), 0);
+	for (size_t at = 0; at < LARGE; at += n, n = n * 2 < 300000 ? n * 2 : 100) {
+		n = n < LARGE - at ? n : LARGE - at;
+		CHECK_INT(store_append(store, r->id, STREAM_LOG, (int64_t)at,
+				       bytes + at, n, &e),
+			  0);
+		r->stream_size[STREAM_LOG] = (int64_t)(at + n);
+		CHECK_INT(store_put_job(store, r, &e), 0);
+	}
+}
+
+static void check_large(const struct job_record *r, const char *bytes)
+{
+	static char data[LARGE];
+
+	CHECK_INT(store_read_stream(store, r->id, STREAM_LOG, 0, data, LARGE), LARGE);
+	CHECK(memcmp(data, bytes, LARGE) == 0);
+}
+
+TEST("what was committed is there for others at once, however large it is")
+{
+	static char bytes[LARGE];
+	struct err e = ERR_INIT;
+	struct job_record *r, *other;
+	char path[80], data[3];
+
+	new_store();
+	r = make_job("a", "1111111111111111");
+	for (size_t i = 0; i < LARGE; i++) {
+		bytes[i] = (char)(i * 31 + (i >> 8));
+	}
+	append_large(r, bytes);
+	store_rollback(store);
+	CHECK_INT(store_read_stream(store, r->id, STREAM_LOG, 0, data, 3), 0);
+	append_large(r, bytes);
+	CHECK_INT(store_commit(store, &e), 0);
+	check_large(r, bytes);
+	(void)snprintf(path, sizeof(path), "%s/jobfs.db", dir);
+	check_database(path);
+	other = make_job("b", "2222222222222222"); /* a small one behind it */
+	load();
+	CHECK_INT(n_loaded, 2);
+	CHECK_INT(loaded[0]->stream_size[STREAM_LOG], LARGE);
+	unload();
+	check_database(path);
+	reopen();
+	check_large(r, bytes);
+	(void)job_record_unref(r);
+	(void)job_record_unref(other);
 	end_store();
 }
 
