@@ -14,6 +14,7 @@ enum store_sql {
 	SQL_ADD_JOB,
 	SQL_PUT_JOB,
 	SQL_RENAME_JOB,
+	SQL_RESERVE_JOBS,
 	SQL_PUT_ATTEMPT,
 	SQL_LOAD_JOBS,
 	SQL_DELETE_JOB,
@@ -69,6 +70,7 @@ struct store {
 	/* The thread that is in a transaction, 0: none. Its reads go through the
 	 * writer, so that it sees what it wrote. */
 	_Atomic pid_t writer_tid;
+	int64_t jobs_to;	    /* ids up to that one are reserved */
 	char *sql[STORE_SQL_COUNT]; /* the text of each statement */
 
 	pthread_mutex_t mutex; /* guards what follows */

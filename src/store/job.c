@@ -32,7 +32,7 @@ struct column {
 
 /* id comes first: parameter 1 of every statement. Key and name are next, which a job
  * hardly ever changes, and which have indexes. */
-enum { FIRST_CHANGING = 3 };
+enum { FIRST_CHANGING = 3, RESERVED_IDS = 256 };
 static const struct column job_columns[] = {
 	MEMBER("id", INT64, id),
 	MEMBER("key", KEY, key),
@@ -389,13 +389,34 @@ int store_make_job_sql(struct store *s)
 		       : -ENOMEM;
 }
 
+/* The highest id is written ahead, so that not every new job changes that row too. */
+static int reserve_ids(struct store *s, int64_t id, struct err *e)
+{
+	sqlite3_stmt *statement;
+	int r;
+
+	if (id <= s->jobs_to) {
+		return 0;
+	}
+	statement = store_prepare(s, &s->writer, SQL_RESERVE_JOBS, e);
+	if (!statement) {
+		return -EIO;
+	}
+	(void)sqlite3_bind_int64(statement, 1, id + RESERVED_IDS - 1);
+	r = store_run(&s->writer, statement, e);
+	if (r == 0) {
+		s->jobs_to = id + RESERVED_IDS - 1;
+	}
+	return r;
+}
+
 int store_add_job(struct store *s, struct job_record *record, struct err *e)
 {
 	sqlite3_stmt *statement = store_prepare(s, &s->writer, SQL_ADD_JOB, e);
-	int r;
+	int r = statement ? reserve_ids(s, record->id, e) : -EIO;
 
-	if (!statement) {
-		return -EIO;
+	if (r < 0) {
+		return r;
 	}
 	r = bind_columns(statement, job_columns, ARRAY_SIZE(job_columns), record);
 	if (r < 0) {

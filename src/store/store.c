@@ -117,6 +117,7 @@ static const struct {
 	{ SQL_BEGIN, "BEGIN IMMEDIATE" },
 	{ SQL_COMMIT, "COMMIT" },
 	{ SQL_ROLLBACK, "ROLLBACK" },
+	{ SQL_RESERVE_JOBS, "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'job'" },
 	{ SQL_RENAME_JOB, "UPDATE job SET name = ?2 WHERE id = ?1" },
 	{ SQL_DELETE_JOB, "DELETE FROM job WHERE id = ?1" },
 	{ SQL_DELETE_ATTEMPTS, "DELETE FROM attempt WHERE job = ?1" },
@@ -536,6 +537,7 @@ void store_rollback(struct store *s)
 	struct err e = ERR_INIT;
 
 	s->writer_tid = 0;
+	s->jobs_to = 0;
 	if (!sqlite3_get_autocommit(s->writer.db) &&
 	    run_transaction_verb(s, SQL_ROLLBACK, &e) < 0) {
 		log_error("rollback: %s", e.text);

@@ -233,6 +233,15 @@ TEST("a job has the id that it is given, and the next one goes on from there")
 	CHECK_INT(b->id, 8);
 	CHECK_INT(store_last_job(store, &last), 0);
 	CHECK_INT(last, 8);
+	a->id = 9;
+	CHECK_INT(job_set_text(&a->name, "c"), 0);
+	(void)snprintf(a->key, sizeof(a->key), "%s", "3333333333333333");
+	CHECK_INT(store_begin(store, &e), 0);
+	CHECK_INT(store_add_job(store, a, &e), 0);
+	CHECK_INT(store_commit(store, &e), 0);
+	reopen();
+	CHECK_INT(store_last_job(store, &last), 0);
+	CHECK(last >= 9);
 	(void)job_record_unref(a);
 	(void)job_record_unref(b);
 	end_store();
