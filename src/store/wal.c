@@ -14,7 +14,9 @@
 #include "store/internal.h"
 #include "util/log.h"
 
-enum { CHECKPOINT_PAGES = 1000, WAL_MAX_BYTES = 64 << 20 };
+/* A checkpoint holds up all who wait for a commit, and waits twice for the disk; most
+ * pages of many commits are the same few. */
+enum { CHECKPOINT_PAGES = 4000, WAL_MAX_BYTES = 64 << 20 };
 
 static int64_t wal_bytes(sqlite3 *db, int64_t pages)
 {
