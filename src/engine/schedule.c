@@ -13,13 +13,14 @@
 
 enum { S3_AGAIN_MS = 60000 }; /* so often a host is asked that could not move data */
 
+/* Of two that came in the same millisecond neither is: each comes behind the other, so
+ * that many who submit at once do not have the queue looked through again. */
 static bool is_earlier(const struct job_record *a, const struct job_record *b)
 {
 	if (a->priority != b->priority) {
 		return a->priority > b->priority;
 	}
-	return a->submitted_ms != b->submitted_ms ? a->submitted_ms < b->submitted_ms
-						  : a->id < b->id;
+	return a->submitted_ms < b->submitted_ms;
 }
 
 void schedule_enqueue(struct engine *e, struct job *job)
@@ -442,7 +443,10 @@ static int compare_submitted(const void *a, const void *b)
 	const struct job_record *x = (*(struct job *const *)a)->published;
 	const struct job_record *y = (*(struct job *const *)b)->published;
 
-	return is_earlier(x, y) ? -1 : is_earlier(y, x);
+	if (is_earlier(x, y)) {
+		return -1;
+	}
+	return is_earlier(y, x) ? 1 : (x->id > y->id) - (x->id < y->id);
 }
 
 static void rebuild_job(struct engine *e, struct job *job)
