@@ -16,12 +16,14 @@ fail() {
 
 # ---- waiting: for a condition, never for a time
 
+mkfifo "$T/idle" # nothing ever comes from it, so a read is a sleep without a process
+
 wait_until() { # SECONDS COMMAND…
 	local until=$((${EPOCHREALTIME/./} + $1 * 1000000))
 	shift
 	until "$@"; do
 		[ "${EPOCHREALTIME/./}" -lt $until ] || return 1
-		sleep 0.02
+		read -rt 0.02 <>"$T/idle" || :
 	done
 }
 

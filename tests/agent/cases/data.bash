@@ -223,6 +223,8 @@ case_the_upload_limit_ends_the_transfer() {
 	[ -f "$HOME/s3/b/deaf/x" ] || fail "not uploaded"
 }
 
+has_timer() { ! no_timer "$1"; }
+
 case_limits_that_are_not_reached_leave_nothing_behind() {
 	mkdir -p "$HOME/s3/b"
 	echo x >"$HOME/s3/b/slow"
@@ -231,7 +233,7 @@ case_limits_that_are_not_reached_leave_nothing_behind() {
 	PROGRAM=(shell 'cp inputs/a output/x')
 	launch ${X}01
 	must_soon aws_waits
-	[ -n "$(agents _timer ${X}01)" ] || fail "nobody looks at the limit"
+	must_soon has_timer ${X}01 # who looks at the limit
 	touch "$HOME/go"
 	must_soon test -f "$J/${X}01/end"
 	poll ${X}01
