@@ -4,6 +4,7 @@ sees the bytes that the user wrote. All strings and all shells are in tests/inje
 import hashlib
 import json
 import os
+import secrets
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from bed import BUCKET, TESTS
 
 sys.path.insert(0, str(TESTS / "injection"))
 import corpus  # noqa: E402
+
+PWN = f"pwn{secrets.token_hex(3)}"  # tests/injection may be at it on this machine, too
 
 # Says of everything that it sees the digest.
 RECORDER = """#!/bin/sh
@@ -30,23 +33,23 @@ def digest(*parts):
 def executed(bed, daemon):
     """Files that only a string that was executed can have made, anywhere."""
     found = [p for host in ("gpu1", "gpu2") for p in
-             bed.on(host, "find", "/", "-xdev", "-name", "pwn*", "-not", "-path", "*/work/files/*",
+             bed.on(host, "find", "/", "-xdev", "-name", f"{PWN}*", "-not", "-path", "*/work/files/*",
                     "-not", "-path", "/proc/*", check=False).split("\n") if p]
     here = [os.path.join(d, n) for top in (daemon.dir, "/tmp") for d, _, names in os.walk(top)
-            for n in names if n.startswith("pwn") and str(daemon.mount) not in d]
+            for n in names if n.startswith(PWN) and str(daemon.mount) not in d]
     return found + [p for p in here if not p.startswith(str(bed.dir))]
 
 
 def test_hostile_strings_arrive_unchanged_and_do_nothing(bed, start, data):
     daemon = start(hosts={"gpu1": {"slots": 4}, "gpu2": {"slots": 4}})
-    strings = corpus.strings("pwn")
+    strings = corpus.strings(PWN)
     sample = [s for s in strings[::len(strings) // 40] if len(s) < 10000]
-    names = [n for n in corpus.file_names("pwn")[::20] if n != b"record me"]
-    key = "injection/a'b \"$(touch pwn)\"; `touch pwn` --recursive * ~ %n é\u202e😀"
-    out = "-o$(touch pwn)'"
+    names = [n for n in corpus.file_names(PWN)[::20] if n != b"record me"]
+    key = f"injection/a'b \"$(touch {PWN})\"; `touch {PWN}` --recursive * ~ %n é\u202e😀"
+    out = f"-o$(touch {PWN})'"
     (data / "in").write_bytes(b"input")
     bed.put(data / "in", key)
-    jobs = ["-rf; touch pwn '$(touch pwn)`touch pwn`", "--endpoint-url=http:x é\u202e%n*", "plain"]
+    jobs = [f"-rf; touch {PWN} '$(touch {PWN})`touch {PWN}`", "--endpoint-url=http:x é\u202e%n*", "plain"]
     for job in jobs:
         directory = os.fsencode(daemon.job(job))
         os.mkdir(directory)
@@ -54,8 +57,8 @@ def test_hostile_strings_arrive_unchanged_and_do_nothing(bed, start, data):
             Path(os.fsdecode(os.path.join(directory, b"files", name))).write_bytes(b"x")
         (daemon.job(job) / "files/record me").write_text(RECORDER)
         spec = {"script": "record me", "args": [out, *sample], "env": {f"V{i}": s for i, s in enumerate(sample)},
-                "inputs": {"in": f"s3://{BUCKET}/{key}"}, "labels": {"l": "$(touch pwn)"},
-                "outputs": f"s3://{BUCKET}/injection/out '$(touch pwn)/{{id}}/"}
+                "inputs": {"in": f"s3://{BUCKET}/{key}"}, "labels": {"l": f"$(touch {PWN})"},
+                "outputs": f"s3://{BUCKET}/injection/out '$(touch {PWN})/{{id}}/"}
         (daemon.job(job) / "spec.json").write_text(json.dumps(spec))
     for job in jobs:
         daemon.wait(job, ("SUCCEEDED",))

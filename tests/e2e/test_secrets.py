@@ -2,6 +2,8 @@
 else: not in an argument list, another environment, a file, a log or the database."""
 
 import os
+import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,9 +11,10 @@ import threading
 import time
 from pathlib import Path
 
-from bed import BUCKET, SECRET_KEY, wait_for
+from bed import BUCKET, SECRET_KEY, run, wait_for
 
-PASSPHRASE = "bed passphrase"
+# its own, since that of the bed's key is in the arguments of ssh-keygen wherever a bed comes up
+PASSPHRASE = "own passphrase " + secrets.token_hex(8)
 CANARIES = {"secret key": SECRET_KEY.encode(), "passphrase": PASSPHRASE.encode(),
             "token": b"canary-session-token-0123456789"}
 
@@ -202,10 +205,11 @@ def test_the_daemon_leaves_no_core_and_lets_nobody_look(bed, start):
 def test_no_secret_outside_the_transfer_process(bed, start, data):
     (data / "in").write_bytes(os.urandom(30 << 20))
     bed.put(data / "in", "secrets/in")
-    daemon = start(hosts={"gpu1": {"slots": 6}},
-                   ssh={"identity": [str(bed.dir / "bed" / "id_ed25519_enc")]},
-                   limits={"stop_grace": "1s"})
+    daemon = start(hosts={"gpu1": {"slots": 6}}, limits={"stop_grace": "1s"})
     daemon.stop()
+    key = shutil.copy(bed.dir / "bed" / "id_ed25519", daemon.dir / "key")
+    run("ssh-keygen", "-q", "-p", "-N", PASSPHRASE, "-f", key)
+    daemon.config["ssh"]["identity"] = [str(key)]
     daemon.environment["JOBFS_SSH_PASSPHRASE"] = PASSPHRASE
     daemon.config["log"] = {"level": "debug"}
     daemon.start()
