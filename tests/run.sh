@@ -21,22 +21,24 @@ set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 top=$(dirname "$here")
 cd "$top"
-all=(lint unit sim agent ssh s3 data fs tsan e2e chaos examples)
+all=(lint unit e2e data fs agent chaos ssh tsan sim s3 examples) # long ones early
+at_once=4
 steps=("${@:-${all[@]}}")
 [ $# -gt 0 ] || steps=("${all[@]}")
 build=${JOBFS_BUILD:-$top/build}
 logs=$(mktemp -d "${TMPDIR:-/tmp}/jobfs-run.XXXXXX")
 failures=$logs/failures # names of tests, told again at the end
 passed=0 failed=0
+declare -A running=() # steps, by process
 export PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
 # Sanitizers: any report ends the program, and with it the test.
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 
-beside=() lane='' has_lane=''
 finish() {
-    [ -z "$lane" ] || kill -- "-$lane" 2>/dev/null || true
+    local pid
+    for pid in "${!running[@]}"; do kill -- "-$pid" 2>/dev/null || true; done
     if [ -s "$failures" ]; then
         echo "== what failed"
         cat "$failures"
@@ -46,20 +48,24 @@ finish() {
 }
 trap finish EXIT
 
-# Builds of the tree, each in its own directory.
-flavour() { # NAME [meson options]; of all targets, or of $targets
-    local name=$1
+# Builds of the tree, each in its own directory, of which several steps may want the same.
+# What compiles gives way to what is tested meanwhile and has deadlines.
+flavour() ( # NAME [meson options]; of all targets, or of $targets
+    name=$1
     shift
+    mkdir -p "$build"
+    exec 9>"$build/$name.lock"
+    flock 9
     [ -d "$build/$name" ] || meson setup "$build/$name" "$top" "$@" >"$logs/setup" 2>&1 || {
         cat "$logs/setup" >&2
-        return 1
+        exit 1
     }
     # shellcheck disable=SC2086 # words
-    ninja -C "$build/$name" ${targets:-} >"$logs/ninja" 2>&1 || {
+    nice ninja -C "$build/$name" ${targets:-} >"$logs/ninja" 2>&1 9>&- || {
         grep -E 'error|warning|undefined' "$logs/ninja" | head -30 >&2
-        return 1
+        exit 1
     }
-}
+)
 build_plain() { flavour plain -Dbuildtype=release; }
 build_clang() { CC=clang flavour clang; }
 build_asan() { flavour asan -Db_sanitize=address,undefined; }
@@ -181,52 +187,36 @@ run_step() {
     }
 }
 
-# Steps that wait more than they work run beside the tests of the mount and of jobs, to
-# which they are nothing: those of the agent, of SSH, of S3, of data and of chaos. They
-# have their own log and say their counts in a file.
+# Most steps wait more than they work, so some run side by side, each with a log and counts
+# of its own; what one has printed is shown when it has ended.
 # shellcheck disable=SC2030,SC2031 # its counts are its own
-start_lane() {
-    has_lane=1
-    build_asan && build_tsan || return 0 # end_lane counts that
-    set -m
+begin_step() {
+    mkdir "$logs/$1"
+    set -m # a process group, for finish
     (
         trap - EXIT
-        passed=0 failed=0 logs=$logs/lane
-        mkdir "$logs"
-        for step in "${beside[@]}"; do run_step "$step"; done
+        passed=0 failed=0 logs=$logs/$1
+        run_step "$1"
         echo "$passed $failed" >"$logs/counts"
-    ) >"$logs/lane.out" 2>&1 &
-    lane=$!
+    ) >"$logs/$1/shown" 2>&1 &
     set +m
+    running[$!]=$1
 }
 # shellcheck disable=SC2031
-end_lane() {
-    local p=0 f=1
-    [ -z "$lane" ] || wait "$lane" || true
-    lane='' has_lane=''
-    cat "$logs/lane.out" || true
-    read -r p f <"$logs/lane/counts" || echo "-- ${beside[*]}: did not end" | tee -a "$failures"
+end_step() { # whichever ends next
+    local pid step p=0 f=1
+    wait -n -p pid "${!running[@]}" || true
+    step=${running[$pid]}
+    unset "running[$pid]"
+    cat "$logs/$step/shown"
+    read -r p f <"$logs/$step/counts" || echo "-- $step: did not end" | tee -a "$failures"
     passed=$((passed + p)) failed=$((failed + f))
 }
 
 "$here/deps.sh"
-is_wanted() { case " ${steps[*]} " in *" $1 "*) ;; *) return 1 ;; esac; }
-for step in agent ssh s3 data chaos; do
-    if is_wanted fs && is_wanted "$step"; then beside+=("$step"); fi
-done
 for step in "${steps[@]}"; do
-    case " ${beside[*]} " in *" $step "*) continue ;; esac
-    case $step in
-    fs)
-        [ ${#beside[@]} = 0 ] || start_lane
-        run_step fs
-        ;;
-    tsan | e2e) run_step "$step" ;; # they may be beside them too
-    *)
-        [ -z "$has_lane" ] || end_lane
-        run_step "$step"
-        ;;
-    esac
+    [ ${#running[@]} -lt $at_once ] || end_step
+    begin_step "$step"
 done
-[ -z "$has_lane" ] || end_lane
+while [ ${#running[@]} -gt 0 ]; do end_step; done
 [ $failed = 0 ]
