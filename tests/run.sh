@@ -30,6 +30,7 @@ logs=$(mktemp -d "${TMPDIR:-/tmp}/jobfs-run.XXXXXX")
 failures=$logs/failures # names of tests, told again at the end
 passed=0 failed=0
 declare -A running=() # steps, by process
+prebuilding=''
 export PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
 # Sanitizers: any report ends the program, and with it the test.
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1
@@ -38,7 +39,7 @@ export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 
 finish() {
     local pid
-    for pid in "${!running[@]}"; do kill -- "-$pid" 2>/dev/null || true; done
+    for pid in "${!running[@]}" $prebuilding; do kill -- "-$pid" 2>/dev/null || true; done
     if [ -s "$failures" ]; then
         echo "== what failed"
         cat "$failures"
@@ -213,7 +214,16 @@ end_step() { # whichever ends next
     passed=$((passed + p)) failed=$((failed + f))
 }
 
-"$here/deps.sh"
+# Compilers need only some of the packages: they begin while the others are installed.
+prebuild() { build_asan && build_tsan && build_plain; }
+"$here/deps.sh" build
+if [ $# = 0 ]; then
+    set -m
+    prebuild >/dev/null 2>&1 & # what fails is told by the step that needs it
+    prebuilding=$!
+    set +m
+fi
+"$here/deps.sh" test
 for step in "${steps[@]}"; do
     [ ${#running[@]} -lt $at_once ] || end_step
     begin_step "$step"
