@@ -35,15 +35,18 @@ def run(*argv, check=True, timeout=120, **options):
 
 
 def wait_for(what, condition, seconds=60, every=0.02):
-    """Polls until condition() is true, and gives what it gave."""
+    """Polls until condition() is true, and gives what it gave. A look that takes long, as one by
+    the AWS CLI does, is not to hold up what is waited for."""
     end = time.monotonic() + seconds
     while True:
+        begin = time.monotonic()
         value = condition()
         if value:
             return value
-        if time.monotonic() > end:
+        now = time.monotonic()
+        if now > end:
             raise AssertionError(f"{what}: not within {seconds} s")
-        time.sleep(every)
+        time.sleep(max(every, now - begin))
 
 
 class Bed:
