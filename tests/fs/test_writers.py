@@ -28,8 +28,10 @@ WRITERS = {
     "sed >": "sed p -n $S > $J/spec.json",
     "python open": """python3 -c 'with open("'$J'/spec.json", "w") as f:
         f.write(open("'$S'").read())'""",
+    # in ever larger pieces: a huge one by bytes takes minutes on a busy machine
     "python unbuffered": """python3 -c 'with open("'$J'/spec.json", "wb", buffering=0) as f:
-        for c in open("'$S'", "rb").read(): f.write(bytes([c]))'""",
+        s, n = open("'$S'", "rb"), 1
+        while c := s.read(n): n += f.write(c)'""",
     "python os.replace": """python3 -c 'import os
 with open("'$J'/spec.json.tmp", "w") as f: f.write(open("'$S'").read())
 os.replace("'$J'/spec.json.tmp", "'$J'/spec.json")'""",
