@@ -156,10 +156,10 @@ cmd_boot() {
     spawn "$d/unshare.pid" "$d/console" nsenter --net="$BED_DIR/net/$h" \
         unshare --mount --uts --ipc --cgroup --pid --fork \
         --time --boottime "-${uptime%.*}" --propagation private "$here/bed" init "$h"
-    wait_until 20 test -s "$d/pid.new" || host_failed "$h"
+    wait_until 60 test -s "$d/pid.new" || host_failed "$h"
     pid=$(cat "$d/pid.new")
     pid_save "$d/init.pid" "$pid"
-    wait_until 20 host_booted_or_dead "$pid" || host_failed "$h"
+    wait_until 60 host_booted_or_dead "$pid" || host_failed "$h"
     host_pid "$h" >/dev/null || host_failed "$h"
     rm -f "$d/boot.pid" "$d/unshare.pid" "$d/pid.new"
 }
@@ -219,11 +219,11 @@ cmd_sshd() {
     case $2 in
     start)
         run_in "$h" /usr/sbin/sshd
-        wait_until 5 test -s "$pid" || die "no sshd on $h"
+        wait_until 60 test -s "$pid" || die "no sshd on $h"
         ;;
     stop)
         run_in "$h" pkill -F /run/sshd.pid
-        wait_until 5 test ! -e "$pid" || die "the sshd of $h does not end"
+        wait_until 60 test ! -e "$pid" || die "the sshd of $h does not end"
         ;;
     restart)
         cmd_sshd "$h" stop

@@ -159,11 +159,13 @@ def test_an_sshd_that_is_restarted_under_running_jobs_is_found_again(bed, start)
     daemon.submit("r", {"run": "until [ -e /tmp/go ]; do sleep 0.2; done; echo fine"})
     daemon.wait("r", ("RUNNING",))
     bed.bed("sshd", "gpu2", "stop")
-    bed.bed("sshd", "gpu2", "kill-sessions")
-    wait_for("refused", lambda: daemon.json("r")["unreachable_since"], 60)
-    assert "refused" in host_status(daemon, "gpu2")["message"]
-    assert daemon.status("r") == "RUNNING"
-    bed.bed("sshd", "gpu2", "start")
+    try:
+        bed.bed("sshd", "gpu2", "kill-sessions")
+        wait_for("silence to show", lambda: daemon.json("r")["unreachable_since"], 60)
+        wait_for("refused", lambda: "refused" in host_status(daemon, "gpu2")["message"])
+        assert daemon.status("r") == "RUNNING"
+    finally:
+        bed.bed("sshd", "gpu2", "start")
     wait_for("an answer", lambda: not daemon.json("r")["unreachable_since"], 30)
     bed.bed("in", "gpu2", "touch", "/tmp/go")
     daemon.wait("r", ("SUCCEEDED",))

@@ -79,19 +79,19 @@ def test_no_host_has_more_jobs_at_once_than_slots_and_the_queue_is_first_in_firs
 
 def test_dead_hosts_do_not_slow_the_mount(bed, start):
     daemon = start(hosts={"gpu1": {}, "gpu2": {}}, limits={"connect_patience": "60s"})
-    bed.bed("sshd", "gpu1", "pause")
-    bed.bed("sshd", "gpu2", "pause")
     watcher = Watcher(daemon.mount)
     try:
+        bed.bed("sshd", "gpu1", "pause")
+        bed.bed("sshd", "gpu2", "pause")
         for i in range(8):
             daemon.submit(f"d{i}", {"run": "true"})
         watcher.start()
         time.sleep(3)
     finally:
         watcher.stopping = True
-        watcher.join()
         bed.bed("sshd", "gpu1", "resume")
         bed.bed("sshd", "gpu2", "resume")
+    watcher.join()
     times = sorted(watcher.times)
     print(f"\nls + cat status with every host frozen: median {statistics.median(times):.2f} ms, "
           f"max {times[-1]:.2f} ms")

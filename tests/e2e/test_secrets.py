@@ -224,8 +224,10 @@ def test_no_secret_outside_the_transfer_process(bed, start, data):
         nonlocal rounds
         scanner = Scanner(CANARIES)
         scanner.start()
+        end = time.monotonic() + 300
         try:
             while not condition():
+                assert time.monotonic() < end, daemon.explain("stopped")
                 on_disk.update(files_with(CANARIES, *places(bed, daemon)))
         finally:
             hits.update(scanner.stop())
