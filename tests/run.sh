@@ -11,18 +11,19 @@
 #   data       how data moves, its cache and its credentials, on hosts as e2e has them
 #   tsan       a part of e2e with a TSan daemon
 #   e2e        jobs on hosts in network namespaces, with an ASan+UBSan daemon
+#   trouble    the same, while hosts, networks and disks fail, and on hosts of all kinds
 #   chaos      jobs while the daemon is killed 100 times and more; a part of the failpoints
 #   examples   the quickstart, twice
 #
-# Without arguments all of them. Works from any directory, as root on Debian 12; ends with
+# Without arguments all of them, some side by side. Works from any directory, as root on Debian 12; ends with
 # "N passed, N failed". Environment: JOBFS_BUILD, where builds are kept (default: build/ in
 # the checkout); SIM_SEEDS, how many seeds of the simulation (default: 500).
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 top=$(dirname "$here")
 cd "$top"
-all=(lint unit e2e data fs agent chaos ssh tsan sim s3 examples) # long ones early
-at_once=4
+all=(lint unit trouble e2e data fs agent chaos ssh tsan sim s3 examples) # long ones early
+at_once=$(($(nproc) + 2))
 steps=("${@:-${all[@]}}")
 [ $# -gt 0 ] || steps=("${all[@]}")
 build=${JOBFS_BUILD:-$top/build}
@@ -154,13 +155,14 @@ step_fs() {
 e2e() { # pytest arguments
     /usr/bin/python3 -m pytest -q -s -p no:cacheprovider --rootdir "$here/e2e" "$@"
 }
-data=()
+data=() trouble=()
 for name in cache checkpoints clients sts presigned integrity; do data+=("$here/e2e/test_$name.py"); done
-step_data() { build_asan && JOBFS=$build/asan/src/jobfs count "data, ASan+UBSan" e2e "${data[@]}"; }
-step_e2e() {
-    build_asan && JOBFS=$build/asan/src/jobfs count "e2e, ASan+UBSan" e2e "${data[@]/#/--ignore=}" \
-        "$here/e2e"
-}
+for name in hosts outage preflight restart trouble; do trouble+=("$here/e2e/test_$name.py"); done
+others=("${data[@]/#/--ignore=}" "${trouble[@]/#/--ignore=}" "$here/e2e")
+e2e_asan() { build_asan && JOBFS=$build/asan/src/jobfs count "$1, ASan+UBSan" e2e "${@:2}"; }
+step_data() { e2e_asan data "${data[@]}"; }
+step_trouble() { e2e_asan trouble "${trouble[@]}"; }
+step_e2e() { e2e_asan e2e "${others[@]}"; }
 step_tsan() {
     build_tsan && JOBFS=$build/tsan/src/jobfs count "e2e, TSan" e2e \
         "$here/e2e/test_scale.py" "$here/e2e/test_cancel.py"
