@@ -2,7 +2,10 @@
 
 fetch_download() {
 	umask 022
+	d_new=''
+	[ -d "$a/in" ] || d_new=1
 	mkdir -p "$a/in/odd" "$a/in/big" && cd "$a/in" || exit
+	: >t.came
 	d_i=0
 	input() {
 		[ -f "$a/xfer.$d_i" ] || printf '== %s: %s -> %s\n' "$1" "$3" "$4"
@@ -37,6 +40,13 @@ fetch_download() {
 # Prints what is missing. What is there but not right is removed, so that in the rounds a
 # file that exists is a good one.
 check_download() {
+	if [ -n "$d_new" ] && [ "$u_try" = 0 ]; then # nothing is there
+		words
+		get() { echo "$4"; }
+		big() { echo "$3"; }
+		urls_list
+		return
+	fi
 	lanes lane_join
 	words
 	get() { echo "$2 $4"; }
@@ -83,9 +93,11 @@ d_sums() {
 		is_md5 "$3" && [ -f "$4" ] && ! is_kms "head/$4" || return 0
 		echo "$3  $4"
 	}
-	urls_list >t.md5
-	[ -s t.md5 ] || return 0
-	md5sum -c t.md5 2>/dev/null | grep -v ': OK$' | while IFS= read -r d_line; do
+	urls_list | sort >t.md5
+	# what was summed as it came need not be read again
+	sort t.came | comm -23 t.md5 - >t.check
+	[ -s t.check ] || return 0
+	md5sum -c t.check 2>/dev/null | grep -v ': OK$' | while IFS= read -r d_line; do
 		d_name=${d_line%: *}
 		note_wrong "$d_name" >&2
 		rm -f "$d_name"
@@ -96,9 +108,7 @@ d_sums() {
 round_download() {
 	words
 	get() { is_kept "$4" || [ -f "$4" ] || was_wrong "$4" || echo "url = \"$5\"${nl}output = \"$4\""; }
-	if urls_list | grep -q .; then
-		urls_list | curl_many --create-dirs &
-	fi
+	if [ "$VERIFY" = none ]; then fetch_listed; else fetch_summed; fi &
 	get() {
 		is_kept "$4" && [ ! -f "$4" ] && ! was_wrong "$4" || return 0
 		echo "$d_more"
@@ -106,12 +116,20 @@ round_download() {
 		echo "url = \"$5\"${nl}output = \"$4\"${nl}header = If-Match:\"$3\""
 	}
 	d_more=''
-	if urls_list | grep -q .; then
-		d_more=''
-		urls_list | curl_many --create-dirs &
-	fi
+	fetch_listed &
 	[ ! -f "$a/wrong" ] || fetch_wrong &
 	lanes lane_download
+}
+
+fetch_listed() { # CURL-ARG…: what `get` prints
+	d_conf=$(urls_list)
+	[ -z "$d_conf" ] || echo "$d_conf" | curl_many --create-dirs "$@"
+}
+
+# Each file is summed as soon as it is there: -N has written all of it by then. The quotes
+# are for xargs.
+fetch_summed() {
+	fetch_listed -N -w '"%{filename_effective}"\n' | xargs -n 50 md5sum 2>/dev/null >t.came
 }
 
 is_kept() { case $1 in kept/*) ;; *) return 1 ;; esac; } # STAGE

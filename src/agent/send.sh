@@ -1,4 +1,7 @@
-# ---- upload: up/N, the size, says that put or part N has arrived, up/r.N what S3 said -
+# ---- upload: up/N, the size, says that part N has arrived ------------------------------
+#
+# up/puts lists the N of the whole files that have, sorted; up/puts.kb is the sum of their
+# sizes. up/r.N is what S3 said. Files are many, so that no process is started for each.
 
 fetch_upload() {
 	put_over xfer.out run
@@ -8,6 +11,7 @@ fetch_upload() {
 	u_sent=$(sent_kb)
 	echo "$u_sent" >../sent
 	rm -f ./*
+	: >puts
 	words
 	# shellcheck disable=SC2317
 	name() { ln -s "$a/out/$2" "../names/$1"; }
@@ -23,9 +27,11 @@ fetch_upload() {
 
 check_upload() {
 	words
-	put() { [ -f "$1" ] || echo "$1"; }
+	put() { echo "$1"; }
+	urls_list | sort | comm -23 - puts
+	words
 	part() { [ -f "$1" ] || echo "$1"; }
-	urls_list
+	[ "$U_LANES" = 0 ] || urls_list
 }
 
 file_of() { # N PATH: $u_file
@@ -35,58 +41,93 @@ file_of() { # N PATH: $u_file
 
 round_upload() {
 	words
+	put() { echo "$1"; }
+	urls_list | sort | comm -23 - puts >t.left
+	# the first time it is all of them
+	if [ -s puts ]; then o_left=$nl$(cat t.left)$nl; else o_left=''; fi
+	rm -f r.*
+	[ ! -s t.left ] || send_puts &
+	lanes lane_upload
+}
+
+is_left() { # N
+	[ -n "$o_left" ] || return 0
+	case $o_left in *"$nl$1$nl"*) ;; *) return 1 ;; esac
+}
+
+send_puts() {
+	: >t.sum
+	[ "$VERIFY" = none ] || sum_puts &
+	words
 	put() {
-		[ ! -f "$1" ] || return 0
+		is_left "$1" || return 0
 		file_of "$1" "$3"
 		echo "upload-file = \"$u_file\"${nl}url = \"$4\"${nl}output = \"r.$1\""
 	}
-	if urls_list | grep -q .; then
-		{ urls_list | curl_many -i -H Expect:; judge_puts; } &
-	fi
-	lanes lane_upload
+	# a proxy's own headers would be taken for those of S3
+	urls_list | curl_many -i --suppress-connect-headers -H Expect: \
+		-w '%{http_code} %{filename_effective}\n' >t.said
+	wait
+	judge_puts
+}
+
+# "N MD5", sorted, while they are sent.
+sum_puts() {
+	words
+	put() { ! is_left "$1" || echo "$1"; }
+	urls_list >t.n
+	put() {
+		is_left "$1" || return 0
+		file_of "$1" "$3"
+		echo "$u_file"
+	}
+	urls_list | tr '\n' '\0' | xargs -0 md5sum 2>/dev/null | cut -d ' ' -f 1 >t.md5
+	if [ "$(count <t.n)" = "$(count <t.md5)" ]; then
+		paste -d ' ' t.n t.md5
+	else # one that cannot be read has no line
+		put() {
+			is_left "$1" && file_of "$1" "$3" && [ -r "$u_file" ] || return 0
+			sum_of "$u_file"
+			echo "$1 $v_sum"
+		}
+		urls_list
+	fi | sort >t.sum
 }
 
 # S3 has a file when the status is 200 and the ETag its MD5, if it is one.
 judge_puts() {
-	words
-	put() { [ -f "$1" ] || [ ! -f "r.$1" ] || echo "r.$1"; }
-	urls_list | tr '\n' '\0' | xargs -0 grep -EHi \
-		'^(HTTP/[0-9.]+ |etag:|x-amz-server-side-encryption: *aws:kms)' | tr -d '\r"' >t.said
-	: >t.n
-	exec 8<t.said
-	read -r j_line <&8
-	put() {
-		[ ! -f "$1" ] || return 0
-		read_said "$1"
-		[ -n "$j_ok" ] || return 0
-		if [ "$VERIFY" = none ] || [ -n "$j_kms" ] || ! is_md5 "$j_tag"; then
-			echo "$2" >"$1"
-		else
-			file_of "$1" "$3"
-			echo "$j_tag  $u_file"
-			echo "$1 $2" >>t.n
-		fi
-	}
-	urls_list >t.md5
-	exec 8<&-
-	[ ! -s t.md5 ] || md5sum -c t.md5 2>/dev/null | while IFS= read -r j_line; do
-		read -r j_n j_size <&8
-		case $j_line in *': OK') echo "$j_size" >"$j_n" ;; *) note_wrong "${j_line%: *}" ;; esac
-	done 8<t.n
+	sed -n 's/^200 r\.//p' t.said | sort >t.ok
+	: >t.tag
+	: >t.kms
+	if [ "$VERIFY" != none ]; then
+		sed 's/^/r./' t.ok | tr '\n' '\0' | xargs -0 grep -EHi \
+			'^(etag:|x-amz-server-side-encryption: *aws:kms)' /dev/null | tr -d '\r"' >t.heads
+		sed -n 's/^r\.\([0-9]*\):[Xx].*/\1/p' t.heads | sort >t.kms
+		sed -n 's/^r\.\([0-9]*\):[Ee][^:]*: *\([0-9a-f]\{32\}\)$/\1 \2/p' t.heads | sort >t.tag
+	fi
+	comm -23 t.tag t.sum | cut -d ' ' -f 1 | comm -23 - t.kms >t.bad
+	comm -23 t.ok t.bad | sort - puts >t.puts
+	mv -f t.puts puts
+	note_sent
+	[ ! -s t.bad ] || note_bad
 }
 
-read_said() { # N: j_ok j_tag j_kms; from fd 8, j_line being the next line
-	j_ok='' j_tag='' j_kms=''
-	while :; do
-		case $j_line in
-		"r.$1:HTTP/"*' 200'*) j_ok=1 ;;
-		"r.$1:HTTP/"*) j_ok='' ;;
-		"r.$1:"[Ee]*) j_tag=${j_line##* } ;;
-		"r.$1:"*) j_kms=1 ;;
-		*) return ;;
-		esac
-		read -r j_line <&8 || j_line=''
-	done
+note_sent() {
+	o_left=$nl$(cat puts)$nl x_sum=0
+	put() { ! is_left "$1" || echo "$2"; }
+	comm -23 t.left puts | grep -q . || put() { echo "$2"; }
+	for x_n in $(urls_list); do x_sum=$((x_sum + (x_n + 1023) / 1024)); done
+	echo "$x_sum" >puts.kb
+}
+
+note_bad() {
+	o_left=$nl$(cat t.bad)$nl
+	put() {
+		is_left "$1" || return 0
+		file_of "$1" "$3"
+		note_wrong "$u_file"
+	}
+	urls_list
 }
 
 lane_upload() { # LANE
@@ -129,7 +170,9 @@ part_is_right() { # N
 sent_kb() {
 	x_sum=0
 	[ ! -f "$a/sent" ] || read -r x_sum <"$a/sent"
-	m=''
+	x_n=0
+	[ ! -f "$a/up/puts.kb" ] || read -r x_n <"$a/up/puts.kb"
+	x_sum=$((x_sum + x_n)) m=''
 	marked "JOBFS_XFER=$att"
 	for x_n in $(cat "$a"/up/[0-9]* 2>/dev/null); do
 		x_sum=$((x_sum + (x_n + 1023) / 1024))
