@@ -37,6 +37,7 @@ cmd_probe() {
 	fi
 	read -r b_id <"$base/storeid" || reply EBASE "$base/storeid: found it empty"
 	drop_payloads
+	drop_watches
 	get_boot
 	set -- /dev/nvidia[0-9]*
 	[ -e "$1" ] || shift

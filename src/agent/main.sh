@@ -47,6 +47,10 @@ tool)
 	[ $# = 1 ] && is_client "$1" || bad_args
 	"cmd_$verb" "$1"
 	;;
+watch)
+	[ $# = 1 ] && number "$1" || bad_args
+	cmd_watch "$1"
+	;;
 poll)
 	for p_spec do poll_spec "$p_spec" || bad_args; done
 	cmd_poll "$@"

@@ -9,6 +9,7 @@ upload() {
 
 send_outputs() { # o_end
 	put_over phase upload
+	tell
 	o_end='upload-failed 1'
 	if ! list_outputs && ! list_outputs; then # a file may vanish below find's feet once
 		echo "jobfs: cannot list the outputs" >>"$a/tlog"

@@ -40,6 +40,7 @@ await() { # download | upload: until it is done; fails when it cannot be
 	while [ $w_bad -lt 3 ]; do
 		w_n=$((w_n + 1))
 		put_over want "$1 $w_n $w_from" || break
+		tell
 		until [ -f "$a/took.$w_n" ]; do
 			! is_stopped "$1" || break 2
 			read -r _ <&5
@@ -66,9 +67,7 @@ is_stopped() { # download | upload: by a cancel or a limit
 	[ "$w_word" = "$1" ]
 }
 
-poke() { # wakes who awaits; a FIFO opened both ways lets nobody wait
-	[ ! -p "$a/poke" ] || (exec 5<>"$a/poke" && echo x >&5) 2>/dev/null
-}
+poke() { wake "$a/poke"; } # who awaits
 
 load_want() { # w_kind w_n w_from; fails when nothing is wanted
 	w_kind=none w_n=0 w_from=0

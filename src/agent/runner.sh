@@ -59,6 +59,7 @@ finish() { # TEXT of end
 	[ ! -f "$a/cancel" ] || [ -f "$a/exit" ] || set -- cancelled
 	put_over phase end # before, since ack may come after
 	settle end "$1"
+	tell
 	exit 0
 }
 
@@ -168,6 +169,7 @@ run_program() {
 		put_over phase run
 	} || finish 'payload-failed no room to start'
 	durable "$a/phase" "$a" # a crash from here on means: the program may have run
+	tell
 	timer_start run "$RUN_LIMIT" || finish 'payload-failed no room to start'
 	metrics_start
 	ckpt_start

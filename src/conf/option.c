@@ -268,7 +268,8 @@ static const struct option options[] = {
 	          "first, and before the disk has no room for the inputs of a job." },
 	{ "limits.poll_interval", OPTION_DURATION, IN_CONF(limits.poll_interval_ms),
 	  "2s", .min = 50, .max = HOUR,
-	  .help = "How old news from a GPU host may be." },
+	  .help = "How old the log and other news from a GPU host may be; when a job "
+	          "begins, uploads or ends is told at once." },
 	{ "limits.connect_patience", OPTION_DURATION,
 	  IN_CONF(limits.connect_patience_ms), "30s", .min = 0, .max = 30 * DAY,
 	  .help = "How long a job that has not started waits for its host to answer." },

@@ -422,7 +422,8 @@ static void handle_probe(struct engine *e, struct host *host, struct job *job,
 	host_answered(e, host);
 	FAILPOINT("host.ready");
 	host->state = HOST_READY;
-	host->boot_tried = false;
+	host->boot_tried = host->is_watched = false;
+	host->watch_at = 0;
 	log_info("host %s is ready", host->conf->name);
 	host_wake_jobs(e, host);
 }

@@ -43,6 +43,10 @@ struct host {
 	int64_t wake_at; /* of the next try to probe; 0: at once */
 	bool boot_tried; /* the agent was sent after the last probe that found none */
 	bool poll_is_out;
+	bool poll_again;   /* something happened while it was out */
+	bool watch_is_out; /* engine/watch.c */
+	bool is_watched;   /* it was, since it was probed */
+	int64_t watch_at;  /* clock_ms() before which it is not */
 	char storeid[64];
 	char *cli_path;
 	struct host_tool tools[SPEC_ENGINE_COUNT];

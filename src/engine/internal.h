@@ -640,6 +640,10 @@ int64_t submit_deadline(const struct engine *e, int64_t at);
 /* engine/poll.c */
 void poll_hosts(struct engine *e);
 
+/* engine/watch.c: hosts with jobs say when something happens to one of them */
+void watch_hosts(struct engine *e);
+void watch_poll_now(struct engine *e, struct host *host); /* all jobs that it has */
+
 /* engine/payload.c */
 void payload_prepare(struct engine *e, struct job *job);
 struct payload *payload_free(struct payload *payload);

@@ -299,6 +299,8 @@ static void plan_next_poll(struct engine *e, struct job *job, bool changed, bool
 		wait = INTERVAL_FIRST_MS;
 	} else if (grew) {
 		wait = INTERVAL_LOG_MS;
+	} else if (moves && job->host->watch_is_out) {
+		wait = wait * 4; /* for the progress: the end is told */
 	} else {
 		wait = wait * 3 / 2 + 1;
 	}

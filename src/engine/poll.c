@@ -91,6 +91,9 @@ static void handle_poll(struct engine *e, struct host *host, struct job *none,
 	host->poll_is_out = false;
 	if (reply_is(reply, "OK")) {
 		read_frame(e, host, &reply->frame);
+		if (host->poll_again) {
+			watch_poll_now(e, host);
+		}
 		return;
 	}
 	poll_failed(e, host);

@@ -366,6 +366,7 @@ static void decide(struct engine *e)
 	} while (!TAILQ_EMPTY(&e->awake) && e->turn_error == 0);
 	leftovers_advance(e);
 	poll_hosts(e);
+	watch_hosts(e);
 }
 
 static void handle_events(struct engine *e, struct event_list *events)

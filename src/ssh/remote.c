@@ -190,11 +190,22 @@ static void renew(struct remote *r)
 	set_health(r, false, REMOTE_OK, e.text);
 }
 
+/* sshd may allow less than was configured. */
+static void note_sessions(struct remote *r)
+{
+	if (r->health.sessions != r->mux.limit) { /* written by this thread alone */
+		(void)pthread_mutex_lock(&r->lock);
+		r->health.sessions = r->mux.limit;
+		(void)pthread_mutex_unlock(&r->lock);
+	}
+}
+
 static void serve(struct remote *r)
 {
 	struct mux *m = &r->mux;
 	bool moved = mux_turn(m, &r->queue);
 
+	note_sessions(r);
 	if (m->opened > 0) {
 		r->failures = 0;
 	}

@@ -90,6 +90,7 @@ struct remote_health {
 	bool connected;
 	int64_t since_ms;	      /* clock_ms() of the last change of `connected` */
 	int64_t connects;	      /* handshakes that succeeded */
+	int sessions; /* calls at once, as far as the host is known to allow */
 	uint64_t bytes_in, bytes_out; /* as the socket saw them */
 	enum remote_fault fault;      /* of the last attempt to connect */
 	char text[512];

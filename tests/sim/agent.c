@@ -123,6 +123,27 @@ static void send_agent(struct packet *p)
 	agent_reply(p, "OK", NULL);
 }
 
+static void watch_ends(void *arg, uint64_t has_news)
+{
+	struct packet *p = arg;
+
+	if (p->boot != p->machine->boot) {
+		net_drop(p); /* the shell that slept is gone */
+		return;
+	}
+	(void)buf_add_str(&p->reply, has_news ? "news 1\n" : "");
+	agent_reply(p, "OK", NULL);
+}
+
+/* What it says is a hint, so it may as well come at any time. */
+static void cmd_watch(struct packet *p, const char *seconds)
+{
+	struct dice *d = &p->machine->sim->dice;
+
+	machine_after(p->machine, dice_between(d, 1, strtoll(seconds, NULL, 10) * 1000),
+		      watch_ends, p, dice_chance(d, 500));
+}
+
 /* --- put, launch, cancel, upload, ack ----------------------------------------------
  */
 
@@ -324,6 +345,8 @@ static void run_verb(struct packet *p, const struct words *w)
 		cmd_aws(p);
 	} else if (streq(w->verb, "install")) {
 		cmd_install(p);
+	} else if (streq(w->verb, "watch")) {
+		cmd_watch(p, w->first);
 	} else if (streq(w->verb, "put")) {
 		cmd_put(p, w->first, w->second);
 	} else if (streq(w->verb, "launch")) {
