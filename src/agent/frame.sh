@@ -14,11 +14,17 @@ detach() { # VERB [ARG…]; fd 0 goes to it
 	r_out='' # how to leave the session, where that is needed
 	[ ! -f "$base/detach" ] || read -r r_out <"$base/detach"
 	r_said=$(
-		$r_out setsid -f $SH "$ME" "$1" "$nonce" "$att" $2 <&3 3<&- 2>>"$a/err" || {
-			$r_out setsid $SH "$ME" "$1" "$nonce" "$att" $2 <&3 3<&- 2>>"$a/err" &
-		}
+		apart "$1" $2
 	)
 	exec 3<&- </dev/null
+}
+
+apart() { # VERB [ARG…]; fd 3 is its fd 0
+	a_verb=$1
+	shift
+	$r_out setsid -f $SH "$ME" $a_verb "$nonce" "$att" "$@" <&3 3<&- 2>>"$a/err" || {
+		$r_out setsid $SH "$ME" $a_verb "$nonce" "$att" "$@" <&3 3<&- 2>>"$a/err" &
+	}
 }
 
 say() { (echo "$1") 2>/dev/null; } # a reader that died must not cost us SIGPIPE

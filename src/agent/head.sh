@@ -39,7 +39,7 @@ unset CDPATH ENV BASH_ENV
 # Names that a plan assigns; one that came exported would reach the program changed.
 unset JOB ID ATTEMPT ENGINE AWS TOOL ENDPOINT REGION DOWNLOAD_LIMIT RUN_LIMIT UPLOAD_LIMIT GRACE GPUS
 unset IMAGE OUTPUT DEST LOG_HEAD LOG_TAIL VERIFY CKPT CKPT_DEST CKPT_INTERVAL CKPT_SETTLE CKPT_RESUME
-unset CACHE_KB ROOM_KB
+unset CACHE_KB ROOM_KB U_NEXT U_LANES U_STEM U_QUERY
 # ... and those that it may not set, which would mislead it.
 unset JOB_CHECKPOINT_DIR JOB_RESUME_FROM
 SH=${JOBFS_SH:-/bin/sh}

@@ -64,6 +64,7 @@ put | launch | renew | urls | manifest | cancel | signal | upload | ack)
 	signal:1) ;;
 	urls:2) number "$1" && number "$2" || bad_args ;;
 	launch:1) attempt "$1" || bad_args ;;
+	launch:2) attempt "$1" && number "$2" || bad_args ;;
 	manifest:0 | renew:0 | upload:0 | ack:0) ;;
 	ack:1) [ "$1" = force ] || bad_args ;;
 	upload:1) [ "$1" = again ] || bad_args ;;

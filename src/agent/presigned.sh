@@ -23,6 +23,8 @@
 #   big I SIZE STAGE TAG N            STAGE is made of N ranges
 #   move STAGE NAME                   once all is there
 #
+# In a URL, U_STEM and U_QUERY of urls_vars stand for what all have in common.
+#
 # A STAGE kept/I/DIGEST is for the cache: only an object that has the TAG may come there.
 #
 #   put N SIZE PATH URL               whole file below the output directory
@@ -30,17 +32,29 @@
 #   name N PATH                       the file of put or part N is ../names/N
 #   begun ID PATH                     the upload that the parts of PATH belong to
 
+w_first=''
 U_WORDS='get range big move put part name begun'
+
+# The batch that will be wanted first came with the launch, which is answered when a worker
+# has it.
+first_urls() { # SIZE; fd 3: the batch
+	r_out=''
+	put_over want 'download 1 0' && w_first=1 && apart _urls 1 "$1"
+	exec 3<&- >/dev/null
+}
 
 await() { # download | upload: until it is done; fails when it cannot be
 	w_n=0 w_from=0 w_bad=0 w_rc=1
-	[ ! -f "$a/want" ] || read -r _ w_n _ <"$a/want"
-	rm -rf "$a/poke" "$a/wrong" "$a/sent" "$a/up"
+	if [ -z "$w_first" ]; then
+		[ ! -f "$a/want" ] || read -r _ w_n _ <"$a/want"
+		rm -rf "$a/poke" "$a/wrong" "$a/sent" "$a/up"
+	fi
 	mkfifo "$a/poke" && exec 5<>"$a/poke" || return 1
 	while [ $w_bad -lt 3 ]; do
 		w_n=$((w_n + 1))
 		put_over want "$1 $w_n $w_from" || break
-		tell
+		[ -n "$w_first" ] || tell
+		w_first=''
 		until [ -f "$a/took.$w_n" ]; do
 			! is_stopped "$1" || break 2
 			read -r _ <&5

@@ -22,9 +22,11 @@ keeper_order() { # WORD: fails when the keeper died
 
 keeper_stop() { exec 6<&- 7>&-; }
 
-cmd__run() { # fd 0: the secrets; fd 1: launch waits until it is closed
+cmd__run() { # [SIZE]; fd 0: secrets, or URLs; fd 1: launch waits until it is closed
 	exec 3<&0 </dev/null
-	if ! keeper_start; then # nothing happened
+	if [ -n "$1" ]; then
+		read -r r_line <&3 && [ "$r_line" = "END $nonce" ] || exit
+	elif ! keeper_start; then # nothing happened
 		keeper_tidy
 		exit
 	fi
@@ -36,12 +38,13 @@ cmd__run() { # fd 0: the secrets; fd 1: launch waits until it is closed
 		exit
 	}
 	durable "$a/claim" "$a" # nothing with an effect before this
-	exec >/dev/null
+	[ -n "$1" ] || exec >/dev/null
 	make_reserve
 	if ! (unpack) 2>"$a/t.why"; then
 		read -r r_why <"$a/t.why" || r_why='cannot be unpacked'
 		finish "payload-failed $r_why"
 	fi
+	[ -z "$1" ] || first_urls "$1"
 	keeper_tidy "$a/payload" "$a/t.why"
 	load_plan
 	watch_start

@@ -22,24 +22,29 @@ cmd_put() { # SIZE
 reply_claim() { # replies when there is a claim, ours or another's
 	load_claim
 	[ "$c_kind" != none ] || return 0
+	drain
 	echo "claim $c_line"
 	[ "$c_kind" = run ] || reply VOIDED
 	reply OK
 }
 
-cmd_launch() { # SHA256
+drain() { cat >/dev/null; } # nobody needs it, but the sender must not block
+
+cmd_launch() { # SHA256 [SIZE of a batch of URLs]
 	make_room
 	reply_claim
 	if [ ! -f "$a/payload" ]; then
 		reply_claim # unpacked and removed in between
+		drain
 		reply ENOPAYLOAD "there is no payload"
 	fi
 	l_sum=$(sha256sum 2>/dev/null <"$a/payload")
 	if [ "${l_sum%% *}" != "$1" ]; then
 		reply_claim
+		drain
 		reply EPAYLOAD "the payload is not the one announced"
 	fi
-	detach _run
+	detach _run "$2"
 	reply_claim
 	case $r_said in E*) reply $r_said ;; esac
 	reply ESTREAM "the stream ended before END"

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "job/address.h"
 #include "engine/cache.h"
+#include "job/address.h"
 #include "job/manifest.h"
 #include "s3/multipart.h"
 #include "s3/sign.h"
@@ -18,7 +18,7 @@
 #include "util/mem.h"
 
 enum {
-	BATCH_MAX = 5000,	 /* objects; some 600 bytes each */
+	BATCH_MAX = 5000,	 /* objects; some 200 bytes each */
 	TEXT_MAX = 64 << 20,	 /* bytes of a batch */
 	EXPIRES_S = 6 * 3600,	 /* of a URL; checked when a request begins */
 	LARGE = 64 << 20,	 /* bytes from which an object comes in pieces */
@@ -37,6 +37,10 @@ struct batch {
 	struct buf *text;
 	struct err *e;
 	struct s3_place place;
+	int64_t time_s; /* of all signatures, so that they differ in little */
+	/* of the first URL: as far as its last '/', and its query up to the signature
+	 */
+	struct buf stem, query;
 	int64_t seen;	 /* objects so far, those before `from` too */
 	int64_t written; /* of this batch */
 	bool is_full;
@@ -66,6 +70,8 @@ static void batch_fini(struct batch *b)
 		buf_wipe(&b->large[k].url);
 	}
 	free(b->large);
+	buf_wipe(&b->stem);
+	buf_wipe(&b->query);
 }
 #define cleanup_batch cleanup_(batch_fini)
 
@@ -90,18 +96,57 @@ static void add_quoted(struct batch *b, const char *text)
 
 static int add_url(const struct batch *b, struct s3_request request, struct buf *out)
 {
-	request.time_s = clock_wall_ms() / 1000;
+	request.time_s = b->time_s;
 	request.expires_s = EXPIRES_S;
 	return s3_presign(&b->place, &b->order->credentials, &request, out, b->e);
 }
 
+static const char signature[] = "&X-Amz-Signature=";
+
+static void keep_first(struct batch *b, const char *url, const char *query,
+		       const char *end)
+{
+	const char *slash = memrchr(url, '/', (size_t)(query - url));
+
+	if (slash) {
+		(void)buf_add(&b->stem, url, (size_t)(slash + 1 - url));
+		(void)buf_add(&b->query, query, (size_t)(end - query));
+	}
+}
+
+/* As words of sh: what it shares with the first URL is in variables, since a URL of
+ * some hundred bytes, or more with a session token, differs from the next in some
+ * sixty. */
+static void write_url(struct batch *b, const char *url)
+{
+	const char *query = strchr(url, '?'), *end = strstr(url, signature);
+
+	if (query && end) {
+		end += strlen(signature);
+		if (b->stem.len == 0) {
+			keep_first(b, url, query, end);
+		}
+		if (b->stem.len > 0 && has_prefix(url, buf_text(&b->stem))) {
+			(void)buf_add_str(b->text, "\"$U_STEM\"");
+			url += b->stem.len;
+		}
+		if (b->query.len > 0 && has_prefix(query, buf_text(&b->query))) {
+			(void)buf_add_char(b->text, '\'');
+			(void)buf_add(b->text, url, (size_t)(query - url));
+			(void)buf_add_str(b->text, "'\"$U_QUERY\"");
+			url = end;
+		}
+	}
+	(void)buf_printf(b->text, "'%s'\n", url); /* a URL holds no quote */
+}
+
 static void add_signed(struct batch *b, struct s3_request request)
 {
-	int r;
+	cleanup_buf_wipe struct buf url = BUF_INIT;
+	int r = add_url(b, request, &url);
 
-	(void)buf_add_str(b->text, " '"); /* a URL holds no quote */
-	r = add_url(b, request, b->text);
-	(void)buf_add_str(b->text, "'\n");
+	(void)buf_add_char(b->text, ' ');
+	write_url(b, buf_text(&url));
 	b->error = b->error ? b->error : r;
 }
 
@@ -248,10 +293,17 @@ static void add_ranges(struct batch *b)
 				b->text, "range %zu %s %s %lld-%lld ", l->i, l->stage,
 				l->tag, (long long)first,
 				(long long)(last < l->size ? last : l->size - 1));
-			(void)buf_printf(b->text, "'%s'\n", buf_text(&l->url));
+			write_url(b, buf_text(&l->url));
 		}
 	}
 	b->lanes = b->lanes > LANES_MAX ? LANES_MAX : b->lanes;
+}
+
+void batch_input(struct batch *b, size_t i)
+{
+	b->i = i;
+	b->input = &b->order->spec->inputs[i];
+	b->place.bucket = b->input->bucket;
 }
 
 static enum s3_fault add_inputs(struct batch *b)
@@ -259,12 +311,11 @@ static enum s3_fault add_inputs(struct batch *b)
 	const struct spec *spec = b->order->spec;
 	enum s3_fault fault = S3_OK;
 
-	for (b->i = 0; b->i < spec->n_inputs && !b->is_full; b->i++) {
-		if (b->order->is_done && b->order->is_done[b->i]) {
+	for (size_t i = 0; i < spec->n_inputs && !b->is_full; i++) {
+		if (b->order->is_done && b->order->is_done[i]) {
 			continue;
 		}
-		b->input = &spec->inputs[b->i];
-		b->place.bucket = b->input->bucket;
+		batch_input(b, i);
 		fault = b->order->ops->list(
 			b->s3, &b->place, &b->order->credentials,
 			&(struct s3_listing){
@@ -457,24 +508,44 @@ static enum s3_fault add_list(struct batch *b, int64_t *ret_next)
 	return b->error < 0 ? S3_OK : add_outputs(b, &list, ret_next);
 }
 
+static void begin(struct batch *b, const struct batch_order *order, struct buf *text,
+		  struct err *e)
+{
+	*b = (struct batch){
+		.order = order,
+		.text = text,
+		.e = e,
+		.place = order->place,
+		.time_s = clock_wall_ms() / 1000,
+		.stem = BUF_INIT,
+		.query = BUF_INIT,
+	};
+	text->max = TEXT_MAX;
+	(void)buf_add_str(text, "urls_list() {\n:\n");
+}
+
+static void finish(struct batch *b, int64_t next)
+{
+	(void)buf_add_str(b->text, "}\nurls_vars() { U_NEXT=");
+	if (b->is_full) {
+		(void)buf_printf(b->text, "%lld", (long long)next);
+	}
+	(void)buf_printf(b->text, " U_LANES=%lld U_STEM='%s' U_QUERY='%s'; }\n",
+			 (long long)b->lanes, buf_text(&b->stem), buf_text(&b->query));
+	b->error = b->error ? b->error : b->text->error;
+}
+
 enum s3_fault batch_make(const struct batch_order *order, struct s3_client *s3,
 			 struct buf *text, struct err *e)
 {
-	cleanup_batch struct batch b = {
-		.order = order, .s3 = s3, .text = text, .e = e, .place = order->place
-	};
+	cleanup_batch struct batch b;
 	enum s3_fault fault;
 	int64_t next = 0;
 
-	text->max = TEXT_MAX;
-	(void)buf_add_str(text, "urls_list() {\n:\n");
+	begin(&b, order, text, e);
+	b.s3 = s3;
 	fault = add_list(&b, &next);
-	(void)buf_add_str(text, "}\nurls_vars() { U_NEXT=");
-	if (b.is_full) {
-		(void)buf_printf(text, "%lld", (long long)next);
-	}
-	(void)buf_printf(text, " U_LANES=%lld; }\n", (long long)b.lanes);
-	b.error = b.error ? b.error : text->error;
+	finish(&b, next);
 	if (fault == S3_OK && b.error < 0) {
 		if (b.error != -EINVAL) { /* which has a sentence already */
 			(void)err_set(e, b.error, "the URLs cannot be made: %s",
@@ -483,6 +554,38 @@ enum s3_fault batch_make(const struct batch_order *order, struct s3_client *s3,
 		return S3_REFUSED;
 	}
 	return fault;
+}
+
+struct batch *batch_open(const struct batch_order *order, struct buf *text,
+			 struct err *e)
+{
+	struct batch *b = malloc(sizeof(*b));
+
+	if (b) {
+		begin(b, order, text, e);
+	}
+	return b;
+}
+
+void batch_add_object(struct batch *b, const struct s3_object *object)
+{
+	if (b->error == 0) {
+		(void)take_object(b, object);
+	}
+}
+
+int batch_close(struct batch *b)
+{
+	int error = 0;
+
+	if (b) {
+		add_ranges(b);
+		finish(b, b->seen);
+		error = b->error;
+		batch_fini(b);
+		free(b);
+	}
+	return error;
 }
 
 /* ---- the end of uploads in parts ---- */

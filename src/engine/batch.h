@@ -24,6 +24,17 @@ struct batch_order { /* borrowed */
 	const struct buf *begun;    /* "ID PATH\0": uploads in parts of this attempt */
 };
 
+/* The first batch of the inputs, made of a listing that another asks for: open, for each
+ * input its number and its objects, close. Order and text stay until then. open: NULL
+ * when there is no memory. */
+struct batch;
+struct batch *batch_open(const struct batch_order *order, struct buf *text,
+			 struct err *e);
+void batch_input(struct batch *b, size_t i);
+void batch_add_object(struct batch *b, const struct s3_object *object);
+/* Frees it. 0, or negative errno: the text is no batch. NULL is fine. */
+int batch_close(struct batch *b);
+
 /* Appends the batch. A fault that is not S3_OK is explained in e. */
 enum s3_fault batch_make(const struct batch_order *order, struct s3_client *s3,
 			 struct buf *text, struct err *e);

@@ -34,7 +34,9 @@ struct inspect_task {
 	bool keeps;	  /* may any be cached? */
 	bool lists;	  /* shall the host have all of them? */
 	enum spec_engine engine;
-	int64_t outputs_since_s; /* see struct job_attempt */
+	struct batch_order first; /* of URLs for the inputs ... */
+	struct buf urls;	  /* ... and those; secret */
+	int64_t outputs_since_s;  /* see struct job_attempt */
 	/* outputs */
 	const char *destination;    /* borrowed from the run */
 	const char *checkpoints;    /* the same; NULL: none */
@@ -69,6 +71,7 @@ static void task_free(struct inspect_task *t)
 {
 	free(t->listed);
 	buf_fini(&t->index);
+	buf_wipe(&t->urls);
 	buf_fini(&t->lines);
 	task_fini(&t->task);
 	free(t);
@@ -109,6 +112,7 @@ struct input_scan {
 	struct buf *index; /* NULL: it is not in one */
 	size_t index_len;  /* before the input */
 	struct input_listed listed;
+	struct batch *urls; /* NULL: none are made */
 	enum spec_engine engine;
 	char bad_key[256]; /* one that cannot be a file there, "" for none */
 	char why[512];
@@ -175,6 +179,9 @@ static void count_object(struct input_scan *scan, const struct s3_object *object
 		buf_truncate(scan->index, scan->index_len);
 		scan->index = NULL;
 	}
+	if (scan->urls) {
+		batch_add_object(scan->urls, object);
+	}
 }
 
 static int scan_object(void *arg, const struct s3_object *object)
@@ -211,7 +218,8 @@ static void list(struct inspect_task *t, struct s3_client *s3,
 	t->stats->failed_listings += t->fault != S3_OK && t->fault != S3_STOPPED;
 }
 
-static int check_input(struct inspect_task *t, struct s3_client *s3, size_t i)
+static int check_input(struct inspect_task *t, struct s3_client *s3, struct batch *urls,
+		       size_t i)
 {
 	const struct spec_input *in = &t->spec->inputs[i];
 	struct s3_place place = t->place;
@@ -220,6 +228,7 @@ static int check_input(struct inspect_task *t, struct s3_client *s3, size_t i)
 		.place = &place,
 		.i = i,
 		.engine = t->engine,
+		.urls = urls,
 		.index = t->lists || (in->is_cached && t->keeps) ? &t->index : NULL,
 		.index_len = t->index.len,
 	};
@@ -238,6 +247,9 @@ static int check_input(struct inspect_task *t, struct s3_client *s3, size_t i)
 			       in->name, in->bucket, in->key, flaw);
 	}
 	place.bucket = in->bucket;
+	if (urls) {
+		batch_input(urls, i);
+	}
 	list(t, s3, &place, &listing);
 	if (t->fault != S3_OK && t->fault != S3_STOPPED) {
 		t->reason = inspect_reason(t->fault, REASON_NO_SUCH_INPUT);
@@ -327,9 +339,25 @@ static int check_destination(struct inspect_task *t, struct s3_client *s3)
 	return check_writing(t, s3, t->destination, "outputs");
 }
 
+/* The URLs that the job will want first can go with its launch. What came from the
+ * cache is known on its host alone, so they are not made for such inputs. */
+static struct batch *open_urls(struct inspect_task *t)
+{
+	if (t->engine != SPEC_ENGINE_PRESIGNED || t->spec->is_dry_run) {
+		return NULL;
+	}
+	for (size_t i = 0; i < t->spec->n_inputs; i++) {
+		if (t->spec->inputs[i].is_cached && t->keeps) {
+			return NULL;
+		}
+	}
+	return batch_open(&t->first, &t->urls, &t->error);
+}
+
 static void run_inputs(struct task *task, struct s3_client *s3)
 {
 	struct inspect_task *t = (struct inspect_task *)task;
+	struct batch *urls = NULL;
 	int r = 0;
 
 	t->listed = calloc(t->spec->n_inputs + 1, sizeof(*t->listed));
@@ -337,9 +365,15 @@ static void run_inputs(struct task *task, struct s3_client *s3)
 		(void)err_set(&t->error, -ENOMEM, "no memory");
 		return;
 	}
+	if (t->spec->n_inputs > 0) {
+		urls = open_urls(t);
+	}
 	for (size_t i = 0; i < t->spec->n_inputs && r == 0; i++) {
 		FAILPOINT("s3.input");
-		r = check_input(t, s3, i);
+		r = check_input(t, s3, urls, i);
+	}
+	if (batch_close(urls) < 0) {
+		buf_wipe(&t->urls); /* they are made when they are wanted */
 	}
 	if (r == 0 && t->spec->has_outputs) {
 		r = check_destination(t, s3);
@@ -379,6 +413,7 @@ static void handle_inputs(struct engine *e, struct event *event)
 		buf_fini(&job->run->index);
 		job->run->index = t->index;
 		t->index = (struct buf)BUF_INIT;
+		urls_keep_first(job->run, &t->urls);
 		count_bytes(job->run);
 		job->run->outputs_since_s = t->outputs_since_s;
 	}
@@ -407,6 +442,8 @@ void inspect_inputs(struct engine *e, struct job *job)
 	if (t) {
 		t->destination = job->run->destination;
 		t->checkpoints = job->run->checkpoints;
+		urls_order(e, job, &t->first);
+		t->first.destination = NULL;
 		t->task.event.handle = handle_inputs;
 		t->task.run = run_inputs;
 		task_queue(e, job, &t->task);

@@ -579,6 +579,9 @@ void urls_note_curl(struct host *host, const char *version);
 void urls_note_want(struct run *run, const char *text); /* "": nothing */
 void urls_note_begun(struct run *run, const struct frame_item *item);
 void urls_forget(struct run *run); /* the batch */
+/* Takes the batch that it will want first; it is empty when there is none. */
+void urls_keep_first(struct run *run, struct buf *urls);
+bool urls_go_with_launch(const struct run *run);
 void urls_order(const struct engine *e, const struct job *job,
 		struct batch_order *ret_order);
 void step_urls(struct engine *e, struct job *job);

@@ -143,6 +143,9 @@ static void handle_launch(struct engine *e, struct host *host, struct job *job,
 	}
 	job_step_done(job);
 	keys_forget(job->run);
+	if (urls_go_with_launch(job->run)) {
+		urls_forget(job->run); /* lost on the way, they are made anew */
+	}
 	poll_soon(job);
 	r = job_edit(e, job);
 	if (r && is_claimed && !r->attempt.is_claimed) {
@@ -160,16 +163,29 @@ void step_launch(struct engine *e, struct job *job)
 				  .timeout_ms = LAUNCH_TIMEOUT_MS,
 				  .output_max = REPLY_MAX,
 				  .handle = handle_launch };
-	struct remote_call *call =
-		step_call(e, job, &spec, payload_digest(job->run->payload));
+	const struct buf *urls = &job->run->urls;
+	bool has_urls = urls_go_with_launch(job->run);
+	struct remote_call *call;
+	char args[128];
 
+	(void)snprintf(args, sizeof(args), "%s", payload_digest(job->run->payload));
+	if (has_urls) {
+		(void)snprintf(args, sizeof(args), "%s %zu",
+			       payload_digest(job->run->payload), urls->len);
+	}
+	call = step_call(e, job, &spec, args);
 	if (!call) {
 		return;
 	}
 	if (run_needs_s3(job->run) && !job->run->is_presigned) {
 		keys_attach(e, job, call);
-	} else {
-		(void)buf_printf(&call->input, "END %s\n", call_nonce(call));
+		return;
+	}
+	(void)buf_printf(&call->input, "END %s\n", call_nonce(call));
+	call->input_is_secret = has_urls;
+	if (has_urls && (!buf_reserve(&call->input, urls->len) ||
+			 buf_add(&call->input, urls->data, urls->len) < 0)) {
+		engine_fail_turn(e, -ENOMEM, NULL);
 	}
 }
 

@@ -15,7 +15,8 @@
 enum {
 	URLS_TIMEOUT_MS = 10 * 60000, /* of a call with some megabytes */
 	REPLY_MAX = 1 << 20,
-	CURL_MAJOR = 7, /* --parallel-immediate came with 7.68 */
+	FIRST_MAX = 1 << 20, /* bytes of URLs that a launch may carry */
+	CURL_MAJOR = 7,	     /* --parallel-immediate came with 7.68 */
 	CURL_MINOR = 68,
 };
 
@@ -138,14 +139,17 @@ void urls_note_want(struct run *run, const char *text)
 {
 	char kind[16] = "";
 	long long n = 0, from = 0;
+	bool is_outputs;
 
 	run->want.is_open = sscanf(text, "%15s %lld %lld", kind, &n, &from) == 3;
-	if (!run->want.is_open || n == run->want.n) {
+	is_outputs = streq(kind, "upload");
+	if (!run->want.is_open ||
+	    (n == run->want.n && is_outputs == run->want.is_outputs)) {
 		return;
 	}
 	run->want.n = n;
 	run->want.from = from < 0 ? 0 : from;
-	run->want.is_outputs = streq(kind, "upload");
+	run->want.is_outputs = is_outputs;
 	run->has_manifest &= !run->want.is_outputs; /* it was made anew, perhaps */
 	urls_forget(run);
 }
@@ -153,6 +157,22 @@ void urls_note_want(struct run *run, const char *text)
 void urls_forget(struct run *run)
 {
 	buf_wipe(&run->urls);
+}
+
+void urls_keep_first(struct run *run, struct buf *urls)
+{
+	urls_forget(run);
+	run->urls = *urls;
+	*urls = (struct buf)BUF_INIT;
+	run->want.n = run->urls.len > 0; /* so the runner will number it */
+	run->want.from = 0;
+	run->want.is_outputs = false;
+}
+
+bool urls_go_with_launch(const struct run *run)
+{
+	return run->is_presigned && run->want.n == 1 && run->urls.len > 0 &&
+	       run->urls.len <= FIRST_MAX;
 }
 
 void urls_note_begun(struct run *run, const struct frame_item *item)

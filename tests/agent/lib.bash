@@ -61,10 +61,12 @@ ag() { # VERB ARGS…: the reply is in $T/reply, its code in CODE, text without 
 	read_reply
 }
 
-ag_secrets() { # VERB ARGS…: SECRETS, then END
+BEHIND=/dev/null # a file that comes behind the secrets
+
+ag_secrets() { # VERB ARGS…: SECRETS, END, and what is in BEHIND
 	nonce_n=$((nonce_n + 1))
 	NONCE=n$BASHPID$nonce_n
-	printf '%sEND %s\n' "$SECRETS" "$NONCE" |
+	{ printf '%sEND %s\n' "$SECRETS" "$NONCE" && cat "$BEHIND"; } |
 		$SH "$AGENT" "$1" "$NONCE" "${@:2}" >"$T/reply" 2>"$T/reply.err"
 	read_reply
 }

@@ -17,16 +17,29 @@ BATCH=() # words of urls_list, one line each
 url() { echo "'$S3/$1$SIGN'"; }
 etag() { md5sum <"$T/s3/$1" | cut -d ' ' -f 1; }
 
-urls() { # ATT N [NEXT]: sends BATCH
+write_batch() { # [NEXT]: $T/batch; prints its size
 	{
-		echo "urls_vars() { U_NEXT='${3:-}' U_LANES=4; }"
+		echo "urls_vars() { U_NEXT='${1:-}' U_LANES=4; }"
 		echo 'urls_list() {'
 		printf '%s\n' : "${BATCH[@]}"
 		echo '}'
 	} >"$T/batch"
+	stat -c %s "$T/batch"
+}
+
+urls() { # ATT N [NEXT]: sends BATCH
 	local size
-	size=$(stat -c %s "$T/batch")
+	size=$(write_batch "${3:-}")
 	ag urls "$1" "$2" "$size" <"$T/batch"
+}
+
+launch_with() { # ATT [BYTES]: sends BATCH with it, or only its first bytes
+	local size
+	size=$(write_batch)
+	put "$1"
+	head -c "${2:-$size}" "$T/batch" >"$T/sent"
+	BEHIND=$T/sent ag_secrets launch "$1" "$SUM" "$size"
+	expect OK
 }
 
 wants() { # ATT KIND N FROM
@@ -69,6 +82,47 @@ case_presigned_inputs_arrive_whole() {
 	! grep -rqs canary-signature "$HOME" || fail "a URL is in $(grep -rl canary-signature "$HOME")"
 	urls ${X}01 1
 	expect OK
+	exec {s3_in}>&-
+}
+
+case_presigned_urls_that_come_with_the_launch_are_not_wanted() {
+	s3_up
+	printf 'at once' >"$T/s3/k"
+	INPUTS=(A object s3://b/k inputs/a)
+	PROGRAM=(shell 'cat "$JOB_INPUT_A"')
+	BATCH=("get 0 7 $(etag k) '0/o' $(url k)")
+	launch_with ${X}01
+	must_soon test -f "$J/${X}01/end"
+	poll ${X}01
+	is end ok
+	is 'xfer 0' "ok $(du -k "$J/${X}01/work/inputs/a" | cut -f 1)"
+	[ "$(<"$J/${X}01/log")" = 'at once' ] || fail "log: $(<"$J/${X}01/log")"
+	! grep -rqs canary-signature "$HOME" || fail "a URL is in $(grep -rl canary-signature "$HOME")"
+	launch_with ${X}01 # once more: somebody has the claim
+	[ "$(<"$J/${X}01/log")" = 'at once' ] || fail "log: $(<"$J/${X}01/log")"
+	exec {s3_in}>&-
+}
+
+case_presigned_urls_that_are_cut_or_do_not_work_are_wanted_after_the_launch() {
+	s3_up
+	INPUTS=(A object s3://b/k inputs/a)
+	PROGRAM=(shell 'cat "$JOB_INPUT_A"')
+	BATCH=("get 0 4 - '0/o' $(url k)")
+	launch_with ${X}01 20
+	wants ${X}01 download 1 0
+	printf good >"$T/s3/k"
+	urls ${X}01 1
+	must_soon test -f "$J/${X}01/end"
+	poll ${X}01
+	is end ok
+	BATCH=("get 0 4 - '0/o' $(url none)")
+	launch_with ${X}02
+	wait_until 40 test -f "$J/${X}02/took.1" || fail "it tries for ever"
+	wants ${X}02 download 2 0
+	BATCH=("get 0 4 - '0/o' $(url k)")
+	urls ${X}02 2
+	must_soon test -f "$J/${X}02/end"
+	[ "$(<"$J/${X}02/log")" = good ] || fail "log: $(<"$J/${X}02/log")"
 	exec {s3_in}>&-
 }
 
