@@ -129,7 +129,7 @@ fetch_listed() { # CURL-ARG…: what `get` prints
 # Each file is summed as soon as it is there: -N has written all of it by then. The quotes
 # are for xargs.
 fetch_summed() {
-	fetch_listed -N -w '"%{filename_effective}"\n' | xargs -n 50 md5sum 2>/dev/null >t.came
+	fetch_listed -N -w '"%{filename_effective}"\n' | xargs -n 200 md5sum 2>/dev/null >t.came
 }
 
 is_kept() { case $1 in kept/*) ;; *) return 1 ;; esac; } # STAGE
