@@ -24,9 +24,9 @@ struct batch_order { /* borrowed */
 	const struct buf *begun;    /* "ID PATH\0": uploads in parts of this attempt */
 };
 
-/* The first batch of the inputs, made of a listing that another asks for: open, for each
- * input its number and its objects, close. Order and text stay until then. open: NULL
- * when there is no memory. */
+/* The first batch of the inputs, made of a listing that another asks for: open, for
+ * each input its number and its objects, close. Order and text stay until then. open:
+ * NULL when there is no memory. */
 struct batch;
 struct batch *batch_open(const struct batch_order *order, struct buf *text,
 			 struct err *e);
