@@ -115,12 +115,21 @@ kill_group() {
 	kill -s CONT -- "-$g_pid" 2>/dev/null
 }
 
+# Looked for twice: of a process in the midst of execve(2) no environment is to be seen.
+transfers() { # MARK…: $m; fails when there are none
+	m=''
+	for k_look in 1 2; do
+		for k_mark do marked "$k_mark=$att"; done
+		[ -z "$m" ] || return 0
+		[ $k_look = 2 ] || nap 0.02
+	done
+	return 1
+}
+
 end_transfers() { # [MARK]: TERM, and after a second KILL
 	for k_s in TERM KILL; do
 		for k_n in 1 2 3 4 5 6 7 8 9 10; do
-			m=''
-			for k_mark in ${1:-JOBFS_XFER JOBFS_CKPT}; do marked "$k_mark=$att"; done
-			[ -n "$m" ] || return 0
+			transfers ${1:-JOBFS_XFER JOBFS_CKPT} || return 0
 			[ "$k_n" != 1 ] || signal $k_s $m
 			nap 0.1
 		done

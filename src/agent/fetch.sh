@@ -108,6 +108,7 @@ d_sums() {
 round_download() {
 	words
 	get() { is_kept "$4" || [ -f "$4" ] || was_wrong "$4" || echo "url = \"$5\"${nl}output = \"$4\""; }
+	d_conf=$(urls_list)
 	if [ "$VERIFY" = none ]; then fetch_listed; else fetch_summed; fi &
 	get() {
 		is_kept "$4" && [ ! -f "$4" ] && ! was_wrong "$4" || return 0
@@ -116,20 +117,21 @@ round_download() {
 		echo "url = \"$5\"${nl}output = \"$4\"${nl}header = If-Match:\"$3\""
 	}
 	d_more=''
+	d_conf=$(urls_list)
 	fetch_listed &
 	[ ! -f "$a/wrong" ] || fetch_wrong &
 	lanes lane_download
 }
 
-fetch_listed() { # CURL-ARG…: what `get` prints
-	d_conf=$(urls_list)
+fetch_listed() { # CURL-ARG…; d_conf: what `get` printed
 	[ -z "$d_conf" ] || echo "$d_conf" | curl_many --create-dirs "$@"
 }
 
-# Each file is summed as soon as it is there: -N has written all of it by then. The quotes
-# are for xargs.
+# Files are summed when some of them are there, an eighth or so: -N has written all of what
+# curl tells. The quotes are for xargs.
 fetch_summed() {
-	fetch_listed -N -w '"%{filename_effective}"\n' | xargs -n 200 md5sum 2>/dev/null >t.came
+	d_some=$(($(echo "$d_conf" | count) / 16 + 1)) # two lines an object
+	fetch_listed -N -w '"%{filename_effective}"\n' | xargs -n $d_some md5sum 2>/dev/null >t.came
 }
 
 is_kept() { case $1 in kept/*) ;; *) return 1 ;; esac; } # STAGE
