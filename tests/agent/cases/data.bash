@@ -32,6 +32,7 @@ case_inputs_arrive_in_parallel() {
 	launch ${X}01
 	must_soon has_line "$J/${X}01/xfer.0" 'ok 100'
 	must_soon grep -qs ok "$J/${X}01/xfer.1"
+	must_soon has_line "$J/${X}01/xfer.2" run # each is begun for itself
 	poll ${X}01
 	is 'xfer 0' 'ok 100'
 	is phase download
