@@ -63,7 +63,7 @@ flavour() ( # NAME [meson options]; of all targets, or of $targets
         exit 1
     }
     # shellcheck disable=SC2086 # words
-    nice ninja -C "$build/$name" ${targets:-} >"$logs/ninja" 2>&1 9>&- || {
+    nice -n 5 ninja -C "$build/$name" ${targets:-} >"$logs/ninja" 2>&1 9>&- || {
         grep -E 'error|warning|undefined' "$logs/ninja" | head -30 >&2
         exit 1
     }
