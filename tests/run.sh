@@ -205,14 +205,19 @@ begin_step() {
     set +m
     running[$!]=$1
 }
+end_step() { # whichever end next
+    local pid
+    wait -n "${!running[@]}" 2>/dev/null || true
+    for pid in "${!running[@]}"; do
+        kill -0 "$pid" 2>/dev/null || show_step "$pid"
+    done
+}
 # shellcheck disable=SC2031
-end_step() { # whichever ends next
-    local pid step p=0 f=1
-    wait -n -p pid "${!running[@]}" || true
-    step=${running[$pid]}
-    unset "running[$pid]"
+show_step() { # PROCESS
+    local step=${running[$1]} p=0 f=1
+    unset "running[$1]"
     cat "$logs/$step/shown"
-    read -r p f <"$logs/$step/counts" || echo "-- $step: did not end" | tee -a "$failures"
+    read -r p f 2>/dev/null <"$logs/$step/counts" || echo "-- $step: did not end" | tee -a "$failures"
     passed=$((passed + p)) failed=$((failed + f))
 }
 
