@@ -178,17 +178,23 @@ void notices_begin_look(struct notices *q)
 
 size_t notices_end_look(struct notices *q,
 			bool (*is_watched)(void *arg, const struct notice *notice),
-			void *arg)
+			void *arg, size_t *ret_watched)
 {
 	struct notice *notice = TAILQ_FIRST(&q->ready), *next;
-	size_t n = q->n;
+	size_t n = q->n, n_watched = 0;
 
-	for (; notice; notice = next) {
+	for (size_t left = q->n_ready; left > 0; left--, notice = next) {
 		next = TAILQ_NEXT(notice, order);
-		if (!notice->is_new && !is_watched(arg, notice)) {
+		if (is_watched(arg, notice)) {
+			n_watched++;
+		} else if (notice->is_new) { /* behind those that are */
+			take_out(q, notice);
+			make_ready(q, notice);
+		} else {
 			drop(q, notice);
 		}
 	}
+	*ret_watched = n_watched;
 	return n - q->n;
 }
 

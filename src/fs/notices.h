@@ -45,8 +45,9 @@ bool notices_take(struct notices *notices, struct notice *ret, int *ret_timeout_
 bool notices_are_all_told(const struct notices *notices);
 
 /* Drops of those that are ready what nobody watches, and returns how many. Who watches
- * is looked at in between, unlocked; what is added meanwhile stays. */
+ * is looked at in between, unlocked; what is added meanwhile stays, behind what is
+ * watched, which is so many. */
 void notices_begin_look(struct notices *notices);
 size_t notices_end_look(struct notices *notices,
 			bool (*is_watched)(void *arg, const struct notice *notice),
-			void *arg);
+			void *arg, size_t *ret_watched);

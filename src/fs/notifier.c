@@ -175,9 +175,9 @@ static void thin_out(struct notifier *n)
 	(void)pthread_mutex_unlock(&n->lock);
 	r = watchers_look(n->device, &watchers);
 	(void)pthread_mutex_lock(&n->lock);
-	n->is_crowd =
-		r == 0 && notices_end_look(&n->notices, is_watched, &watchers) >= CROWD;
 	n->n_watched = n->notices.n_ready;
+	n->is_crowd = r == 0 && notices_end_look(&n->notices, is_watched, &watchers,
+						 &n->n_watched) >= CROWD;
 	(void)pthread_mutex_unlock(&n->lock);
 	n->look_at = clock_ms() + (r < 0 ? BLIND_MS : LOOK_MS);
 }
