@@ -50,8 +50,8 @@ static int open_dir(int at, const char *name, DIR **ret_dir)
 		return errno_of_look();
 	}
 	*ret_dir = fdopendir(fd);
-	if (!*ret_dir) {
-		return -errno;
+	if (!*ret_dir) { /* its process may have gone since openat() */
+		return errno_of_look();
 	}
 	(void)steal_fd(&fd);
 	return 0;
