@@ -7,7 +7,8 @@
 #   INODE OFFSET //PATH//   of each file what was copied when `metrics` was of that size
 #
 # What `metrics` has beyond AT is of the last file of the list. So whoever goes on after a
-# kill, at whatever place it came, copies nothing twice and leaves nothing out.
+# kill, at whatever place it came, copies nothing twice and leaves nothing out. What a killed
+# one had started may still write: it holds the lock `mlock`, which mksh passes on by 8>&8.
 
 has_metrics() {
 	m_any=''
@@ -50,7 +51,8 @@ metrics_end() { # the program is over: what is left of the files
 
 metrics_copy() { # [last]: in a subshell
 	m_last=$1
-	exec 2>>"$a/err"
+	exec 2>>"$a/err" 8>>"$a/mlock" || exit 1
+	! command -v flock >/dev/null || timeout 20 flock 8 8>&8
 	metrics_load && cd "$a/work" || exit 1
 	metric() { # PATTERN
 		IFS=
@@ -114,11 +116,11 @@ copy_lines() { # of $m_path
 	m_list=$m_list$m_line$nl
 	metrics_size
 	m_at=$m_size
-	printf '%s%s' "$m_at" "$m_list" >"$a/mpos.new" && mv -f "$a/mpos.new" "$a/mpos" || return 1
+	printf '%s%s' "$m_at" "$m_list" >"$a/mpos.new" && mv -f "$a/mpos.new" "$a/mpos" 8>&8 || return 1
 	if [ -n "$m_last" ]; then
-		bytes_of "$m_path" "$m_from" "$m_n"
+		bytes_of "$m_path" "$m_from" "$m_n" 8>&8
 	else
-		bytes_of "$m_path" "$m_from" "$m_n" | head -n "$m_lines"
+		bytes_of "$m_path" "$m_from" "$m_n" | head -n "$m_lines" 8>&8
 	fi >>"$a/metrics"
 	m_rc=$?
 	metrics_size
