@@ -54,7 +54,6 @@ check_download() {
 	urls_list | sort >t.want
 	cut -d ' ' -f 2- t.want | tr '\n' '\0' | xargs -0 stat -c '%s %n' 2>/dev/null | sort >t.have
 	comm -13 t.want t.have | cut -d ' ' -f 2- | tr '\n' '\0' | xargs -0 rm -f
-	comm -12 t.want t.have | cut -d ' ' -f 2- >t.good
 	d_sums
 	comm -23 t.want t.have | cut -d ' ' -f 2-
 	[ ! -s t.bad ] || cat t.bad

@@ -97,7 +97,7 @@ print_want() { # of an attempt that lives: what the daemon shall send
 cmd_urls() { # N SIZE
 	get_boot
 	if ! load_want || [ "$w_n" != "$1" ] || turn_lives fetch; then
-		head -c "$2" >/dev/null # nobody needs them; the sender must not block
+		drain
 		reply OK
 	fi
 	detach _urls "$1 $2"

@@ -50,7 +50,7 @@ round_upload() {
 	lanes lane_upload
 }
 
-is_left() { # N
+is_left() { # N: in o_left, which is empty when all are
 	[ -n "$o_left" ] || return 0
 	case $o_left in *"$nl$1$nl"*) ;; *) return 1 ;; esac
 }
@@ -114,8 +114,8 @@ judge_puts() {
 
 note_sent() {
 	o_left=$nl$(cat puts)$nl x_sum=0
+	comm -23 t.left puts | grep -q . || o_left='' # all of them
 	put() { ! is_left "$1" || echo "$2"; }
-	comm -23 t.left puts | grep -q . || put() { echo "$2"; }
 	for x_n in $(urls_list); do x_sum=$((x_sum + (x_n + 1023) / 1024)); done
 	echo "$x_sum" >puts.kb
 }

@@ -2,10 +2,12 @@
 
 make_room() { [ -d "$a" ] || mkdir -p "$a" 2>/dev/null || reply EDISK "cannot make $a"; }
 
+drain() { cat >/dev/null; } # nobody needs it, but the sender must not block
+
 cmd_put() { # SIZE
 	make_room
-	if [ -f "$a/claim" ]; then # nobody will look at it; the sender must not block
-		head -c "$1" >/dev/null
+	if [ -f "$a/claim" ]; then
+		drain
 		reply OK
 	fi
 	head -c "$1" >"$a/t.$nonce" 2>/dev/null
@@ -27,8 +29,6 @@ reply_claim() { # replies when there is a claim, ours or another's
 	[ "$c_kind" = run ] || reply VOIDED
 	reply OK
 }
-
-drain() { cat >/dev/null; } # nobody needs it, but the sender must not block
 
 cmd_launch() { # SHA256 [SIZE of a batch of URLs]
 	make_room
