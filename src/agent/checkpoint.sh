@@ -14,7 +14,7 @@
 # Whoever is killed at any place leaves a LATEST all of whose objects are there. A list, as
 # LATEST is one behind its first line "jobfs-checkpoint 1 ID ATTEMPT", has a line for each
 # file, with tabs: PATH SIZE MTIME PLACE. In PATH a backslash is \\, a tab \t, a newline \n;
-# PLACE is `.` or `.kept`.
+# PLACE is `.` or `.kept`, or `.at/…` for what came by presigned URLs: ckpt_urls.sh.
 #
 # An attempt that the daemon gave up, since its host was silent, may go on beside the next
 # one. So an attempt writes its name into LATEST when it begins, and who finds there a name
@@ -29,7 +29,10 @@
 # did not end by itself the last round takes only what had settled before its death, and
 # after a reboot, which may have lost what was written, there is none.
 
-has_ckpt() { [ -n "$CKPT_DEST" ] && [ "$ENGINE" = aws ]; }
+has_ckpt() {
+	[ -n "$CKPT_DEST" ] || return 1
+	case $ENGINE in aws | presigned) ;; *) return 1 ;; esac
+}
 
 # ---- the runner's side
 
@@ -58,7 +61,7 @@ ckpt_last() { # the program is over
 
 ckpt_loop() { # fd 0: end-of-file when the program is over, or the keeper
 	exec 4<&- 9>&- >>"$a/tlog" 2>&1
-	s_expired=$a/expired.ckpt # beside it the keeper may upload
+	y_phase=run s_expired=$a/expired.ckpt # beside it the keeper may upload
 	until over_within "$CKPT_INTERVAL"; do
 		s_tries=0
 		keys_ready checkpoints
@@ -74,6 +77,12 @@ loop_start() { # s_loop
 	ckpt_loop <&8 8<&- &
 	s_loop=$!
 	exec 8<&-
+}
+
+loop_end() {
+	exec 9>&-
+	[ -z "$s_loop" ] || wait "$s_loop"
+	s_loop=''
 }
 
 ckpt_round() { # [last]
@@ -121,15 +130,27 @@ y_round() { # [last]; 0: there is a new checkpoint; 1: there is none, but should
 	3) y_missing ckpt.set ckpt.up >"$a/ckpt.todo" ;;
 	*) return 1 ;;
 	esac
-	y_keep && y_send && y_lines_of ckpt.up ckpt.now >"$a/t.next" || return 1
+	y_by_urls || y_keep || return 1
+	y_send && y_lines_of ckpt.up ckpt.now >"$a/t.next" || return 1
+	! y_by_urls || urls_places || return 1
 	if y_is_busy; then # what is gone may be what the program is about to replace
 		y_lines_beside ckpt.latest t.next >"$a/t.gone" && cat "$a/t.gone" >>"$a/t.next" || return 1
 	fi
 	y_kept=''
 	! grep -q "$tab\\.kept\$" "$a/ckpt.latest" || y_kept=1
+	y_was_at=$(cut -f 4 "$a/ckpt.latest" | grep '^\.at/' | sort -u)
 	[ -s "$a/t.next" ] && mv -f "$a/t.next" "$a/ckpt.next" && y_put_latest || return 1
+	if y_by_urls; then
+		urls_drop || :
+		return 0
+	fi
 	[ -z "$y_kept" ] || grep -q "$tab\\.kept\$" "$a/ckpt.latest" ||
 		! y_may || cli s3 rm --recursive "$CKPT_DEST.kept/" || :
+	for y_at in $y_was_at; do # these places only: another attempt may have its own by now
+		y_below "$y_at" && ! grep -qF "$tab$y_at" "$a/ckpt.latest" && y_may &&
+			cli s3 rm --recursive "$CKPT_DEST$y_under"
+	done
+	return 0
 }
 
 # ckpt.now: all files; ckpt.set: those that have settled; ckpt.todo: of these, what S3 has not.
@@ -234,7 +255,7 @@ cmd__look() { # PATH…: one batch of find's; a list to fd 1, "KIND PATH" to fd 
 		case /$l_path/ in
 		*.tmp/* | *.temp/* | *.part/* | *.partial/* | *.incomplete/* | *.swp/* | *'~/'* | \
 			*.orbax-checkpoint-tmp* | */tmp-checkpoint-*) l_skip=temporary ;;
-		/LATEST/* | /.kept/*) l_skip='the name is taken' ;;
+		/LATEST/* | /.kept/* | /.at/*) l_skip='the name is taken' ;;
 		esac
 		y_encode "$l_path"
 		case $l_skip in
@@ -275,7 +296,15 @@ y_decode() { # CODE: y_path
 		y_rest=${y_rest#?}
 	done
 	y_path=$y_path$y_rest
-	case /$y_path/ in *//* | */../* | */./* | /LATEST/ | /.kept/*) return 1 ;; esac
+	case /$y_path/ in *//* | */../* | */./* | /LATEST/ | /.kept/* | /.at/*) return 1 ;; esac
+}
+
+y_below() { # PLACE: y_under, what stands before the path; fails when it leads outside
+	case $1 in
+	*..* | *[!A-Za-z0-9./-]*) return 1 ;;
+	.kept | .at/?*) y_under=$1/ ;;
+	*) y_under='' ;;
+	esac
 }
 
 # ---- upload
@@ -312,17 +341,22 @@ keep_lane() { # LANE; fd 0: the list
 y_send() {
 	y_lines_beside ckpt.up ckpt.todo >"$a/t.up" && mv -f "$a/t.up" "$a/ckpt.up" || return 1
 	rm -rf "$a/ckpt.stage"
+	y_at=.
+	! y_by_urls || urls_next_place || return 1
+	y_stage=$a/ckpt.stage/$y_at
 	while IFS=$tab read -r y_code _; do
 		y_decode "$y_code" || return 1
-		case $y_path in */*) mkdir -p "$a/ckpt.stage/${y_path%/*}" ;; *) mkdir -p "$a/ckpt.stage" ;; esac &&
-			ln -s "$y_dir/$y_path" "$a/ckpt.stage/$y_path" || return 1
+		case $y_path in */*) mkdir -p "$y_stage/${y_path%/*}" ;; *) mkdir -p "$y_stage" ;; esac &&
+			ln -s "$y_dir/$y_path" "$y_stage/$y_path" || return 1
 	done <"$a/ckpt.todo"
 	printf '== checkpoint: %s -> %s\n' "$CKPT" "$CKPT_DEST"
-	y_s3 cp --recursive "$a/ckpt.stage" "$CKPT_DEST"
+	if y_by_urls; then urls_send; else y_s3 cp --recursive "$a/ckpt.stage" "$CKPT_DEST"; fi
 	y_rc=$?
 	rm -rf "$a/ckpt.stage"
 	[ $y_rc = 0 ] && y_look >"$a/ckpt.now" || return 1
-	y_common ckpt.todo ckpt.now >"$a/t.sent" && cat "$a/t.sent" "$a/ckpt.up" >"$a/t.up" &&
+	y_common ckpt.todo ckpt.now >"$a/t.sent" || return 1
+	! y_by_urls || urls_note_sent || return 1
+	cat "$a/t.sent" "$a/ckpt.up" >"$a/t.up" &&
 		mv -f "$a/t.up" "$a/ckpt.up"
 }
 
@@ -342,8 +376,12 @@ y_claim_latest() {
 	{
 		echo "jobfs-checkpoint 1 $ID $ATTEMPT"
 		cat "$a/ckpt.next"
-	} >"$a/ckpt.out" && y_s3 cp "$a/ckpt.out" "${CKPT_DEST}LATEST" &&
+	} >"$a/ckpt.out" && y_send_latest &&
 		put_over ckpt.owner "$ID $ATTEMPT" && mv -f "$a/ckpt.next" "$a/ckpt.latest"
+}
+
+y_send_latest() {
+	if y_by_urls; then urls_put_latest; else y_s3 cp "$a/ckpt.out" "${CKPT_DEST}LATEST"; fi
 }
 
 # 0: LATEST is what we know; 1: it is somebody else's, or S3 does not say; 3: it was not,
@@ -376,7 +414,13 @@ y_adopt() {
 
 y_get_latest() { # t.latest, empty when there is none; y_owner
 	y_owner=''
-	if ! y_said=$(y_s3 cp "${CKPT_DEST}LATEST" "$a/t.latest" 2>&1); then
+	if y_by_urls; then
+		urls_get_latest || {
+			echo "jobfs: checkpoint failed: ${CKPT_DEST}LATEST cannot be read"
+			return 1
+		}
+		[ -s "$a/t.latest" ] || return 0
+	elif ! y_said=$(y_s3 cp "${CKPT_DEST}LATEST" "$a/t.latest" 2>&1); then
 		: >"$a/t.latest"
 		case $y_said in *'(404)'* | *NoSuchKey*) return 0 ;; esac
 		printf '%s\njobfs: checkpoint failed: %sLATEST cannot be read\n' "$y_said" "$CKPT_DEST"
@@ -407,8 +451,12 @@ ckpt_fetch() { # ckpt.in says that it went well
 fetch_files() {
 	umask 022
 	y_dir=$a/work/$CKPT
-	for y_lane in 0 1 2 3; do fetch_lane $y_lane <"$a/ckpt.latest" & done
-	wait
+	if y_by_urls; then
+		urls_fetch || return 1
+	else
+		for y_lane in 0 1 2 3; do fetch_lane $y_lane <"$a/ckpt.latest" & done
+		wait
+	fi
 	[ -z "$IMAGE" ] || find "$y_dir" -type d -exec chmod 777 {} +
 	umask 077
 	! is_stopped download || return 1
@@ -431,14 +479,18 @@ fetch_lane() { # LANE; fd 0: the list
 	y_n=0
 	while IFS=$tab read -r y_code _ _ y_place; do
 		y_n=$((y_n + 1))
-		[ $((y_n % 4)) = "$1" ] && y_decode "$y_code" && ! is_stopped download || continue
+		[ $((y_n % 4)) = "$1" ] && y_decode "$y_code" && y_below "$y_place" && ! is_stopped download || continue
 		case $y_path in */*) mkdir -p "$y_dir/${y_path%/*}" ;; esac
-		case $y_place in .kept) y_place=.kept/ ;; *) y_place='' ;; esac
-		s3 cp "$CKPT_DEST$y_place$y_path" "$y_dir/$y_path"
+		s3 cp "$CKPT_DEST$y_under$y_path" "$y_dir/$y_path"
 	done
 }
 
 y_know() { # what came is in S3, but for what was kept, where something else is in its place
-	y_look >"$a/ckpt.now" && grep "$tab\\.\$" "$a/ckpt.latest" >"$a/t.there"
+	y_look >"$a/ckpt.now" || return
+	if y_by_urls; then # each place has what LATEST says
+		cp "$a/ckpt.latest" "$a/ckpt.at" && cp "$a/ckpt.latest" "$a/t.there" || return
+	else
+		grep "$tab\\.\$" "$a/ckpt.latest" >"$a/t.there"
+	fi
 	y_lines_of ckpt.now t.there >"$a/ckpt.up"
 }

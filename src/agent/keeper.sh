@@ -33,13 +33,15 @@ cmd__sec() {
 			while (transfer_out) && keys_again upload; do :; done
 			;;
 		resume)
+			y_phase=download
 			keys_ready download
 			while keys_mark ckpt_fetch && keys_again download; do :; done
 			;;
 		checkpoints) loop_start || echo "jobfs: no checkpoints before the end: mkfifo failed" >>"$a/tlog" ;;
+		pause) loop_end ;;
 		last)
-			exec 9>&-
-			[ -z "$s_loop" ] || wait "$s_loop"
+			loop_end
+			y_phase=upload
 			keys_ready upload
 			while keys_mark ckpt_round last && keys_again upload; do :; done
 			;;

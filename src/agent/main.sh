@@ -55,12 +55,12 @@ poll)
 	for p_spec do poll_spec "$p_spec" || bad_args; done
 	cmd_poll "$@"
 	;;
-put | launch | renew | urls | manifest | cancel | signal | upload | ack)
+put | launch | renew | urls | wanted | manifest | cancel | signal | upload | ack)
 	att=$1 a=$base/jobs/$1
 	attempt "$1" || bad_args
 	shift
 	case $verb:$# in
-	put:1 | cancel:1) number "$1" || bad_args ;;
+	put:1 | cancel:1 | wanted:1) number "$1" || bad_args ;;
 	signal:1) ;;
 	urls:2) number "$1" && number "$2" || bad_args ;;
 	launch:1) attempt "$1" || bad_args ;;

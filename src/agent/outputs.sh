@@ -2,6 +2,7 @@
 
 upload() {
 	o_end=ok
+	ckpt_pause
 	! want_upload || send_outputs
 	ckpt_last
 	finish "$o_end"

@@ -31,9 +31,11 @@
 #   part N LEN FIRST PATH URL         a part of one; when PATH cannot be written so:
 #   name N PATH                       the file of put or part N is ../names/N
 #   begun ID PATH                     the upload that the parts of PATH belong to
+#
+#   drop URL                          an object that is to be removed
 
 w_first=''
-U_WORDS='get range big move put part name begun'
+U_WORDS='get range big move put part name begun drop'
 
 # The batch that will be wanted first came with the launch, which is answered when a worker
 # has it.
@@ -142,7 +144,7 @@ fetch_rounds() { # KIND
 	while :; do
 		u_left=$("check_$1" | count)
 		: "${u_first:=$u_left}"
-		[ "$u_left" -gt 0 ] && [ $u_try -lt 5 ] && ! is_stopped "$1" && ! is_hopeless || break
+		[ "$u_left" -gt 0 ] && [ $u_try -lt 5 ] && ! is_stopped "$1" && ! is_hopeless && is_wanted || break
 		[ $u_try -lt 2 ] || nap $((u_try - 1))
 		u_try=$((u_try + 1))
 		"round_$1" 2>&1 | quiet
@@ -157,6 +159,11 @@ fetch_rounds() { # KIND
 	else
 		u_took='all'
 	fi
+}
+
+is_wanted() {
+	read -r _ u_n _ <"$a/want"
+	[ "$u_n" = "$w_n" ]
 }
 
 # What curl says, without repetition, and never a URL.

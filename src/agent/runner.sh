@@ -51,7 +51,7 @@ cmd__run() { # [SIZE]; fd 0: secrets, or URLs; fd 1: launch waits until it is cl
 	d_why=''
 	cache_room
 	download || finish "download-failed$d_why"
-	[ "$ENGINE" != presigned ] && { want_upload || has_ckpt; } || keeper_stop
+	has_ckpt || { want_upload && [ "$ENGINE" != presigned ]; } || keeper_stop
 	run_program
 	end_leftovers
 	metrics_end

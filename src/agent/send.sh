@@ -5,9 +5,18 @@
 
 fetch_upload() {
 	put_over xfer.out run
-	rm -rf "$a/out" "$a/names"
 	[ "$w_from" != 0 ] || [ -f "$a/up/of.$w_n" ] || printf '== output: %s -> %s\n' "$OUTPUT" "$DEST"
-	mkdir -p "$a/up" "$a/names" && ln -s "$a/work/${OUTPUT%/}" "$a/out" && cd "$a/up" || exit
+	send_from "$a/work/${OUTPUT%/}"
+	fetch_rounds upload
+	case $u_took in
+	all) put_over xfer.out "ok 0" ;;
+	none | some | wrong) put_over xfer.out "fail 22 0" ;;
+	esac
+}
+
+send_from() { # DIRECTORY
+	rm -rf "$a/out" "$a/names"
+	mkdir -p "$a/up" "$a/names" && ln -s "$1" "$a/out" && cd "$a/up" || exit
 	u_sent=$(sent_kb)
 	echo "$u_sent" >../sent
 	rm -f ./*
@@ -18,11 +27,6 @@ fetch_upload() {
 	# shellcheck disable=SC2317
 	begun() { printf '%s %s\0' "$1" "$2" >>"$a/begun"; }
 	urls_list
-	fetch_rounds upload
-	case $u_took in
-	all) put_over xfer.out "ok 0" ;;
-	none | some | wrong) put_over xfer.out "fail 22 0" ;;
-	esac
 }
 
 check_upload() {

@@ -26,7 +26,9 @@ void job_get_facts(const struct engine *e, const struct job *job, struct job_fac
 	*f = (struct job_facts){
 		.is_presigned = urls_engine(e, job) == SPEC_ENGINE_PRESIGNED,
 		.wants_urls = run->want.is_open,
-		.wants_outputs = run->want.is_outputs,
+		.wants_list = run->want.is_outputs || run->want.checkpoint,
+		.has_list =
+			run->want.checkpoint ? run->want.has_list : run->has_manifest,
 		.has_begun = run->begun.len > 0,
 		.state = r->state,
 		.cancel = r->cancel,

@@ -9,19 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/batch_internal.h"
 #include "engine/cache.h"
 #include "job/address.h"
-#include "job/manifest.h"
-#include "s3/multipart.h"
 #include "s3/sign.h"
 #include "util/clock.h"
 #include "util/mem.h"
 
 enum {
-	BATCH_MAX = 5000,	 /* objects; some 200 bytes each */
 	TEXT_MAX = 64 << 20,	 /* bytes of a batch */
-	EXPIRES_S = 6 * 3600,	 /* of a URL; checked when a request begins */
-	LARGE = 64 << 20,	 /* bytes from which an object comes in pieces */
 	RANGE_MIN = 32 << 20,	 /* bytes */
 	RANGE_MAX = 256 << 20,	 /* bytes: what a cut may cost */
 	RANGES_OF_ONE = 8,	 /* at once */
@@ -29,39 +25,6 @@ enum {
 	PARTS_WANTED_MAX = 9000, /* the limit of AWS is 10,000 */
 	LANES_MAX = 32,
 	UPLOAD_LANES_MAX = 8,
-};
-
-struct batch {
-	const struct batch_order *order;
-	struct s3_client *s3;
-	struct buf *text;
-	struct err *e;
-	struct s3_place place;
-	int64_t time_s; /* of all signatures, so that they differ in little */
-	/* of the first URL: as far as its last '/', and its query up to the signature
-	 */
-	struct buf stem, query;
-	int64_t seen;	 /* objects so far, those before `from` too */
-	int64_t written; /* of this batch */
-	bool is_full;
-	int64_t lanes;
-	/* of the input that is being listed */
-	const struct spec_input *input;
-	size_t i;
-	/* large ones, whose ranges come last */
-	struct large *large;
-	size_t n_large;
-	int error;
-};
-
-enum { STAGE_MAX = 128 }; /* of where an object is put until all of it is there */
-
-struct large {
-	struct buf url;
-	size_t i;
-	int64_t size, step;
-	char tag[S3_ETAG_MAX];
-	char stage[STAGE_MAX];
 };
 
 static void batch_fini(struct batch *b)
@@ -88,7 +51,7 @@ static bool is_plain(const char *name)
 	return true;
 }
 
-static void add_quoted(struct batch *b, const char *text)
+void batch_add_quoted(struct batch *b, const char *text)
 {
 	(void)buf_add_char(b->text, ' ');
 	(void)buf_add_sh_quoted(b->text, text);
@@ -97,7 +60,7 @@ static void add_quoted(struct batch *b, const char *text)
 static int add_url(const struct batch *b, struct s3_request request, struct buf *out)
 {
 	request.time_s = b->time_s;
-	request.expires_s = EXPIRES_S;
+	request.expires_s = request.expires_s ? request.expires_s : EXPIRES_S;
 	return s3_presign(&b->place, &b->order->credentials, &request, out, b->e);
 }
 
@@ -140,7 +103,7 @@ static void write_url(struct batch *b, const char *url)
 	(void)buf_printf(b->text, "'%s'\n", url); /* a URL holds no quote */
 }
 
-static void add_signed(struct batch *b, struct s3_request request)
+void batch_add_signed(struct batch *b, struct s3_request request)
 {
 	cleanup_buf_wipe struct buf url = BUF_INIT;
 	int r = add_url(b, request, &url);
@@ -166,7 +129,7 @@ static const char *tag_of(const struct s3_object *object)
 static void add_move(struct batch *b, const char *stage, const char *name)
 {
 	(void)buf_printf(b->text, "move %s", stage);
-	add_quoted(b, name);
+	batch_add_quoted(b, name);
 	(void)buf_add_char(b->text, '\n');
 }
 
@@ -176,7 +139,7 @@ static bool get_kept_stage(const struct batch *b, const struct s3_object *object
 {
 	char name[S3_DIGEST_HEX_SIZE];
 
-	if (!b->order->keeps || !b->input->is_cached ||
+	if (!b->order->keeps || !b->input || !b->input->is_cached ||
 	    !cache_name(&b->place, object, name)) {
 		return false;
 	}
@@ -234,11 +197,20 @@ static void add_small(struct batch *b, const struct s3_object *object, const cha
 	}
 	(void)buf_printf(b->text, "get %zu %lld %s", b->i, (long long)object->size,
 			 object->size > 0 || !is_direct ? tag_of(object) : "-");
-	add_quoted(b, is_direct ? name : stage);
-	add_signed(b, (struct s3_request){ .method = "GET", .key = object->key });
+	batch_add_quoted(b, is_direct ? name : stage);
+	batch_add_signed(b, (struct s3_request){ .method = "GET", .key = object->key });
 	if (!is_direct) {
 		add_move(b, stage, name);
 	}
+}
+
+int batch_add_get(struct batch *b, const struct s3_object *object, const char *name)
+{
+	if (object->size >= LARGE) {
+		return add_large(b, object, name);
+	}
+	add_small(b, object, name);
+	return b->error;
 }
 
 static int take_object(void *arg, const struct s3_object *object)
@@ -262,10 +234,8 @@ static int take_object(void *arg, const struct s3_object *object)
 		(void)buf_printf(&name, "%zu/%s", b->i, in->is_prefix ? below : "o");
 		if (name.error) {
 			b->error = name.error;
-		} else if (object->size >= LARGE) {
-			b->error = add_large(b, object, buf_text(&name));
 		} else {
-			add_small(b, object, buf_text(&name));
+			b->error = batch_add_get(b, object, buf_text(&name));
 		}
 		b->written++;
 	}
@@ -274,7 +244,7 @@ static int take_object(void *arg, const struct s3_object *object)
 }
 
 /* One line a range, in turn of the objects. */
-static void add_ranges(struct batch *b)
+void batch_add_ranges(struct batch *b)
 {
 	bool is_more = true;
 
@@ -328,14 +298,13 @@ static enum s3_fault add_inputs(struct batch *b)
 			return fault;
 		}
 	}
-	add_ranges(b);
+	batch_add_ranges(b);
 	return S3_OK;
 }
 
 /* ---- outputs ---- */
 
-/* The last upload that was begun for the path; NULL: none. The id ends at the blank. */
-static const char *find_begun(const struct buf *begun, const char *path)
+const char *batch_find_begun(const struct buf *begun, const char *path)
 {
 	const char *end = begun->data + begun->len, *found = NULL;
 
@@ -361,7 +330,7 @@ static enum s3_fault open_upload(struct batch *b, const struct s3_object_name *n
 				 const char *path, struct buf *id,
 				 struct s3_parts *ret_parts)
 {
-	const char *begun = find_begun(b->order->begun, path);
+	const char *begun = batch_find_begun(b->order->begun, path);
 	enum s3_fault fault = S3_OK;
 
 	if (begun) {
@@ -378,8 +347,8 @@ static enum s3_fault open_upload(struct batch *b, const struct s3_object_name *n
 	}
 	if (fault == S3_OK) {
 		(void)buf_add_str(b->text, "begun");
-		add_quoted(b, buf_text(id));
-		add_quoted(b, path);
+		batch_add_quoted(b, buf_text(id));
+		batch_add_quoted(b, path);
 		(void)buf_add_char(b->text, '\n');
 	}
 	return fault;
@@ -396,13 +365,13 @@ static bool has_part(const struct s3_parts *parts, int number, int64_t size)
 }
 
 /* N of the next word. */
-static int64_t next_number(struct batch *b, const char *path)
+int64_t batch_next_number(struct batch *b, const char *path)
 {
 	int64_t number = b->seen++;
 
 	if (!is_plain(path)) {
 		(void)buf_printf(b->text, "name %lld", (long long)number);
-		add_quoted(b, path);
+		batch_add_quoted(b, path);
 		(void)buf_add_char(b->text, '\n');
 	}
 	return number;
@@ -415,17 +384,36 @@ static void add_part(struct batch *b, const struct s3_object_name *name, const c
 	int64_t len = entry->size - first < step ? entry->size - first : step;
 	char text[16];
 	const struct s3_query query[] = { { "partNumber", text }, { "uploadId", id } };
-	int64_t n = next_number(b, entry->path);
+	int64_t n = batch_next_number(b, entry->path);
 
 	(void)snprintf(text, sizeof(text), "%d", number);
 	(void)buf_printf(b->text, "part %lld %lld %lld", (long long)n, (long long)len,
 			 (long long)first);
-	add_quoted(b, is_plain(entry->path) ? entry->path : "-");
-	add_signed(b, (struct s3_request){ .method = "PUT",
-					   .key = name->key,
-					   .query = query,
-					   .n_query = ARRAY_SIZE(query) });
+	batch_add_quoted(b, is_plain(entry->path) ? entry->path : "-");
+	batch_add_signed(b, (struct s3_request){ .method = "PUT",
+						 .key = name->key,
+						 .query = query,
+						 .n_query = ARRAY_SIZE(query) });
 	b->lanes += b->lanes < UPLOAD_LANES_MAX;
+}
+
+int batch_add_missing(struct batch *b, const struct s3_object_name *name,
+		      const char *id, const struct s3_parts *parts,
+		      const struct manifest_entry *entry)
+{
+	int64_t step = part_size(entry->size);
+	int number = 1, n_missing = 0;
+
+	for (int64_t first = 0; first < entry->size; first += step) {
+		int64_t left = entry->size - first;
+
+		if (!has_part(parts, number, left < step ? left : step)) {
+			add_part(b, name, id, entry, number);
+			n_missing++;
+		}
+		number++;
+	}
+	return n_missing;
 }
 
 static enum s3_fault add_parts(struct batch *b, const struct s3_object_name *name,
@@ -433,19 +421,25 @@ static enum s3_fault add_parts(struct batch *b, const struct s3_object_name *nam
 {
 	cleanup_buf struct buf id = BUF_INIT;
 	cleanup_s3_parts struct s3_parts parts = { .n = 0 };
-	int64_t step = part_size(entry->size);
 	enum s3_fault fault = open_upload(b, name, entry->path, &id, &parts);
-	int number = 1;
 
-	for (int64_t first = 0; fault == S3_OK && first < entry->size; first += step) {
-		int64_t left = entry->size - first;
-
-		if (!has_part(&parts, number, left < step ? left : step)) {
-			add_part(b, name, buf_text(&id), entry, number);
-		}
-		number++;
+	if (fault == S3_OK) {
+		(void)batch_add_missing(b, name, buf_text(&id), &parts, entry);
 	}
 	return fault;
+}
+
+void batch_add_put(struct batch *b, const struct s3_object_name *name,
+		   const struct manifest_entry *entry, int expires_s)
+{
+	int64_t n = batch_next_number(b, entry->path);
+
+	(void)buf_printf(b->text, "put %lld %lld", (long long)n,
+			 (long long)entry->size);
+	batch_add_quoted(b, is_plain(entry->path) ? entry->path : "-");
+	batch_add_signed(b, (struct s3_request){ .method = "PUT",
+						 .key = name->key,
+						 .expires_s = expires_s });
 }
 
 static enum s3_fault add_output(struct batch *b, const char *prefix,
@@ -454,18 +448,13 @@ static enum s3_fault add_output(struct batch *b, const char *prefix,
 	cleanup_buf struct buf key = BUF_INIT;
 	struct s3_object_name name = { .place = &b->place,
 				       .credentials = &b->order->credentials };
-	int64_t n;
 
 	b->error = buf_printf(&key, "%s%s", prefix, entry->path);
 	name.key = buf_text(&key);
 	if (entry->size >= LARGE) {
 		return add_parts(b, &name, entry);
 	}
-	n = next_number(b, entry->path);
-	(void)buf_printf(b->text, "put %lld %lld", (long long)n,
-			 (long long)entry->size);
-	add_quoted(b, is_plain(entry->path) ? entry->path : "-");
-	add_signed(b, (struct s3_request){ .method = "PUT", .key = name.key });
+	batch_add_put(b, &name, entry, 0);
 	return S3_OK;
 }
 
@@ -499,6 +488,9 @@ static enum s3_fault add_list(struct batch *b, int64_t *ret_next)
 	cleanup_manifest struct manifest_list list = { .n = 0 };
 	enum s3_fault fault;
 
+	if (b->order->checkpoint) {
+		return batch_add_checkpoint(b, ret_next);
+	}
 	if (!b->order->destination) {
 		fault = add_inputs(b);
 		*ret_next = b->seen;
@@ -579,89 +571,11 @@ int batch_close(struct batch *b)
 	int error = 0;
 
 	if (b) {
-		add_ranges(b);
+		batch_add_ranges(b);
 		finish(b, b->seen);
 		error = b->error;
 		batch_fini(b);
 		free(b);
 	}
 	return error;
-}
-
-/* ---- the end of uploads in parts ---- */
-
-static int64_t size_of(const struct manifest_list *list, const char *path)
-{
-	for (size_t k = 0; k < list->n; k++) {
-		if (streq(list->entries[k].path, path)) {
-			return list->entries[k].size;
-		}
-	}
-	return -1;
-}
-
-/* One that S3 does not know was completed before, by a daemon that could not say so. */
-static enum s3_fault complete(struct s3_client *s3, const struct s3_object_name *name,
-			      const char *id, int64_t size, struct err *e)
-{
-	cleanup_s3_parts struct s3_parts parts = { .n = 0 };
-	enum s3_fault fault = s3_upload_parts(s3, name, id, &parts, e);
-	int64_t sum = 0;
-
-	for (size_t k = 0; k < parts.n; k++) {
-		sum += parts.parts[k].size;
-	}
-	if (fault != S3_OK || parts.n == 0) {
-		return fault;
-	}
-	return sum == size ? s3_upload_complete(s3, name, id, &parts, e)
-			   : s3_upload_abort(s3, name, id, e);
-}
-
-static enum s3_fault end_upload(const struct batch_order *order, struct s3_client *s3,
-				const char *begun, int64_t size, struct err *e)
-{
-	const char *prefix, *path = strchr(begun, ' ') + 1;
-	cleanup_free char *bucket = address_split(order->destination, &prefix);
-	cleanup_free char *id = strndup(begun, strcspn(begun, " "));
-	cleanup_buf struct buf key = BUF_INIT;
-	struct s3_place place = order->place;
-	const struct s3_object_name name = { .place = &place,
-					     .credentials = &order->credentials,
-					     .key = "" };
-	struct s3_object_name of = name;
-	bool is_last = find_begun(order->begun, path) == begun;
-
-	if (!bucket || !id || buf_printf(&key, "%s%s", prefix, path) < 0) {
-		(void)err_set(e, -ENOMEM, "no memory");
-		return S3_UNREACHABLE;
-	}
-	place.bucket = bucket;
-	of.key = buf_text(&key);
-	return size >= 0 && is_last ? complete(s3, &of, id, size, e)
-				    : s3_upload_abort(s3, &of, id, e);
-}
-
-enum s3_fault batch_end_uploads(const struct batch_order *order, struct s3_client *s3,
-				bool keep, struct err *e)
-{
-	cleanup_manifest struct manifest_list list = { .n = 0 };
-	const char *end = order->begun->data + order->begun->len;
-	enum s3_fault fault = S3_OK;
-
-	if (keep && manifest_parse(buf_text(order->manifest), order->manifest->len,
-				   &list) < 0) {
-		(void)err_set(e, -EBADMSG, "the host's list of outputs is malformed");
-		return S3_REFUSED;
-	}
-	for (const char *p = order->begun->data; p && p < end && fault == S3_OK;
-	     p += strlen(p) + 1) {
-		const char *blank = strchr(p, ' ');
-
-		if (blank) {
-			fault = end_upload(order, s3, p,
-					   keep ? size_of(&list, blank + 1) : -1, e);
-		}
-	}
-	return fault;
 }

@@ -10,6 +10,13 @@
 #include "util/buf.h"
 #include "util/err.h"
 
+enum batch_checkpoint {
+	CHECKPOINT_NONE, /* inputs or outputs */
+	CHECKPOINT_GET,	 /* objects, or LATEST */
+	CHECKPOINT_PUT,	 /* objects of a round, or LATEST */
+	CHECKPOINT_DROP, /* what earlier rounds left and the list does not name */
+};
+
 struct batch_order { /* borrowed */
 	const struct spec *spec;
 	const struct s3_ops *ops;
@@ -22,6 +29,9 @@ struct batch_order { /* borrowed */
 	const char *destination;    /* s3://... */
 	const struct buf *manifest; /* "SIZE PATH\0" */
 	const struct buf *begun;    /* "ID PATH\0": uploads in parts of this attempt */
+	/* of checkpoints: the manifest is what the host wants, below destination */
+	enum batch_checkpoint checkpoint;
+	const char *attempt; /* ID-ATTEMPT */
 };
 
 /* The first batch of the inputs, made of a listing that another asks for: open, for

@@ -434,8 +434,9 @@ void inspect_inputs(struct engine *e, struct job *job)
 	}
 	if (!urls_may_checkpoint(e, job->run->spec)) { /* since it was accepted */
 		(void)job_step_failed(e, job, REASON_NO_CREDENTIALS, 0,
-				      "checkpoints are made by the AWS CLI, but the "
-				      "configuration asks for another engine");
+				      "checkpoints are made by the AWS CLI or by "
+				      "presigned URLs, but the configuration asks "
+				      "for another engine");
 		return;
 	}
 	t = task_new(e, job);

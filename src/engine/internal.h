@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 
+#include "engine/batch.h"
 #include "engine/engine.h"
 #include "engine/host.h"
 #include "job/decide.h"
@@ -149,6 +150,9 @@ struct run {
 	struct {		/* presigned URLs, by the last poll */
 		bool is_open;
 		bool is_outputs;
+		enum batch_checkpoint checkpoint;
+		bool has_list; /* of what is wanted for checkpoints */
+		struct buf list;
 		int64_t n;    /* its number */
 		int64_t from; /* objects that need none any more */
 	} want;

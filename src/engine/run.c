@@ -30,6 +30,7 @@ struct run *run_unref(struct run *run)
 	buf_fini(&run->begun);
 	buf_fini(&run->index);
 	urls_forget(run);
+	buf_fini(&run->want.list);
 	keys_forget(run);
 	free(run);
 	return NULL;

@@ -407,6 +407,49 @@ static void handle_manifest(struct engine *e, struct host *host, struct job *job
 	note_total(e, job);
 }
 
+static void handle_wanted(struct engine *e, struct host *host, struct job *job,
+			  struct call_reply *reply)
+{
+	struct buf *list;
+	struct frame_item item;
+
+	if (job && reply_is(reply, "ENOWANT")) {
+		job->run->want.is_open = false; /* the next poll tells */
+		job_step_done(job);
+		return;
+	}
+	if (!job || !reply_is(reply, "OK")) {
+		step_failed(e, host, job, "ask for the checkpoint's list of", reply);
+		return;
+	}
+	list = &job->run->want.list;
+	buf_truncate(list, 0);
+	list->max = MANIFEST_MAX;
+	while (frame_next(&reply->frame, &item)) {
+		if (item.is_data && frame_item_is(&item, "wanted")) {
+			(void)buf_add(list, item.value, item.value_len);
+		}
+	}
+	if (list->error) {
+		engine_fail_turn(e, list->error, NULL);
+		return;
+	}
+	job_step_done(job);
+	job->run->want.has_list = true;
+}
+
+static void step_wanted(struct engine *e, struct job *job)
+{
+	struct call_spec spec = { .verb = "wanted",
+				  .timeout_ms = MANIFEST_TIMEOUT_MS,
+				  .output_max = MANIFEST_MAX,
+				  .handle = handle_wanted };
+	char args[32];
+
+	(void)snprintf(args, sizeof(args), "%lld", (long long)job->run->want.n);
+	(void)step_call(e, job, &spec, args);
+}
+
 void step_manifest(struct engine *e, struct job *job)
 {
 	struct call_spec spec = { .verb = "manifest",
@@ -414,6 +457,10 @@ void step_manifest(struct engine *e, struct job *job)
 				  .output_max = MANIFEST_MAX,
 				  .handle = handle_manifest };
 
+	if (job->run->want.is_open && job->run->want.checkpoint) {
+		step_wanted(e, job);
+		return;
+	}
 	(void)step_call(e, job, &spec, "");
 }
 

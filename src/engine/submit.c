@@ -258,9 +258,9 @@ static void check_places(struct engine *e, struct job *job, struct buf *why)
 			why,
 			"spec.json: $.checkpoints: data moves by %s here (s3.engine, "
 			"s3.credentials), which checkpoints cannot do yet; expected a "
-			"spec without checkpoints, or the engine \"aws\"",
-			engine == SPEC_ENGINE_PRESIGNED ? "presigned URLs"
-							: spec_engine_word(engine));
+			"spec without checkpoints, or the engine \"aws\" or "
+			"\"presigned\"",
+			spec_engine_word(engine));
 	} else {
 		keys_check(e, job, why);
 	}

@@ -11,6 +11,7 @@
 #include "engine/internal.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/mem.h"
 
 enum {
 	URLS_TIMEOUT_MS = 10 * 60000, /* of a call with some megabytes */
@@ -59,14 +60,14 @@ enum spec_engine urls_engine_asked(const struct engine *e, const struct spec *sp
 {
 	enum spec_engine engine = engine_configured(e, spec);
 
-	/* checkpoints go up when the daemon is away, too */
+	/* so that checkpoints go up when the daemon is away, too */
 	return engine == SPEC_ENGINE_AUTO && spec->has_checkpoints ? SPEC_ENGINE_AWS
 								   : engine;
 }
 
 bool urls_may_checkpoint(const struct engine *e, const struct spec *spec)
 {
-	return !spec->has_checkpoints || urls_engine_asked(e, spec) == SPEC_ENGINE_AWS;
+	return !spec->has_checkpoints || !tool_is_named(urls_engine_asked(e, spec));
 }
 
 enum spec_engine urls_engine(const struct engine *e, const struct job *job)
@@ -134,6 +135,20 @@ bool urls_are_hindered(const struct host *host, const struct run *run)
 
 /* --- what the runner wants ------------------------------------------------------- */
 
+static enum batch_checkpoint checkpoint_kind(const char *kind)
+{
+	static const char *const words[] = { [CHECKPOINT_GET] = "ckget",
+					     [CHECKPOINT_PUT] = "ckput",
+					     [CHECKPOINT_DROP] = "ckdrop" };
+
+	for (size_t i = CHECKPOINT_GET; i < ARRAY_SIZE(words); i++) {
+		if (streq(kind, words[i])) {
+			return (enum batch_checkpoint)i;
+		}
+	}
+	return CHECKPOINT_NONE;
+}
+
 /* "download 1 0" */
 void urls_note_want(struct run *run, const char *text)
 {
@@ -150,6 +165,8 @@ void urls_note_want(struct run *run, const char *text)
 	run->want.n = n;
 	run->want.from = from < 0 ? 0 : from;
 	run->want.is_outputs = is_outputs;
+	run->want.checkpoint = checkpoint_kind(kind);
+	run->want.has_list = false;
 	run->has_manifest &= !run->want.is_outputs; /* it was made anew, perhaps */
 	urls_forget(run);
 }
@@ -190,7 +207,8 @@ struct urls_task {
 	struct task task;
 	struct batch_order order;
 	bool *is_done;
-	int64_t n; /* of the want */
+	int64_t n;	  /* of the want */
+	char attempt[80]; /* ID-ATTEMPT */
 	struct buf text;
 	enum s3_fault fault;
 	struct err error;
@@ -226,6 +244,18 @@ void urls_order(const struct engine *e, const struct job *job,
 	run_get_place(e, run->spec, NULL, &ret_order->place);
 }
 
+static void order_checkpoint(const struct job *job, struct urls_task *t)
+{
+	struct run *run = job->run;
+
+	(void)snprintf(t->attempt, sizeof(t->attempt), "%s-%lld", job_get(job)->key,
+		       (long long)job_attempt_number(job_get(job)));
+	t->order.checkpoint = run->want.checkpoint;
+	t->order.attempt = t->attempt;
+	t->order.destination = run->checkpoints;
+	t->order.manifest = &run->want.list;
+}
+
 /* What came from the cache is there before anything is wanted. NULL: no memory. */
 static bool *inputs_done(const struct job *job)
 {
@@ -253,7 +283,9 @@ static void submit(struct engine *e, struct job *job,
 	urls_order(e, job, &t->order);
 	t->order.from = job->run->want.from;
 	t->order.is_done = t->is_done;
-	if (!job->run->want.is_outputs) {
+	if (job->run->want.checkpoint) {
+		order_checkpoint(job, t);
+	} else if (!job->run->want.is_outputs) {
 		t->order.destination = NULL;
 	}
 	t->n = job->run->want.n;
@@ -370,6 +402,7 @@ static void handle_aborted(struct engine *e, struct event *event)
 
 void step_abort(struct engine *e, struct job *job)
 {
+	job->run->want.checkpoint = CHECKPOINT_NONE;
 	job->run->want.is_outputs = true;
 	submit(e, job, run_abort, handle_aborted);
 }

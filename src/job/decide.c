@@ -132,7 +132,7 @@ static enum job_step before_end(const struct job_facts *f)
 		return STEP_SIGNAL;
 	}
 	if (f->wants_urls && f->alive == ALIVE_RUNNER) {
-		return f->wants_outputs && !f->has_manifest ? STEP_MANIFEST : STEP_URLS;
+		return f->wants_list && !f->has_list ? STEP_MANIFEST : STEP_URLS;
 	}
 	if (f->wants_keys && f->alive == ALIVE_RUNNER) {
 		return with_keys(f, STEP_RENEW);

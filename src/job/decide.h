@@ -84,13 +84,14 @@ struct job_facts {
 	bool queue_is_over;	  /* it waited for a slot longer than its spec allows */
 	bool silence_is_over;	  /* the same of a host that does not answer */
 	bool signal_due;
-	bool upload_again;  /* the user asked for it */
-	bool is_presigned;  /* the data moves by presigned URLs */
-	bool wants_urls;    /* the runner waits for presigned URLs */
-	bool wants_outputs; /* ... for those of its outputs */
-	bool has_begun;	    /* uploads in parts that nobody will complete */
-	bool lacks_keys;    /* temporary credentials must be had before it goes on */
-	bool wants_keys;    /* what the host has of them runs out */
+	bool upload_again; /* the user asked for it */
+	bool is_presigned; /* the data moves by presigned URLs */
+	bool wants_urls;   /* the runner waits for presigned URLs */
+	bool wants_list;   /* ... for which it has a list: outputs, checkpoints */
+	bool has_list;	   /* ... and that is here */
+	bool has_begun;	   /* uploads in parts that nobody will complete */
+	bool lacks_keys;   /* temporary credentials must be had before it goes on */
+	bool wants_keys;   /* what the host has of them runs out */
 };
 
 enum job_step {

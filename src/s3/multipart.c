@@ -225,10 +225,27 @@ enum s3_fault s3_upload_create(struct s3_client *client,
 
 struct uploads {
 	const char *key;
+	struct buf *
+		below; /* NULL: exactly that key; or where the one that is found goes */
 	struct buf *id;
 	size_t start; /* of what is found in id */
 	struct buf this_key, this_id;
 };
+
+static bool is_sought(struct uploads *u)
+{
+	const char *key = buf_text(&u->this_key);
+
+	if (!u->below) {
+		return streq(key, u->key);
+	}
+	if (!has_prefix(key, u->key)) {
+		return false;
+	}
+	buf_truncate(u->below, 0);
+	(void)buf_add_str(u->below, key);
+	return true;
+}
 
 /* Sorted by key, then by when they were begun: the last one counts. */
 static void take_upload(void *arg, const char *path, const char *text)
@@ -246,17 +263,19 @@ static void take_upload(void *arg, const char *path, const char *text)
 	} else if (streq(path, "/UploadId")) {
 		buf_truncate(&u->this_id, 0);
 		(void)buf_add_str(&u->this_id, text);
-	} else if (*path == '\0' && streq(buf_text(&u->this_key), u->key)) {
+	} else if (*path == '\0' && is_sought(u)) {
 		buf_truncate(u->id, u->start);
 		(void)buf_add_str(u->id, buf_text(&u->this_id));
 	}
 }
 
-enum s3_fault s3_upload_find(struct s3_client *client,
-			     const struct s3_object_name *name, struct buf *id,
-			     struct err *e)
+static enum s3_fault find_upload(struct s3_client *client,
+				 const struct s3_object_name *name, struct buf *below,
+				 struct buf *id, struct err *e)
 {
-	struct uploads u = { .key = name->key, .id = id, .start = id->len };
+	struct uploads u = {
+		.key = name->key, .below = below, .id = id, .start = id->len
+	};
 	const struct s3_query query[] = { { "uploads", "" }, { "prefix", name->key } };
 	int status;
 	enum s3_fault fault = ask_once(&(struct ask){ .client = client,
@@ -270,12 +289,27 @@ enum s3_fault s3_upload_find(struct s3_client *client,
 						      .e = e },
 				       &status);
 
-	if (id->error || u.this_id.error || u.this_key.error) {
+	if (id->error || u.this_id.error || u.this_key.error ||
+	    (below && below->error)) {
 		fault = no_memory(e);
 	}
 	buf_fini(&u.this_key);
 	buf_fini(&u.this_id);
 	return fault;
+}
+
+enum s3_fault s3_upload_find(struct s3_client *client,
+			     const struct s3_object_name *name, struct buf *id,
+			     struct err *e)
+{
+	return find_upload(client, name, NULL, id, e);
+}
+
+enum s3_fault s3_upload_find_below(struct s3_client *client,
+				   const struct s3_object_name *prefix, struct buf *key,
+				   struct buf *id, struct err *e)
+{
+	return find_upload(client, prefix, key, id, e);
 }
 
 /* ---- parts ---- */

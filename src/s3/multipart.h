@@ -46,6 +46,10 @@ enum s3_fault s3_upload_create(struct s3_client *client,
 enum s3_fault s3_upload_find(struct s3_client *client,
 			     const struct s3_object_name *name, struct buf *id,
 			     struct err *e);
+/* The same of any key that begins with that of prefix; *key is the whole one. */
+enum s3_fault s3_upload_find_below(struct s3_client *client,
+				   const struct s3_object_name *prefix, struct buf *key,
+				   struct buf *id, struct err *e);
 /* What S3 has of it. An upload that S3 does not know (any more) has no parts. */
 enum s3_fault s3_upload_parts(struct s3_client *client,
 			      const struct s3_object_name *name, const char *id,

@@ -49,10 +49,11 @@ def kill_all(bed, host, attempt):
         for f in $files; do f=${{f#/proc/}}; echo ${{f%%/*}}; done | sort -u | xargs kill -9 || true""")
 
 
-def test_a_job_whose_host_loses_it_goes_on_from_its_checkpoint_on_another(bed, start):
-    daemon = start(hosts={"gpu1": {"slots": 1}, "gpu2": {"slots": 1}})
+@pytest.mark.parametrize("engine", ["aws", "presigned"])
+def test_a_job_whose_host_loses_it_goes_on_from_its_checkpoint_on_another(bed, start, engine):
+    daemon = start(hosts={"gpu1": {"slots": 1}, "gpu2": {"slots": 1}}, s3={"engine": engine})
     daemon.submit("c", {"run": counts(5, "[ $n != 3 ] || [ $JOB_ATTEMPT != 1 ] || { echo at 3; sleep 4711; }"),
-                        "outputs": "ckpt/out/", "checkpoints":
+                        "outputs": f"ckpt/out/{engine}/", "checkpoints":
                         {"destination": "ckpt/{job}/{id}/", "interval": "1s", "settle": "1s"},
                         "retry": {"max_attempts": 2, "on": ["ProcessLost", "HostRebooted", "Signaled"], "backoff": 0}})
     prefix = f"ckpt/c/{daemon.json('c')['id']}/"
@@ -69,7 +70,7 @@ def test_a_job_whose_host_loses_it_goes_on_from_its_checkpoint_on_another(bed, s
     daemon.wait("c", ("SUCCEEDED",), LONG)
     assert daemon.json("c")["host"] == other
     assert log_lines(daemon, "c") == ["attempt 1 begins at 0", "attempt 2 begins at 3"]
-    bed.get("ckpt/out/", daemon.dir / "out")
+    bed.get(f"ckpt/out/{engine}/", daemon.dir / "out")
     assert (daemon.dir / "out" / "n").read_text() == "5\n"
     assert latest(bed, prefix) == {"count": 2, **{f"step {n}/model": 100000 for n in range(1, 6)}}
     events = [json.loads(line) for line in daemon.read("c", "events.jsonl").splitlines()]
@@ -178,8 +179,8 @@ def test_two_jobs_do_not_share_a_destination(daemon):
     assert ctl(daemon, "one", "cancel").returncode == 0
 
 
-def test_presigned_urls_are_refused(start):
-    daemon = start(s3={"engine": "presigned"})
+def test_another_client_is_refused(start):
+    daemon = start(s3={"engine": "rclone"})
     with pytest.raises(AssertionError):
-        daemon.submit("p", {"run": "true", "checkpoints": "ckpt/presigned/"})
-    assert "$.checkpoints: data moves by presigned URLs" in daemon.read("p", "error")
+        daemon.submit("p", {"run": "true", "checkpoints": "ckpt/rclone/"})
+    assert "$.checkpoints: data moves by rclone" in daemon.read("p", "error")

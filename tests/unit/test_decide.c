@@ -72,9 +72,9 @@ TEST("a runner that waits for URLs gets them, for its outputs once it has said w
 
 	f.is_presigned = f.wants_urls = true;
 	CHECK_STEP(&f, STEP_URLS);
-	f.wants_outputs = true;
+	f.wants_list = true;
 	CHECK_STEP(&f, STEP_MANIFEST);
-	f.has_manifest = true;
+	f.has_list = true;
 	CHECK_STEP(&f, STEP_URLS);
 	f.cancel = true;
 	CHECK_STEP(&f, STEP_CANCEL);

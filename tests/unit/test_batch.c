@@ -1,0 +1,164 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/batch.h"
+#include "test.h"
+
+/* An S3 with these objects, by key. */
+static const struct s3_object stored[] = {
+	{ .key = "c/.at/id-1.1/a", .etag = "e", .size = 1 },
+	{ .key = "c/.at/id-2.1/a", .etag = "e", .size = 3 },
+	{ .key = "c/.at/id-2.1/b c", .etag = "e", .size = 4 },
+	{ .key = "c/LATEST", .etag = "e", .size = 9 },
+	{ .key = "c/x", .etag = "e", .size = 5 },
+	{ .key = "d/x", .etag = "e", .size = 5 },
+};
+
+static enum s3_fault list(struct s3_client *client, const struct s3_place *place,
+			  const struct s3_credentials *credentials,
+			  const struct s3_listing *listing, struct err *e)
+{
+	(void)client;
+	(void)credentials;
+	(void)e;
+	CHECK_STR(place->bucket, "bkt");
+	for (size_t i = 0; i < ARRAY_SIZE(stored); i++) {
+		if (has_prefix(stored[i].key, listing->prefix) &&
+		    listing->each(listing->arg, &stored[i])) {
+			return S3_STOPPED;
+		}
+	}
+	return S3_OK;
+}
+
+struct wanted {
+	enum batch_checkpoint kind;
+	const char *records;
+	size_t len;
+};
+#define WANTED(kind, records)                                                          \
+	&(struct wanted)                                                               \
+	{                                                                              \
+		kind, records, sizeof(records) - 1                                     \
+	}
+
+static enum s3_fault make(const struct wanted *wanted, struct buf *text, struct err *e)
+{
+	static const struct s3_ops ops = { .list = list };
+	cleanup_buf struct buf records = BUF_INIT;
+	const struct batch_order order = {
+		.ops = &ops,
+		.place = { .endpoint = "http://s3", .region = "r" },
+		.credentials = { .access_key = "AK", .secret_key = "SK" },
+		.destination = "s3://bkt/c/",
+		.manifest = &records,
+		.checkpoint = wanted->kind,
+		.attempt = "id-2",
+	};
+
+	CHECK(buf_add(&records, wanted->records, wanted->len) >= 0);
+	return batch_make(&order, NULL, text, e);
+}
+
+static void is_refused(const struct wanted *wanted)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	CHECK_INT(make(wanted, &text, &e), S3_REFUSED);
+}
+
+/* How often a word stands in the batch. */
+static int count(const struct buf *text, const char *word)
+{
+	int n = 0;
+
+	for (const char *p = buf_text(text); (p = strstr(p, word)); p++) {
+		n++;
+	}
+	return n;
+}
+
+TEST("a host gets URLs to put LATEST and what is new in its own place, and nothing "
+     "else")
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	is_refused(WANTED(CHECKPOINT_PUT, "1 a\0"));
+	is_refused(WANTED(CHECKPOINT_PUT, "1 .at/id-1.1/a\0"));
+	is_refused(WANTED(CHECKPOINT_PUT, "1 .at/id-22.1/a\0"));
+	is_refused(WANTED(CHECKPOINT_PUT, "1 .at/id-2/a\0"));
+	is_refused(WANTED(CHECKPOINT_PUT, "1 .at/id-2./a\0"));
+	is_refused(WANTED(CHECKPOINT_PUT, "1 .at/id-2.1x/a\0"));
+	is_refused(WANTED(CHECKPOINT_PUT, "1 .at/id-2.1/\0"));
+	is_refused(WANTED(CHECKPOINT_PUT, "1 .at/id-2.1/../a\0"));
+	is_refused(WANTED(CHECKPOINT_PUT, "1 .at/id-2.1/a/.\0"));
+	is_refused(WANTED(CHECKPOINT_PUT, "1 .at/id-2.1//a\0"));
+	is_refused(WANTED(CHECKPOINT_PUT, "1 .at/id-2.1/ok\0001 ../LATEST\0"));
+	is_refused(WANTED(CHECKPOINT_PUT, "1 .at\0"));
+	is_refused(WANTED(CHECKPOINT_PUT, "1 \0"));
+	is_refused(WANTED(CHECKPOINT_PUT, "LATEST\0"));
+	is_refused(WANTED(CHECKPOINT_PUT, "1 LATEST"));
+	is_refused(WANTED(CHECKPOINT_GET, "1 ../d/x\0"));
+	is_refused(WANTED(CHECKPOINT_GET, "1 /x\0"));
+	CHECK_INT(make(WANTED(CHECKPOINT_PUT, "9 LATEST\0"), &text, &e), S3_OK);
+	CHECK_INT(count(&text, "\nput "), 1);
+	CHECK_INT(count(&text, "http://s3/bkt/c/LATEST?"), 1);
+	CHECK_INT(count(&text, "X-Amz-Expires=120"), 1);
+	CHECK_INT(count(&text, "U_NEXT= "), 1);
+}
+
+TEST("what a listing has with its size is not put again")
+{
+	cleanup_buf struct buf text = BUF_INIT, all = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	CHECK_INT(make(WANTED(CHECKPOINT_PUT, "3 .at/id-2.1/a\0"
+					      "5 .at/id-2.1/b c\0"
+					      "1 .at/id-2.1/new\0"),
+		       &text, &e),
+		  S3_OK);
+	CHECK_INT(count(&text, "\nput "), 2);
+	CHECK_INT(count(&text, "/bkt/c/.at/id-2.1/b%20c?"), 1);
+	CHECK_INT(count(&text, "/bkt/c/.at/id-2.1/new?"), 1);
+	CHECK_INT(count(&text, "U_NEXT=1 "), 1);
+	CHECK_INT(make(WANTED(CHECKPOINT_PUT, "3 .at/id-2.1/a\0"), &all, &e), S3_OK);
+	CHECK_INT(count(&all, "http"), 0);
+	CHECK_INT(count(&all, "U_NEXT= "), 1);
+}
+
+TEST("what S3 has not, or not with that size, is in no batch to be fetched")
+{
+	cleanup_buf struct buf text = BUF_INIT, latest = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	CHECK_INT(make(WANTED(CHECKPOINT_GET, "5 x\0"
+					      "1 .at/id-1.1/a\0"
+					      "4 .at/id-2.1/a\0"
+					      "1 none\0"),
+		       &text, &e),
+		  S3_OK);
+	CHECK_INT(count(&text, "\nget 0 "), 2);
+	CHECK_INT(count(&text, "'0/x' 'http://s3/bkt/c/x?"), 1);
+	CHECK_INT(count(&text, "'0/.at/id-1.1/a'"), 1);
+	CHECK_INT(make(WANTED(CHECKPOINT_GET, "0 LATEST\0"), &latest, &e), S3_OK);
+	CHECK_INT(count(&latest, "get 0 9 e '0/LATEST'"), 1);
+}
+
+TEST("what LATEST does not name is removed, from the places of rounds only")
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	CHECK_INT(make(WANTED(CHECKPOINT_DROP, "4 .at/id-2.1/b c\0"
+					       "5 x\0"
+					       "1 .at/id-1.1/0\0"),
+		       &text, &e),
+		  S3_OK);
+	CHECK_INT(count(&text, "\ndrop "), 2);
+	CHECK_INT(count(&text, "/bkt/c/.at/id-1.1/a?"), 1);
+	CHECK_INT(count(&text, "/bkt/c/.at/id-2.1/a?"), 1);
+}
+
+TEST_MAIN
