@@ -20,6 +20,10 @@ y_by_urls() { [ "$ENGINE" = presigned ]; }
 ask() { # KIND: until it is done; fails when it cannot be
 	w_n=0 w_from=0 w_bad=0 w_rc=1
 	y_may || return 1 # an `upload` may be at it
+	[ "$(wc -c <"$a/ckpt.wanted")" -le 33554432 ] || {
+		echo "jobfs: checkpoint: too many files for presigned URLs: their names have more than 32 MiB"
+		return 1
+	}
 	[ ! -f "$a/want" ] || read -r _ w_n _ <"$a/want"
 	rm -rf "$a/poke" "$a/wrong" "$a/sent" "$a/up" "$a/in"
 	mkfifo "$a/poke" && exec 5<>"$a/poke" || return 1
@@ -28,7 +32,7 @@ ask() { # KIND: until it is done; fails when it cannot be
 		put_over want "$1 $w_n $w_from" || break
 		until [ -f "$a/took.$w_n" ]; do
 			! ask_is_stopped || break 2
-			timeout 5 dd bs=64 count=1 <&5 >/dev/null 2>&1
+			(timeout 5 dd bs=64 count=1 <&5 || :) >/dev/null 2>&1 # busybox says Terminated
 		done
 		read -r w_word w_next <"$a/took.$w_n"
 		case $w_word in

@@ -242,8 +242,9 @@ static int take_left(void *arg, const struct s3_object *object)
 	return ++b->written >= BATCH_MAX || b->error < 0; /* others go next time */
 }
 
-/* Uploads in parts of rounds that came to nothing: no round is under way now. */
-static enum s3_fault abort_left(struct wish *w)
+/* Uploads in parts of rounds that came to nothing: no round is under way now. What
+ * fails is tried again after the next one, and holds up nothing. */
+static void abort_left(struct wish *w)
 {
 	struct batch *b = w->b;
 	cleanup_buf struct buf prefix = BUF_INIT;
@@ -264,14 +265,16 @@ static enum s3_fault abort_left(struct wish *w)
 		name.key = buf_text(&key);
 		fault = s3_upload_abort(b->s3, &name, buf_text(&id), b->e);
 	}
-	return fault;
 }
 
 static enum s3_fault add_drops(struct wish *w)
 {
 	enum s3_fault fault = list_below(w, PLACES, S3_PAGE_MAX, take_left);
 
-	return fault == S3_OK && w->b->s3 ? abort_left(w) : fault;
+	if (fault == S3_OK && w->b->s3) {
+		abort_left(w);
+	}
+	return fault;
 }
 
 /* ---- all ---- */

@@ -19,6 +19,7 @@ enum {
 	MANIFEST_TIMEOUT_MS = 10 * 60000,
 	REPLY_MAX = 1 << 20, /* with what a login shell says before */
 	MANIFEST_MAX = 256 << 20,
+	WANTED_MAX = 33 << 20, /* 32 MiB, says the agent, and the frame */
 	RETRY_ACK_MS = 60000,
 };
 
@@ -424,7 +425,7 @@ static void handle_wanted(struct engine *e, struct host *host, struct job *job,
 	}
 	list = &job->run->want.list;
 	buf_truncate(list, 0);
-	list->max = MANIFEST_MAX;
+	list->max = WANTED_MAX;
 	while (frame_next(&reply->frame, &item)) {
 		if (item.is_data && frame_item_is(&item, "wanted")) {
 			(void)buf_add(list, item.value, item.value_len);
@@ -442,7 +443,7 @@ static void step_wanted(struct engine *e, struct job *job)
 {
 	struct call_spec spec = { .verb = "wanted",
 				  .timeout_ms = MANIFEST_TIMEOUT_MS,
-				  .output_max = MANIFEST_MAX,
+				  .output_max = WANTED_MAX,
 				  .handle = handle_wanted };
 	char args[32];
 

@@ -165,7 +165,8 @@ void urls_note_want(struct run *run, const char *text)
 	run->want.n = n;
 	run->want.from = from < 0 ? 0 : from;
 	run->want.is_outputs = is_outputs;
-	run->want.checkpoint = checkpoint_kind(kind);
+	run->want.checkpoint =
+		run->checkpoints ? checkpoint_kind(kind) : CHECKPOINT_NONE;
 	run->want.has_list = false;
 	run->has_manifest &= !run->want.is_outputs; /* it was made anew, perhaps */
 	urls_forget(run);
@@ -314,6 +315,9 @@ static void handle_made(struct engine *e, struct event *event)
 	} else if (job && t->fault != S3_OK) {
 		(void)job_step_failed(e, job, REASON_S3_UNREACHABLE, INT64_MAX,
 				      t->error.text);
+		/* its program may run: the log is to go on meanwhile, and the poll
+		 * tells whether they are still wanted */
+		job->run->want.is_open &= !job->run->want.checkpoint;
 	}
 	task_free(t);
 }

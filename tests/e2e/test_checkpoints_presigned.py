@@ -106,3 +106,23 @@ def test_a_program_that_is_cancelled_leaves_its_last_checkpoint(bed, start):
     ok(daemon, "x", "cancel")
     daemon.wait("x", ("CANCELLED", "SUCCEEDED"), LONG)
     assert latest(bed, "ckpt/prex/") == {"count": 2}
+
+
+def test_the_log_goes_on_while_the_daemon_cannot_reach_s3(bed, start):
+    daemon = start(hosts={"gpu1": {"slots": 4}}, s3={"engine": "presigned"})
+    daemon.submit("l", {"run": "echo 1 >checkpoints/a; until [ -e go ]; do sleep 0.1; done; echo more; sleep 5; "
+                               "echo 22 >checkpoints/a; until [ -e end ]; do sleep 0.1; done",
+                        "checkpoints": {"destination": "ckpt/prel/", **ROUNDS}})
+    wait_for("the first", lambda: latest(bed, "ckpt/prel/") == {"a": 2}, LONG)
+    work = f".jobfs/jobs/{daemon.json('l')['id']}-1/work"
+    bed.bed("refuse", "ctl", "s3", "80")
+    try:
+        bed.on("gpu1", "sh", "-c", f"echo 333 >{work}/checkpoints/b")
+        wait_for("a want", lambda: host_has(bed, "gpu1", "ck"), LONG)
+        bed.on("gpu1", "sh", "-c", f"touch {work}/go")
+        wait_for("the log", lambda: daemon.read("l", "log") == "more\n", LONG)
+    finally:
+        bed.bed("heal")
+    bed.on("gpu1", "sh", "-c", f"touch {work}/end")
+    daemon.wait("l", ("SUCCEEDED",), LONG)
+    assert set(named(bed, "ckpt/prel/")) == {"a", "b"}
