@@ -340,10 +340,12 @@ static int check_destination(struct inspect_task *t, struct s3_client *s3)
 }
 
 /* The URLs that the job will want first can go with its launch. What came from the
- * cache is known on its host alone, so they are not made for such inputs. */
+ * cache is known on its host alone, so they are not made for such inputs; and a runner
+ * that has them starts no keeper, which checkpoints need. */
 static struct batch *open_urls(struct inspect_task *t)
 {
-	if (t->engine != SPEC_ENGINE_PRESIGNED || t->spec->is_dry_run) {
+	if (t->engine != SPEC_ENGINE_PRESIGNED || t->spec->is_dry_run ||
+	    t->spec->has_checkpoints) {
 		return NULL;
 	}
 	for (size_t i = 0; i < t->spec->n_inputs; i++) {
