@@ -20,7 +20,8 @@ struct batch {
 	struct err *e;
 	struct s3_place place;
 	int64_t time_s; /* of all signatures, so that they differ in little */
-	/* of the first URL: as far as its last '/', and its query up to the signature */
+	/* of the first URL: as far as its last '/', and its query as far as the
+	 * signature */
 	struct buf stem, query;
 	int64_t seen;	 /* objects so far, those before `from` too */
 	int64_t written; /* of this batch */
