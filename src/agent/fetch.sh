@@ -130,7 +130,7 @@ fetch_listed() { # CURL-ARG…; d_conf: what `get` printed
 # curl tells. The quotes are for xargs.
 fetch_summed() {
 	d_some=$(($(echo "$d_conf" | count) / 16 + 1)) # two lines an object
-	fetch_listed -N -w '"%{filename_effective}"\n' | xargs -n $d_some md5sum 2>/dev/null >t.came
+	fetch_listed -N -w '"%{filename_effective}"\n' | xargs -r -n $d_some md5sum 2>/dev/null >t.came
 }
 
 is_kept() { case $1 in kept/*) ;; *) return 1 ;; esac; } # STAGE
