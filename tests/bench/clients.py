@@ -48,8 +48,9 @@ def rclone(endpoint):
 
 def s3cmd(endpoint):
     host = urllib.parse.urlsplit(endpoint).netloc
+    https = endpoint.startswith("https:")
     return (f"printf '[default]\\naccess_key = {ACCESS_KEY}\\nsecret_key = {SECRET_KEY}\\nhost_base = {host}\\n"
-            f"host_bucket = {host}\\nuse_https = False\\n' >s3cfg\ns3() {{ s3cmd -q -c s3cfg \"$@\"; }}\n")
+            f"host_bucket = {host}\\nuse_https = {https}\\n' >s3cfg\ns3() {{ s3cmd -q -c s3cfg \"$@\"; }}\n")
 
 
 CURL = "curl -q -sS -f -g --path-as-is"
