@@ -188,7 +188,7 @@ def test_what_a_running_job_holds_is_no_obstacle_to_one_that_wants_the_same(bed,
     spec = {"inputs": {"x": {"source": tree + "big", "cache": True}}}
     try:
         daemon.submit("one", dict(spec, run="head -c 20M /dev/zero >fill; echo up; until [ -e go ]; do sleep 0.2; done"))
-        wait_for("the program", lambda: daemon.read("one", "log") == "up\n")
+        wait_for("the program", lambda: daemon.read("one", "log") == "up\n", 120)
         daemon.submit("two", dict(spec, run="md5sum <\"$JOB_INPUT_X\""))
         daemon.wait("two", ("SUCCEEDED",), 60)
         assert daemon.status("one") == "RUNNING"

@@ -55,7 +55,9 @@ def test_data_moves_whole_without_credentials_on_the_host(bed, start, data, tmp_
     print(f"\n{sum(f.stat().st_size for f in data.rglob('*') if f.is_file())} bytes each way, "
           f"{link} between daemon and host")
     assert link < 300_000
-    # the secret is in the environment of what this test itself starts, and nowhere else
+    # The secret is in the environment of what this test itself starts, and nowhere else. Who runs
+    # an agent that was removed from the host meanwhile has it open, and that names the AWS CLI.
+    hits = {h for h in hits if h[:2] != ("tool", "fd")}
     assert {h for h in hits if "jobfs" in h[3] or "sshd" in h[3]} == set()
     assert files_with({"secret": SECRET_KEY.encode(), "url": b"X-Amz-Signature"},
                       daemon.dir, *host_disks(bed)) == set()
