@@ -279,7 +279,7 @@ static bool take_step(struct engine *e, struct job *job, enum job_step step,
 		}
 		return false;
 	case STEP_CHECK_INPUTS:
-		inspect_inputs(e, job);
+		preflight(e, job);
 		return false;
 	case STEP_CHECK_ROOM:
 		return room_check(e, job);

@@ -4,8 +4,6 @@
 
 #include "s3/multipart.h"
 
-enum { INDEX_MAX = 16 << 20 }; /* bytes: some 100,000 objects */
-
 static bool is_tag(const char *etag)
 {
 	size_t n = strlen(etag);
@@ -36,7 +34,7 @@ bool cache_index_add(struct buf *index, size_t i, const struct s3_place *place,
 {
 	char name[S3_DIGEST_HEX_SIZE];
 
-	if (strpbrk(object->key, "\t\n") || index->len > INDEX_MAX ||
+	if (strpbrk(object->key, "\t\n") || index->len > CACHE_INDEX_MAX ||
 	    !cache_name(place, object, name)) {
 		return false;
 	}

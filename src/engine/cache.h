@@ -8,6 +8,8 @@
 #include "s3/digest.h"
 #include "util/buf.h"
 
+enum { CACHE_INDEX_MAX = 16 << 20 }; /* bytes: some 100,000 objects */
+
 /* false: its ETag is none by which it would be known again, or no memory. */
 bool cache_name(const struct s3_place *place, const struct s3_object *object,
 		char ret_name[static S3_DIGEST_HEX_SIZE]);

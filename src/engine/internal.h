@@ -72,7 +72,7 @@ struct task {
 STAILQ_HEAD(task_list, task);
 
 struct workers;
-enum { WORKERS_DEFAULT = 2, WORKERS_NONE = 0 /* but workers_run_one() */ };
+enum { WORKERS_DEFAULT = 6, WORKERS_NONE = 0 /* but workers_run_one() */ };
 int workers_start(struct engine *e, int n_threads, struct workers **ret_workers,
 		  struct err *e_);
 void workers_submit(struct workers *w, struct task *task);
@@ -619,7 +619,7 @@ void keys_forget(struct run *run); /* wiped: the host has them */
 void step_keys(struct engine *e, struct job *job);
 void step_renew(struct engine *e, struct job *job);
 
-/* engine/inspect.c: of the job, when S3 or STS did not do as asked */
+/* engine/inquiry.c: of the job, when S3 or STS did not do as asked */
 enum job_reason inspect_reason(enum s3_fault fault, enum job_reason otherwise);
 
 /* engine/agent.c: the agent's text, built in */
@@ -670,8 +670,8 @@ bool room_check(struct engine *e, struct job *job);
 /* Did the host say a moment ago that it has no room for the run's inputs? */
 bool room_is_short(const struct host *host, const struct run *run);
 
-/* engine/inspect.c: what only S3 can say */
-void inspect_inputs(struct engine *e, struct job *job);
+/* What only S3 can say: engine/preflight.c before the job, engine/inspect.c behind it */
+void preflight(struct engine *e, struct job *job);
 void inspect_outputs(struct engine *e, struct job *job);
 
 /* "<key>-<n>", the name of the attempt on the host. */

@@ -1,4 +1,6 @@
-/* Threads for what may wait: listings of S3 and reading files from the disk. */
+/* Threads for what may wait: listings of S3 and reading files from the disk. Of those
+ * that are idle the one that was busy last goes first: its connection to S3 is still
+ * open. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +14,9 @@ struct worker {
 	pthread_t thread;
 	bool has_thread;
 	struct s3_client *s3;
+	pthread_cond_t woken;
+	bool is_idle; /* guarded by workers.lock, as the next */
+	SLIST_ENTRY(worker) link;
 };
 
 struct workers {
@@ -19,8 +24,8 @@ struct workers {
 	const struct s3_ops *s3;
 	struct worker each[WORKERS_DEFAULT]; /* the first also without a thread */
 	pthread_mutex_t lock;
-	pthread_cond_t filled;
-	struct task_list tasks; /* guarded by lock, as the next */
+	struct task_list tasks;		    /* guarded by lock, as the next two */
+	SLIST_HEAD(idle_list, worker) idle; /* the last to become so first */
 	bool is_stopping;
 };
 
@@ -34,14 +39,29 @@ static struct task *pop_task(struct workers *w)
 	return task;
 }
 
-static struct task *next_task(struct workers *w)
+static void set_idle(struct worker *worker, bool is_idle)
 {
+	struct workers *w = worker->all;
+
+	if (is_idle && !worker->is_idle) {
+		SLIST_INSERT_HEAD(&w->idle, worker, link);
+	} else if (!is_idle && worker->is_idle) {
+		SLIST_REMOVE(&w->idle, worker, worker, link);
+	}
+	worker->is_idle = is_idle;
+}
+
+static struct task *next_task(struct worker *worker)
+{
+	struct workers *w = worker->all;
 	struct task *task;
 
 	(void)pthread_mutex_lock(&w->lock);
 	while (STAILQ_EMPTY(&w->tasks) && !w->is_stopping) {
-		(void)pthread_cond_wait(&w->filled, &w->lock);
+		set_idle(worker, true);
+		(void)pthread_cond_wait(&worker->woken, &w->lock);
 	}
+	set_idle(worker, false);
 	task = pop_task(w);
 	(void)pthread_mutex_unlock(&w->lock);
 	return task;
@@ -58,7 +78,7 @@ static void *worker_run(void *arg)
 	struct worker *worker = arg;
 	struct task *task;
 
-	while ((task = next_task(worker->all))) {
+	while ((task = next_task(worker))) {
 		run_task(worker, task);
 	}
 	return NULL;
@@ -98,10 +118,13 @@ int workers_start(struct engine *e, int n_threads, struct workers **ret_workers,
 	w->engine = e;
 	w->s3 = e->ports.s3;
 	(void)pthread_mutex_init(&w->lock, NULL);
-	(void)pthread_cond_init(&w->filled, NULL);
 	STAILQ_INIT(&w->tasks);
-	for (int i = 0; i < WORKERS_DEFAULT && r == 0; i++) {
+	SLIST_INIT(&w->idle);
+	for (int i = 0; i < WORKERS_DEFAULT; i++) {
 		w->each[i].all = w;
+		(void)pthread_cond_init(&w->each[i].woken, NULL);
+	}
+	for (int i = 0; i < WORKERS_DEFAULT && r == 0; i++) {
 		if (i == 0 || i < n_threads) {
 			r = start_worker(&w->each[i], i < n_threads);
 		}
@@ -116,9 +139,15 @@ int workers_start(struct engine *e, int n_threads, struct workers **ret_workers,
 
 void workers_submit(struct workers *w, struct task *task)
 {
+	struct worker *worker;
+
 	(void)pthread_mutex_lock(&w->lock);
 	STAILQ_INSERT_TAIL(&w->tasks, task, link);
-	(void)pthread_cond_signal(&w->filled);
+	worker = SLIST_FIRST(&w->idle);
+	if (worker) {
+		set_idle(worker, false);
+		(void)pthread_cond_signal(&worker->woken);
+	}
 	(void)pthread_mutex_unlock(&w->lock);
 }
 
@@ -136,7 +165,9 @@ void workers_cancel(struct workers *w)
 {
 	(void)pthread_mutex_lock(&w->lock);
 	w->is_stopping = true;
-	(void)pthread_cond_broadcast(&w->filled);
+	for (int i = 0; i < WORKERS_DEFAULT; i++) {
+		(void)pthread_cond_signal(&w->each[i].woken);
+	}
 	(void)pthread_mutex_unlock(&w->lock);
 	for (int i = 0; i < WORKERS_DEFAULT; i++) {
 		if (w->each[i].s3) {
@@ -155,12 +186,12 @@ struct workers *workers_stop(struct workers *w)
 	workers_cancel(w);
 	for (int i = 0; i < WORKERS_DEFAULT; i++) {
 		stop_worker(&w->each[i]);
+		(void)pthread_cond_destroy(&w->each[i].woken);
 	}
 	while ((task = STAILQ_FIRST(&w->tasks))) {
 		STAILQ_REMOVE_HEAD(&w->tasks, link);
 		(void)engine_post(w->engine, &task->event);
 	}
-	(void)pthread_cond_destroy(&w->filled);
 	(void)pthread_mutex_destroy(&w->lock);
 	free(w);
 	return NULL;
