@@ -9,7 +9,9 @@ from bed import BUCKET, run, wait_for
 
 @pytest.fixture
 def disk(bed):
-    """disk("full"), disk("100m"): of gpu2."""
+    """disk("full"), disk("100m"): of gpu2, without what jobs left whose daemon ended before it
+    had acknowledged them."""
+    bed.on("gpu2", "rm", "-rf", ".jobfs/jobs")
     yield lambda size: bed.bed("disk", "gpu2", size)
     bed.bed("disk", "gpu2", "4g")
 
