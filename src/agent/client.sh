@@ -23,10 +23,26 @@ find_client() { # NAME PATH…: replies with the first that is one; returns if t
 	v_name=$1
 	shift
 	for v_path do
-		[ -f "$v_path" ] && [ -x "$v_path" ] && "${v_name}_version" "$v_path" || continue
+		[ -f "$v_path" ] && [ -x "$v_path" ] && is_known "$v_path" || continue
 		printf 'path %s\nversion %s\n' "$v_path" "$v_version"
 		reply OK
 	done
+}
+
+# v_version of the program of the row v_name; fails when it is none. To start the AWS CLI takes
+# most of a second, so what was found is kept for as long as the file stays as it is, and the
+# client does not fail (with_job).
+is_known() { # PROGRAM
+	v_is=$(stat -L -c '%n %d %i %s %z' "$1") v_was=''
+	[ ! -f "$base/known.$v_name" ] || {
+		IFS= read -r v_version
+		IFS= read -r v_was
+	} <"$base/known.$v_name"
+	[ -n "$v_is" ] && [ "$v_was" = "$v_is" ] && return
+	"${v_name}_version" "$1" || return
+	{ printf '%s\n%s\n' "$v_version" "$v_is" >"$base/known.t$$" &&
+		mv -f "$base/known.t$$" "$base/known.$v_name"; } 2>/dev/null
+	return 0
 }
 
 cmd_tool() { # NAME of a row

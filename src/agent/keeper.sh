@@ -151,6 +151,9 @@ with_job() { # PROGRAM ARG…
 			[ -z "$s_st" ] || export AWS_SESSION_TOKEN="$s_st"
 		fi
 		exec "$@" </dev/null
-	)
+	) && return
+	j_rc=$?
+	rm -f "$base"/known.* # see is_known
+	return $j_rc
 }
 

@@ -670,7 +670,7 @@ bool room_check(struct engine *e, struct job *job);
 /* Did the host say a moment ago that it has no room for the run's inputs? */
 bool room_is_short(const struct host *host, const struct run *run);
 
-/* What only S3 can say: engine/preflight.c before the job, engine/inspect.c behind it */
+/* What only S3 can say: engine/preflight.c before a job, engine/inspect.c behind it */
 void preflight(struct engine *e, struct job *job);
 void inspect_outputs(struct engine *e, struct job *job);
 

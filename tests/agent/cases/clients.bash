@@ -46,6 +46,38 @@ case_a_client_is_found_or_not() {
 	done
 }
 
+says_version() { # VERSION: s3cmd does, and notes that it was asked
+	mkdir -p "$T/bin"
+	printf '#!/bin/bash\n[ "$1" = --version ] || exit 77\necho asked >>%q\necho "s3cmd version %s"\n' "$T/asked" "$1" \
+		>"$T/bin/s3cmd"
+	chmod +x "$T/bin/s3cmd"
+}
+expect_version() { # VERSION TIMES: that is found, and the program was asked so often
+	PATH=$T/bin:$PATH ag tool s3cmd
+	expect OK
+	is path "$T/bin/s3cmd"
+	is version "$1"
+	[ "$(grep -c asked "$T/asked")" = "$2" ] || fail "asked $(grep -c asked "$T/asked") times, not $2"
+}
+
+case_a_client_is_asked_for_its_version_until_it_changes_or_fails() {
+	mkdir -p "$HOME/.jobfs"
+	says_version 2.3.0
+	expect_version 2.3.0 1
+	expect_version 2.3.0 1
+	says_version 2.40.0
+	expect_version 2.40.0 2
+	expect_version 2.40.0 2
+	V[ENGINE]=s3cmd V[TOOL]=$T/bin/s3cmd V[ENDPOINT]=http://127.0.0.1:9
+	INPUTS=(A object s3://b/k inputs/k)
+	run_job ${X}01
+	is end download-failed
+	expect_version 2.40.0 3
+	rm "$HOME/.jobfs/known.s3cmd"
+	echo cut >"$HOME/.jobfs/known.s3cmd" # by a full disk
+	expect_version 2.40.0 4
+}
+
 case_rclone_gets_the_job_and_nothing_of_the_host() {
 	recorder rclone
 	V[ENGINE]=rclone V[TOOL]=$T/bin/rclone V[ENDPOINT]=http://127.0.0.1:9 V[REGION]=eu-1
