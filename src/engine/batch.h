@@ -32,6 +32,9 @@ struct batch_order { /* borrowed */
 	/* of checkpoints: the manifest is what the host wants, below destination */
 	enum batch_checkpoint checkpoint;
 	const char *attempt; /* ID-ATTEMPT */
+	/* What another job put there before this is nobody's any more, by S3's clock;
+	 * 0: not known. */
+	int64_t older_than_s;
 };
 
 /* The first batch of the inputs, made of a listing that another asks for: open, for

@@ -4,7 +4,8 @@
  *   LATEST                              to be fetched or put
  *   a path without "", "." and ".."     to be fetched, when a listing has it
  *   .at/ID-ATTEMPT.N/PATH               to be put; ID and ATTEMPT are its own
- *   .at/…                               to be removed, when a listing has it
+ *   .at/…                               to be removed, when a listing has it: rounds of
+ *                                       this job, and of those that ended before it
  *
  * An object of a round is believed to be there once a listing says so, with its size:
  * the last batch of a round is empty. LATEST's own URL holds two minutes only: a host
@@ -222,6 +223,28 @@ static enum s3_fault add_puts(struct wish *w, int64_t *ret_next)
 
 /* ---- to remove ---- */
 
+/* ".at/ID-" */
+static int add_own_places(const struct batch_order *order, struct buf *out)
+{
+	const char *hyphen = strrchr(order->attempt, '-');
+
+	return buf_printf(out, "%s%.*s-", PLACES, (int)(hyphen - order->attempt),
+			  order->attempt);
+}
+
+/* Whose checkpoints go to the same place, from another daemon, may have put its LATEST
+ * over that of this job while the answer to it was under way. */
+static bool may_be_of_another(const struct batch_order *order,
+			      const struct s3_object *object, const char *below)
+{
+	cleanup_buf struct buf own = BUF_INIT;
+
+	if (add_own_places(order, &own) == 0 && has_prefix(below, buf_text(&own))) {
+		return false;
+	}
+	return object->modified_s == 0 || object->modified_s >= order->older_than_s;
+}
+
 static int take_left(void *arg, const struct s3_object *object)
 {
 	struct wish *w = arg;
@@ -233,7 +256,8 @@ static int take_left(void *arg, const struct s3_object *object)
 	       (order = strcmp(w->list.entries[w->list.next].path, below)) < 0) {
 		w->list.next++;
 	}
-	if (w->list.next < w->list.n && order == 0) {
+	if ((w->list.next < w->list.n && order == 0) ||
+	    may_be_of_another(b->order, object, below)) {
 		return 0;
 	}
 	(void)buf_add_str(b->text, "drop");
@@ -250,7 +274,8 @@ static void abort_left(struct wish *w)
 	cleanup_buf struct buf prefix = BUF_INIT;
 	enum s3_fault fault = S3_OK;
 
-	b->error = b->error ? b->error : buf_printf(&prefix, "%s%s", w->prefix, PLACES);
+	b->error = b->error ? b->error : buf_add_str(&prefix, w->prefix);
+	b->error = b->error ? b->error : add_own_places(b->order, &prefix);
 	for (int n = 0; n < ABORTS_MAX && fault == S3_OK && b->error == 0; n++) {
 		cleanup_buf struct buf key = BUF_INIT;
 		cleanup_buf struct buf id = BUF_INIT;

@@ -1,7 +1,9 @@
 /* Before a GPU is held: are the inputs there, and can be written where outputs go? Each
  * of these is asked for by a task of its own, so that a job waits for the slowest of
  * them and not for their sum. Whoever ends last puts together what they found, still in
- * a worker's thread; the engine heeds its event alone. */
+ * a worker's thread; the engine heeds its event alone. Some are under way at once, so
+ * that workers are left for other jobs, and none is asked for behind one that failed.
+ */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,6 +19,7 @@
 enum {
 	S3_CLOCKS_APART_S = 1, /* of the machines of one S3, at most */
 	OBJECTS_MAX = 4 << 20, /* bytes kept for URLs; of more, they are made later */
+	AT_ONCE = 4,	       /* checks of one job */
 };
 
 struct preflight;
@@ -35,8 +38,15 @@ struct check { /* of an input, or of where something goes */
 };
 
 struct preflight {
-	int refs;		 /* one of each check; engine's thread only */
-	atomic_size_t n_left;	 /* checks that have not ended */
+	/* engine's thread only */
+	int refs;	 /* one of each check that is under way */
+	size_t n_queued; /* checks, from the first */
+	/* of all threads */
+	atomic_size_t n_left;	   /* checks that have not ended */
+	atomic_size_t first_bad;   /* n: none */
+	atomic_size_t index_len;   /* of all checks */
+	atomic_size_t objects_len; /* of all checks */
+	atomic_bool lacks_objects; /* so that no URLs can be made */
 	struct spec *spec;	 /* borrowed from the run that asks, as the next two */
 	const char *destination; /* NULL: there are no outputs */
 	const char *checkpoints; /* NULL: none */
@@ -45,7 +55,6 @@ struct preflight {
 	bool lists;		  /* shall the host have a list of all? */
 	struct batch_order first; /* of URLs for the inputs */
 	/* what was found */
-	const struct check *bad; /* the first that did not go well; NULL: all did */
 	struct input_listed *listed;
 	struct buf index; /* of those that may be cached, or that the host verifies */
 	struct buf urls;  /* secret */
@@ -73,9 +82,22 @@ static bool makes_urls(const struct preflight *all)
 	return true;
 }
 
+/* Frees what is too much for all of them together, whose length is `len`. */
+static bool has_room(atomic_size_t *len, struct buf *buf, size_t max)
+{
+	size_t added = buf->len;
+
+	if (atomic_fetch_add(len, added) + added <= max && !buf->error) {
+		return true;
+	}
+	(void)atomic_fetch_sub(len, added);
+	buf_fini(buf);
+	return false;
+}
+
 static int check_input(struct check *c, struct s3_client *s3)
 {
-	const struct preflight *all = c->all;
+	struct preflight *all = c->all;
 	const struct spec_input *in = &all->spec->inputs[c->i];
 	struct input_scan scan = {
 		.input = in,
@@ -88,6 +110,12 @@ static int check_input(struct check *c, struct s3_client *s3)
 
 	FAILPOINT("s3.input");
 	r = input_scan(&scan, &c->q, s3);
+	if (!has_room(&all->index_len, &c->index, CACHE_INDEX_MAX)) {
+		scan.index = NULL;
+	}
+	if (!has_room(&all->objects_len, &c->objects, OBJECTS_MAX)) {
+		atomic_store(&all->lacks_objects, true);
+	}
 	scan.listed.is_cached = scan.index && all->keeps;
 	c->listed = scan.listed;
 	return r;
@@ -155,13 +183,9 @@ static void make_urls(struct preflight *all)
 	struct err ignored = ERR_INIT;
 	struct batch *urls;
 
-	if (all->spec->n_inputs == 0 || !makes_urls(all)) {
+	if (all->spec->n_inputs == 0 || !makes_urls(all) ||
+	    atomic_load(&all->lacks_objects)) {
 		return;
-	}
-	for (size_t i = 0; i < all->spec->n_inputs; i++) {
-		if (all->checks[i].objects.error) {
-			return;
-		}
 	}
 	urls = batch_open(&all->first, &all->urls, &ignored);
 	for (size_t i = 0; urls && i < all->spec->n_inputs; i++) {
@@ -175,37 +199,42 @@ static void make_urls(struct preflight *all)
 
 static void put_together(struct preflight *all)
 {
-	for (size_t k = 0; k < all->n && !all->bad; k++) {
-		all->bad = all->checks[k].q.error.code < 0 ? &all->checks[k] : NULL;
-	}
-	if (all->bad) {
+	if (atomic_load(&all->first_bad) < all->n) {
 		return;
 	}
 	for (size_t i = 0; i < all->spec->n_inputs; i++) {
 		struct check *c = &all->checks[i];
 
-		if (all->index.len + c->index.len > CACHE_INDEX_MAX) {
-			c->listed.is_cached = false;
-		} else {
-			(void)buf_add(&all->index, c->index.data, c->index.len);
-		}
+		(void)buf_add(&all->index, c->index.data, c->index.len);
 		all->listed[i] = c->listed;
 	}
 	make_urls(all);
 }
 
+static void note_bad(struct preflight *all, size_t i)
+{
+	size_t first = atomic_load(&all->first_bad);
+
+	while (i < first && !atomic_compare_exchange_weak(&all->first_bad, &first, i)) {
+	}
+}
+
 static void run_check(struct task *task, struct s3_client *s3)
 {
 	struct check *c = (struct check *)task;
+	struct preflight *all = c->all;
 
 	if (!s3) {
 		(void)err_set(&c->q.error, -ENOMEM, "no memory");
-	} else if (c->ask) {
+	} else if (c->ask && c->i < atomic_load(&all->first_bad)) {
 		(void)c->ask(c, s3);
 	}
-	c->is_last = atomic_fetch_sub(&c->all->n_left, 1) == 1;
+	if (c->q.error.code < 0) {
+		note_bad(all, c->i);
+	}
+	c->is_last = atomic_fetch_sub(&all->n_left, 1) == 1;
 	if (c->is_last) {
-		put_together(c->all);
+		put_together(all);
 	}
 }
 
@@ -257,14 +286,32 @@ static void note_found(struct run *run, struct preflight *all)
 	run->outputs_since_s = all->outputs_since_s;
 }
 
+static void queue_next(struct engine *e, struct preflight *all, struct job *job)
+{
+	all->refs++;
+	task_queue(e, job, &all->checks[all->n_queued++].task);
+}
+
+/* NULL, since the job has to wait for the others. One that is gone asks no more. */
+static struct job *queue_more(struct engine *e, const struct check *c)
+{
+	struct job *job = table_get(e, c->task.job);
+
+	if (job && job->run == c->task.asker && c->all->n_queued < c->all->n) {
+		queue_next(e, c->all, job);
+	}
+	return NULL;
+}
+
 static void handle_check(struct engine *e, struct event *event)
 {
 	struct check *c = (struct check *)event;
 	struct preflight *all = c->all;
-	struct job *job = c->is_last ? task_job(e, &c->task) : NULL;
+	struct job *job = c->is_last ? task_job(e, &c->task) : queue_more(e, c);
+	size_t bad = atomic_load(&all->first_bad);
 
-	if (job && all->bad) {
-		const struct inquiry *q = &all->bad->q;
+	if (job && bad < all->n) {
+		const struct inquiry *q = &all->checks[bad].q;
 
 		(void)job_step_failed(e, job, q->reason,
 				      s3_fault_may_pass(q->fault)
@@ -359,11 +406,12 @@ void preflight(struct engine *e, struct job *job)
 		return;
 	}
 	all = preflight_new(e, job);
-	if (all) {
-		all->refs = (int)all->n;
-		atomic_init(&all->n_left, all->n);
-		for (size_t k = 0; k < all->n; k++) {
-			task_queue(e, job, &all->checks[k].task);
-		}
+	if (!all) {
+		return;
+	}
+	atomic_init(&all->n_left, all->n);
+	atomic_init(&all->first_bad, all->n);
+	while (all->n_queued < all->n && all->n_queued < AT_ONCE) {
+		queue_next(e, all, job);
 	}
 }

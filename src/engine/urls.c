@@ -19,6 +19,7 @@ enum {
 	FIRST_MAX = 1 << 20, /* bytes of URLs that a launch may carry */
 	CURL_MAJOR = 7,	     /* --parallel-immediate came with 7.68 */
 	CURL_MINOR = 68,
+	CLOCKS_APART_S = 300, /* ours and that of S3, at most: it refuses others */
 };
 
 /* --- the engine ------------------------------------------------------------------ */
@@ -253,6 +254,10 @@ static void order_checkpoint(const struct job *job, struct urls_task *t)
 		       (long long)job_attempt_number(job_get(job)));
 	t->order.checkpoint = run->want.checkpoint;
 	t->order.attempt = t->attempt;
+	if (job_get(job)->attempt.started_ms > 0) {
+		t->order.older_than_s =
+			job_get(job)->attempt.started_ms / 1000 - CLOCKS_APART_S;
+	}
 	t->order.destination = run->checkpoints;
 	t->order.manifest = &run->want.list;
 }

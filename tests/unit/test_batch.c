@@ -9,6 +9,9 @@ static const struct s3_object stored[] = {
 	{ .key = "c/.at/id-1.1/a", .etag = "e", .size = 1 },
 	{ .key = "c/.at/id-2.1/a", .etag = "e", .size = 3 },
 	{ .key = "c/.at/id-2.1/b c", .etag = "e", .size = 4 },
+	{ .key = "c/.at/new-1.1/a", .etag = "e", .size = 1, .modified_s = 1000 },
+	{ .key = "c/.at/old-1.1/a", .etag = "e", .size = 1, .modified_s = 999 },
+	{ .key = "c/.at/old-1.1/b", .etag = "e", .size = 1, .modified_s = 999 },
 	{ .key = "c/LATEST", .etag = "e", .size = 9 },
 	{ .key = "c/x", .etag = "e", .size = 5 },
 	{ .key = "d/x", .etag = "e", .size = 5 },
@@ -54,6 +57,7 @@ static enum s3_fault make(const struct wanted *wanted, struct buf *text, struct 
 		.manifest = &records,
 		.checkpoint = wanted->kind,
 		.attempt = "id-2",
+		.older_than_s = 1000,
 	};
 
 	CHECK(buf_add(&records, wanted->records, wanted->len) >= 0);
@@ -153,13 +157,16 @@ TEST("what LATEST does not name is removed, from the places of rounds only")
 	struct err e = ERR_INIT;
 
 	CHECK_INT(make(WANTED(CHECKPOINT_DROP, "4 .at/id-2.1/b c\0"
+					       "1 .at/old-1.1/b\0"
 					       "5 x\0"
 					       "1 .at/id-1.1/0\0"),
 		       &text, &e),
 		  S3_OK);
-	CHECK_INT(count(&text, "\ndrop "), 2);
+	CHECK_INT(count(&text, "\ndrop "), 3);
 	CHECK_INT(count(&text, "\ndrop \"$U_STEM\"'a'\"$U_QUERY\""), 1);
 	CHECK_INT(count(&text, "\ndrop 'http://s3/bkt/c/.at/id-2.1/a'\"$U_QUERY\""), 1);
+	CHECK_INT(count(&text, "\ndrop 'http://s3/bkt/c/.at/old-1.1/a'\"$U_QUERY\""),
+		  1);
 }
 
 TEST_MAIN
