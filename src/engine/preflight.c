@@ -47,6 +47,7 @@ struct preflight {
 	atomic_size_t index_len;   /* of all checks */
 	atomic_size_t objects_len; /* of all checks */
 	atomic_bool lacks_objects; /* so that no URLs can be made */
+	/* what is asked for */
 	struct spec *spec;	 /* borrowed from the run that asks, as the next two */
 	const char *destination; /* NULL: there are no outputs */
 	const char *checkpoints; /* NULL: none */

@@ -129,6 +129,22 @@ def test_a_dry_run_fails_as_its_job_would(start, large, disk):
     assert daemon.json("full")["reason"] == "HostDiskFull"
 
 
+@pytest.mark.parametrize("engine", ["aws", "presigned"])
+def test_each_of_many_inputs_is_looked_at_and_the_first_that_is_not_there_is_told(bed, start, data, engine):
+    for i in range(12):
+        (data / f"k{i:02}").write_text(f"{i}\n")
+    bed.put(data, "twelve/")
+    daemon = start(hosts={"gpu1": {"slots": 4}}, s3={"engine": engine})
+    inputs = {f"i{i:02}": f"twelve/k{i:02}" for i in range(12)}
+    daemon.submit("all", {"inputs": inputs, "run": "cat $(find inputs -type f | sort)", "outputs": "twelve-out/"})
+    daemon.submit("two", {"inputs": dict(inputs, i04="twelve/no", i11="twelve/none"), "run": "echo ran"})
+    daemon.wait("two", ("FAILED",))
+    assert daemon.json("two")["reason"] == "NoSuchInput"
+    assert '"i04"' in error_of(daemon, "two")
+    daemon.wait("all", ("SUCCEEDED",))
+    assert daemon.read("all", "log") == "".join(f"{i}\n" for i in range(12))
+
+
 def test_a_destination_that_cannot_be_written_fails_the_job_before_it_runs(bed, daemon):
     policy = {"Version": "2012-10-17", "Statement": [
         {"Effect": "Deny", "Principal": "*", "Action": ["s3:PutObject"],
