@@ -149,8 +149,10 @@ def has_right_code(view):
     if view.codes and view.reason not in LOST:
         # its last word was written, and then the TERM or KILL of its cancel came
         is_late = "cancel" in view.excuses and code in (137, 143)
-        # whoever would have written it down was killed, and the cancel is what is left to tell
-        is_unknown = view.state == "CANCELLED" and code is None and "wrapper" in view.excuses
+        # whoever would have written it down was killed, and the cancel is what is left to tell;
+        # or it was another attempt's, and this one was cancelled before it had a host
+        is_unknown = view.state == "CANCELLED" and code is None and (
+            "wrapper" in view.excuses or view.json.get("host") is None)
         if code != view.codes[-1] and not is_late and not is_unknown:
             yield f"exit_code is {code}, the program ended with {view.codes[-1]}"
     elif view.codes and code not in (None, view.codes[-1]):

@@ -138,7 +138,7 @@ class Checker(unittest.TestCase):
         facts.seen["j"]["exit_code"] = b"143\n"  # the cancel came between its last word and its end
         self.check(facts, None)
 
-    def test_takes_a_cancel_without_a_code_only_from_a_killed_wrapper(self):
+    def test_takes_a_cancel_without_a_code_from_a_killed_wrapper_or_between_attempts(self):
         facts = Good().fail(None, 3)
         facts.jobs["j"].code = 3
         facts.cancelled = {"j": 105.0}
@@ -149,6 +149,9 @@ class Checker(unittest.TestCase):
         del facts.seen["j"]["exit_code"]
         self.check(facts, "exit_code is None")
         facts.journal = [event("kill-wrapper", host="gpu1", attempt=f"{ID}-1", phase="run")]
+        self.check(facts, None)
+        facts.journal = []
+        facts.seen["j"]["status.json"] = facts.seen["j"]["status.json"].replace(b'"gpu1"', b"null")
         self.check(facts, None)
 
     def test_finds_a_loss_that_nothing_explains(self):
