@@ -122,10 +122,10 @@ MUTANTS = [
     Mutant("what the host says is uploaded is in S3", "output_lost",
            ("src/engine/inspect.c", """\
 	first = manifest_missing(list, &n);
-	t->reason = REASON_UPLOAD_FAILED;
+	t->q.reason = REASON_UPLOAD_FAILED;
 """, """\
 	first = manifest_missing(list, &n) ? NULL : NULL;
-	t->reason = REASON_UPLOAD_FAILED;
+	t->q.reason = REASON_UPLOAD_FAILED;
 """)),
     Mutant("a job is its session", "program_that_scatters",
            ("src/agent/process.sh", """\
