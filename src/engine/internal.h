@@ -417,7 +417,9 @@ void run_get_place(const struct engine *e, const struct spec *spec, const char *
 /* engine/task.c */
 /* For after this turn's commit; the run is busy until task_job(). */
 void task_queue(struct engine *e, struct job *job, struct task *task);
-/* Once: the job that asked, awake, if it still waits for this answer; or NULL. */
+/* The job that asked, if it still waits for this answer; or NULL. */
+struct job *task_asker(struct engine *e, const struct task *task);
+/* The same, once: its run is busy no more, and it is awake. */
 struct job *task_job(struct engine *e, const struct task *task);
 void task_fini(struct task *task);
 

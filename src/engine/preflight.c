@@ -52,7 +52,6 @@ struct preflight {
 	const char *destination; /* NULL: there are no outputs */
 	const char *checkpoints; /* NULL: none */
 	enum spec_engine engine;
-	bool keeps;		  /* may any input be cached? */
 	bool lists;		  /* shall the host have a list of all? */
 	struct batch_order first; /* of URLs for the inputs */
 	/* what was found */
@@ -76,7 +75,7 @@ static bool makes_urls(const struct preflight *all)
 		return false;
 	}
 	for (size_t i = 0; i < spec->n_inputs; i++) {
-		if (spec->inputs[i].is_cached && all->keeps) {
+		if (spec->inputs[i].is_cached && all->first.keeps) {
 			return false;
 		}
 	}
@@ -105,7 +104,8 @@ static int check_input(struct check *c, struct s3_client *s3)
 		.i = c->i,
 		.engine = all->engine,
 		.objects = makes_urls(all) ? &c->objects : NULL,
-		.index = all->lists || (in->is_cached && all->keeps) ? &c->index : NULL,
+		.index = all->lists || (in->is_cached && all->first.keeps) ? &c->index
+									   : NULL,
 	};
 	int r;
 
@@ -117,7 +117,7 @@ static int check_input(struct check *c, struct s3_client *s3)
 	if (!has_room(&all->objects_len, &c->objects, OBJECTS_MAX)) {
 		atomic_store(&all->lacks_objects, true);
 	}
-	scan.listed.is_cached = scan.index && all->keeps;
+	scan.listed.is_cached = scan.index && all->first.keeps;
 	c->listed = scan.listed;
 	return r;
 }
@@ -293,35 +293,34 @@ static void queue_next(struct engine *e, struct preflight *all, struct job *job)
 	task_queue(e, job, &all->checks[all->n_queued++].task);
 }
 
-/* NULL, since the job has to wait for the others. One that is gone asks no more. */
-static struct job *queue_more(struct engine *e, const struct check *c)
+static void finish(struct engine *e, struct preflight *all, struct job *job)
 {
-	struct job *job = table_get(e, c->task.job);
+	size_t bad = atomic_load(&all->first_bad);
+	const struct inquiry *q;
 
-	if (job && job->run == c->task.asker && c->all->n_queued < c->all->n) {
-		queue_next(e, c->all, job);
+	if (bad == all->n) {
+		job_step_done(job);
+		note_found(job->run, all);
+		return;
 	}
-	return NULL;
+	q = &all->checks[bad].q;
+	(void)job_step_failed(
+		e, job, q->reason,
+		s3_fault_may_pass(q->fault) ? e->conf->limits.s3_patience_ms : 0,
+		q->error.text);
 }
 
+/* A job that is gone asks no more. */
 static void handle_check(struct engine *e, struct event *event)
 {
 	struct check *c = (struct check *)event;
 	struct preflight *all = c->all;
-	struct job *job = c->is_last ? task_job(e, &c->task) : queue_more(e, c);
-	size_t bad = atomic_load(&all->first_bad);
+	struct job *job = c->is_last ? task_job(e, &c->task) : task_asker(e, &c->task);
 
-	if (job && bad < all->n) {
-		const struct inquiry *q = &all->checks[bad].q;
-
-		(void)job_step_failed(e, job, q->reason,
-				      s3_fault_may_pass(q->fault)
-					      ? e->conf->limits.s3_patience_ms
-					      : 0,
-				      q->error.text);
-	} else if (job) {
-		job_step_done(job);
-		note_found(job->run, all);
+	if (job && c->is_last) {
+		finish(e, all, job);
+	} else if (job && all->n_queued < all->n) {
+		queue_next(e, all, job);
 	}
 	release(c);
 }
@@ -363,7 +362,6 @@ static struct preflight *preflight_new(struct engine *e, struct job *job)
 	size_t n_max = spec->n_inputs + 2;
 	struct preflight *all =
 		calloc(1, sizeof(*all) + n_max * sizeof(all->checks[0]));
-	struct s3_place place;
 
 	if (all) {
 		all->listed = calloc(spec->n_inputs + 1, sizeof(*all->listed));
@@ -376,13 +374,11 @@ static struct preflight *preflight_new(struct engine *e, struct job *job)
 	all->spec = spec;
 	all->destination = job->run->destination;
 	all->checkpoints = job->run->checkpoints;
-	all->keeps = urls_may_cache(e, spec);
 	all->engine = urls_engine_asked(e, spec);
-	run_get_place(e, spec, NULL, &place);
-	all->lists = tool_is_named(all->engine) &&
-		     streq(payload_verify_word(e, &place), "all");
 	urls_order(e, job, &all->first);
 	all->first.destination = NULL;
+	all->lists = tool_is_named(all->engine) &&
+		     streq(payload_verify_word(e, &all->first.place), "all");
 	add_checks(e, all);
 	return all;
 }

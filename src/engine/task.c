@@ -11,15 +11,21 @@ void task_queue(struct engine *e, struct job *job, struct task *task)
 	STAILQ_INSERT_TAIL(&e->out.tasks, task, link);
 }
 
-struct job *task_job(struct engine *e, const struct task *task)
+struct job *task_asker(struct engine *e, const struct task *task)
 {
 	struct job *job = table_get(e, task->job);
 
-	if (!job || job->run != task->asker) {
-		return NULL;
+	return job && job->run == task->asker ? job : NULL;
+}
+
+struct job *task_job(struct engine *e, const struct task *task)
+{
+	struct job *job = task_asker(e, task);
+
+	if (job) {
+		job->run->is_busy = false;
+		job_wake(e, job);
 	}
-	job->run->is_busy = false;
-	job_wake(e, job);
 	return job;
 }
 

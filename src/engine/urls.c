@@ -209,8 +209,8 @@ struct urls_task {
 	struct task task;
 	struct batch_order order;
 	bool *is_done;
-	int64_t n;	  /* of the want */
-	char attempt[80]; /* ID-ATTEMPT */
+	int64_t n; /* of the want */
+	char attempt[ATTEMPT_NAME_MAX];
 	struct buf text;
 	enum s3_fault fault;
 	struct err error;
@@ -250,8 +250,7 @@ static void order_checkpoint(const struct job *job, struct urls_task *t)
 {
 	struct run *run = job->run;
 
-	(void)snprintf(t->attempt, sizeof(t->attempt), "%s-%lld", job_get(job)->key,
-		       (long long)job_attempt_number(job_get(job)));
+	attempt_name(job_get(job), t->attempt);
 	t->order.checkpoint = run->want.checkpoint;
 	t->order.attempt = t->attempt;
 	if (job_get(job)->attempt.started_ms > 0) {
