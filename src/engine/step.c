@@ -315,7 +315,8 @@ void step_upload(struct engine *e, struct job *job)
 	struct remote_call *call =
 		step_call(e, job, &spec, job_get(job)->upload_again ? "again" : "");
 
-	if (call && urls_engine(e, job) != SPEC_ENGINE_PRESIGNED) {
+	if (call && run_needs_s3(job->run) &&
+	    urls_engine(e, job) != SPEC_ENGINE_PRESIGNED) {
 		keys_attach(e, job, call);
 	} else if (call) {
 		(void)buf_printf(&call->input, "END %s\n", call_nonce(call));
