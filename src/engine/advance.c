@@ -74,6 +74,7 @@ void job_step_done(struct job *job)
 {
 	job->run->trouble_at = 0;
 	job->run->tries = 0;
+	job->run->is_refused = false;
 }
 
 void job_retry_later(struct job *job)
@@ -94,6 +95,7 @@ bool job_step_failed(struct engine *e, struct job *job, enum job_reason reason,
 	int64_t now = clock_ms();
 	bool may_run = job_get(job)->attempt.n > 0;
 
+	run->is_refused = false;
 	if (run->trouble_at == 0) {
 		run->trouble_at = now;
 	}

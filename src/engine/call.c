@@ -94,6 +94,9 @@ static void call_handle(struct engine *e, struct event *event)
 	FAILPOINT_OF("call.answered", call->spec.verb);
 	call->spec.handle(e, call->spec.host, job, &reply);
 	FAILPOINT_OF("call.handled", call->spec.verb);
+	if (job && job->run && reply.has_frame) {
+		host_clear_trouble(e, call->spec.host, job);
+	}
 	if (job && job->run) {
 		job_wake(e, job);
 	}

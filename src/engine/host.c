@@ -101,12 +101,12 @@ struct host *host_find(struct engine *e, const char *name)
 
 /* --- trouble --------------------------------------------------------------------- */
 
-/* What was said of the host in the job's error is over. */
-static void clear_trouble(struct engine *e, const struct host *host, struct job *job)
+void host_clear_trouble(struct engine *e, const struct host *host, struct job *job)
 {
 	const struct job_record *r = job_get(job);
 
-	if (job->host == host && r->error && !job_state_is_final(r->state) &&
+	if (job->host == host && r->error && !job->run->is_refused &&
+	    !job_state_is_final(r->state) &&
 	    streq(job_reason_class(r->reason), "host")) {
 		(void)job_trouble(e, job, REASON_NONE, NULL);
 	}
@@ -124,7 +124,7 @@ void host_answered(struct engine *e, struct host *host)
 	host->trouble[0] = '\0';
 	TAILQ_FOREACH(job, &e->running, run_link)
 	{
-		clear_trouble(e, host, job);
+		host_clear_trouble(e, host, job);
 		if (job->host == host) {
 			limit_note_silence(job, false);
 		}

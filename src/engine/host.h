@@ -104,6 +104,9 @@ void host_set_s3_trouble(struct host *host, enum job_reason reason, const char *
 void host_clear_s3_trouble(struct host *host);
 /* One call came back well or not: keeps the host's trouble and that of its jobs. */
 void host_answered(struct engine *e, struct host *host);
+/* What the job's error says of the host is over, unless it is what the host refused:
+ * that is over when the host does it, whatever else it answers. */
+void host_clear_trouble(struct engine *e, const struct host *host, struct job *job);
 void host_note_store(struct host *host, const struct frame_item *item);
 /* "free_kb N", and behind it, if there is a cache, "cache_kb N ALL"; others are not
  * looked at */

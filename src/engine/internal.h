@@ -118,6 +118,7 @@ struct run {
 	int64_t wake_at;    /* clock_ms() before which nothing is tried; 0: at once */
 	int64_t trouble_at; /* since when the present step fails; 0: it does not */
 	int tries;	    /* of the present step, since trouble_at */
+	bool is_refused;    /* the host answered, and could not do the present step */
 	bool inputs_checked;
 	struct input_listed *listed; /* of each input; NULL: not inputs_checked */
 	int64_t input_bytes;	     /* of all; 0: not known, or none */

@@ -74,8 +74,10 @@ void step_failed(struct engine *e, struct host *host, struct job *job, const cha
 		       : reply->has_frame ? reply->frame.code
 					  : reply->noise);
 	log_warning("job %s: %s", job_get(job)->name, text);
-	(void)job_step_failed(e, job, REASON_HOST_UNFIT,
-			      e->conf->limits.connect_patience_ms, text);
+	if (job_step_failed(e, job, REASON_HOST_UNFIT,
+			    e->conf->limits.connect_patience_ms, text)) {
+		job->run->is_refused = true;
+	}
 }
 
 static void handle_put(struct engine *e, struct host *host, struct job *job,

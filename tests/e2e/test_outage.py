@@ -216,6 +216,26 @@ def test_a_host_whose_disk_is_full_before_a_job_is_told_and_used_when_there_is_r
     daemon.wait("q", ("SUCCEEDED",))
 
 
+def test_what_a_host_refused_one_job_stays_while_others_run_there(bed, start, disk):
+    daemon = start(hosts={"gpu2": {"slots": 2}}, limits={"connect_patience": "10m", "poll_interval": "100ms"})
+    daemon.submit("talks", {"run": "until [ -e /tmp/go ]; do echo line; sleep 0.05; done"})
+    wait_for("it talks", lambda: daemon.read("talks", "log"))
+    disk("full")
+    daemon.submit("q", {"script": "s.sh"}, {"s.sh": b"#!/bin/sh\n" + b"#" * 1_000_000})
+    error = wait_for("a word of it", lambda: (daemon.job("q") / "error").exists() and daemon.read("q", "error"))
+    for _ in range(300):  # some tries, and many answers to the other job
+        assert daemon.read("q", "error") == error
+        time.sleep(0.01)
+    told = [e for e in map(json.loads, daemon.read("q", "events.jsonl").splitlines()) if e["type"] == "trouble"]
+    assert [e["message"] for e in told] == [error.rstrip()]
+    disk("4g")
+    daemon.wait("q", ("SUCCEEDED",))
+    assert not (daemon.job("q") / "error").exists()
+    bed.bed("in", "gpu2", "touch", "/tmp/go")
+    daemon.wait("talks", ("SUCCEEDED",))
+    bed.bed("in", "gpu2", "rm", "/tmp/go")
+
+
 def test_a_program_under_which_the_disk_fills_up_keeps_its_result(bed, start, disk):
     daemon = start(hosts={"gpu2": {}})
     bed.bed("in", "gpu2", "mkdir", "-p", "/tmp/go")  # where room is left
