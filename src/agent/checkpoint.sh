@@ -23,6 +23,7 @@
 #   ckpt.up      the objects that are what the directory has, or had
 #   ckpt.latest  LATEST, as S3 has it; ckpt.owner: its ID and ATTEMPT
 #   ckpt.next    a LATEST that S3 may have or not: it is sent again before anything else
+#   ckpt.drop    places of earlier ones, until what no LATEST names any more is removed
 #   ckpt         "EPOCH BYTES COUNT ok|failed": the last checkpoint, and the last round
 #
 # A file that a program was killed over looks like one that is whole. So of a program that
@@ -123,7 +124,11 @@ y_round() { # [last]; 0: there is a new checkpoint; 1: there is none, but should
 	: >>"$a/ckpt.latest"
 	: >>"$a/ckpt.up"
 	if [ -f "$a/ckpt.next" ]; then y_put_latest && y_note ok || return 1; fi
-	y_settled "$@" || return
+	y_settled "$@" || {
+		y_rc=$?
+		[ "$1" != last ] || [ ! -f "$a/ckpt.drop" ] || ! y_fence || y_drop
+		return $y_rc
+	}
 	y_fence
 	case $? in
 	0) ;;
@@ -136,21 +141,23 @@ y_round() { # [last]; 0: there is a new checkpoint; 1: there is none, but should
 	if y_is_busy; then # what is gone may be what the program is about to replace
 		y_lines_beside ckpt.latest t.next >"$a/t.gone" && cat "$a/t.gone" >>"$a/t.next" || return 1
 	fi
-	y_kept=''
-	! grep -q "$tab\\.kept\$" "$a/ckpt.latest" || y_kept=1
-	y_was_at=$(cut -f 4 "$a/ckpt.latest" | grep '^\.at/' | sort -u)
+	cut -f 4 "$a/ckpt.latest" | grep '^\..' >>"$a/ckpt.drop"
 	[ -s "$a/t.next" ] && mv -f "$a/t.next" "$a/ckpt.next" && y_put_latest || return 1
-	if y_by_urls; then
-		urls_drop || :
-		return 0
-	fi
-	[ -z "$y_kept" ] || grep -q "$tab\\.kept\$" "$a/ckpt.latest" ||
-		! y_may || cli s3 rm --recursive "$CKPT_DEST.kept/" || :
-	for y_at in $y_was_at; do # these places only: another attempt may have its own by now
-		y_below "$y_at" && ! grep -qF "$tab$y_at" "$a/ckpt.latest" && y_may &&
-			cli s3 rm --recursive "$CKPT_DEST$y_under"
-	done
+	y_drop
 	return 0
+}
+
+# What no LATEST names any more goes: these places only, since another attempt may have its
+# own by now. What could not be removed is tried again by a later round, or the last one.
+y_drop() {
+	if y_by_urls; then
+		urls_drop
+	else
+		sort -u "$a/ckpt.drop" | while IFS= read -r y_at; do
+			! grep -q "$tab$y_at\$" "$a/ckpt.latest" || continue
+			y_below "$y_at" && y_may && cli s3 rm --recursive "$CKPT_DEST$y_under" || exit 1
+		done
+	fi && rm -f "$a/ckpt.drop"
 }
 
 # ckpt.now: all files; ckpt.set: those that have settled; ckpt.todo: of these, what S3 has not.

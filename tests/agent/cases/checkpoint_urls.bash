@@ -2,6 +2,8 @@
 # signs, and S3 is the one of presigned.bash.
 # shellcheck shell=bash
 
+HELD=none
+
 by_urls() { # [INTERVAL]
 	s3_up
 	checkpoints "${1:-1}"
@@ -17,13 +19,14 @@ url_of() { # KEY
 	url "c/${out//FFFFFFFFFFFFFF/}"
 }
 
-# ATT: one turn of the daemon for checkpoints. The want is in $WANT, if there was one.
+# ATT: one turn of the daemon for checkpoints, but for wants of the kind $HELD. The want is in
+# $WANT, if there was one.
 serve() {
 	local kind n from size key next=''
 	poll "$1"
 	WANT=$(field want)
 	read -r kind n from <<<"$WANT"
-	case $kind in ck*) ;; *) return ;; esac
+	case $kind in "$HELD") return ;; ck*) ;; *) return ;; esac
 	ag wanted "$1" "$n"
 	[ "$CODE" = OK ] || return 0
 	sed -n '/^data wanted /,$p' "$T/reply" | sed '1d;$d' >"$T/wanted"
@@ -92,6 +95,30 @@ case_checkpoint_urls_each_round_has_a_place_and_old_ones_go() {
 	[ "$(<"$J/${X}02/log")" = $'22\n1' ] || fail "$(<"$J/${X}02/log") $(<"$J/${X}02/tlog")"
 	names 'b 3,d 1/é 2,n 5,' || fail "$(latest)"
 	whole
+	exec {s3_in}>&-
+}
+
+case_checkpoint_urls_what_the_program_s_end_cut_short_is_removed_by_the_last_round() {
+	by_urls
+	# shellcheck disable=SC2016
+	PROGRAM=(shell "echo 1 >checkpoints/a; $(until_go) echo 22 >checkpoints/a; "'until [ -e "$HOME/on" ]; do sleep 0.1; done')
+	HELD=ckdrop
+	launch ${X}01
+	must_serve ${X}01 names 'a 2,'
+	HELD=none
+	must_serve ${X}01 test ! -e "$J/${X}01/ckpt.drop"
+	HELD=ckdrop
+	go
+	must_serve ${X}01 names 'a 3,'
+	must_come poll_wants ${X}01 ckdrop
+	[ -f "$C/.at/9f3a-1.1/a" ] || fail "$(find "$C")"
+	touch "$HOME/on"
+	must_come test -f "$J/${X}01/exit"
+	HELD=none
+	must_serve ${X}01 test -f "$J/${X}01/end"
+	names 'a 3,' || fail "$(latest)"
+	whole
+	[ "$(find "$C" -type f | wc -l)" = 2 ] || fail "$(find "$C")"
 	exec {s3_in}>&-
 }
 
