@@ -18,7 +18,7 @@
 y_by_urls() { [ "$ENGINE" = presigned ]; }
 
 ask() { # KIND: until it is done; fails when it cannot be
-	w_n=0 w_from=0 w_bad=0 w_rc=1
+	w_n=0 w_rc=1 w_first=''
 	y_may || return 1 # an `upload` may be at it
 	[ "$(wc -c <"$a/ckpt.wanted")" -le 33554432 ] || {
 		echo "jobfs: checkpoint: too many files for presigned URLs: their names have more than 32 MiB"
@@ -26,33 +26,17 @@ ask() { # KIND: until it is done; fails when it cannot be
 	}
 	[ ! -f "$a/want" ] || read -r _ w_n _ <"$a/want"
 	rm -rf "$a/poke" "$a/wrong" "$a/sent" "$a/up" "$a/in"
-	mkfifo "$a/poke" && exec 5<>"$a/poke" || return 1
-	while [ $w_bad -lt 3 ]; do
-		w_n=$((w_n + 1))
-		put_over want "$1 $w_n $w_from" || break
-		until [ -f "$a/took.$w_n" ]; do
-			! ask_is_stopped || break 2
-			(timeout 5 dd bs=64 count=1 <&5 || :) >/dev/null 2>&1 # busybox says Terminated
-		done
-		read -r w_word w_next <"$a/took.$w_n"
-		case $w_word in
-		all) w_rc=0 && break ;;
-		more)
-			w_bad=$((w_bad + 1))
-			[ "$w_next" -le "$w_from" ] || w_bad=0
-			w_from=$w_next
-			;;
-		some) w_bad=0 ;;
-		wrong) break ;;
-		*) w_bad=$((w_bad + 1)) ;;
-		esac
-	done
-	exec 5<&-
+	want_all "$1" ask_poke || :
 	if y_may; then
 		put_over want "none $w_n 0"
 		rm -f "$a/poke"
 	fi
 	return $w_rc
+}
+
+ask_poke() { # by looks too: what stops a checkpoint wakes nobody
+	! ask_is_stopped || return 1
+	(timeout 5 dd bs=64 count=1 <&5 || :) >/dev/null 2>&1 # busybox says Terminated
 }
 
 # y_phase: download, run or upload. What a round of the loop leaves the last one does.

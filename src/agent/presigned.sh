@@ -46,33 +46,45 @@ first_urls() { # SIZE; fd 3: the batch
 }
 
 await() { # download | upload: until it is done; fails when it cannot be
-	w_n=0 w_from=0 w_bad=0 w_rc=1
+	w_n=0
 	if [ -z "$w_first" ]; then
 		[ ! -f "$a/want" ] || read -r _ w_n _ <"$a/want"
 		rm -rf "$a/poke" "$a/wrong" "$a/sent" "$a/up"
 	fi
+	want_all "$1" await_poke || :
+	put_over want "none $w_n 0"
+	rm -f "$a/poke"
+	return $w_rc
+}
+
+await_poke() { # KIND: it may be there already; fails when the wait is over
+	! is_stopped "$1" && { read -r _ <&5 || :; }
+}
+
+# Batch for batch, until a worker says of one that it was the last.
+want_all() { # KIND SLEEP, by which it waits; w_n: the number of the last want, w_rc
+	w_from=0 w_bad=0 w_rc=1
 	mkfifo "$a/poke" && exec 5<>"$a/poke" || return 1
 	while [ $w_bad -lt 3 ]; do
 		w_n=$((w_n + 1))
 		put_over want "$1 $w_n $w_from" || break
 		[ -n "$w_first" ] || tell
 		w_first=''
-		until [ -f "$a/took.$w_n" ]; do
-			! is_stopped "$1" || break 2
-			read -r _ <&5
-		done
+		until [ -f "$a/took.$w_n" ]; do "$2" "$1" || break 2; done
 		read -r w_word w_next <"$a/took.$w_n"
 		case $w_word in
 		all) w_rc=0 && break ;;
-		more) w_from=$w_next w_bad=0 ;;
+		more)
+			w_bad=$((w_bad + 1))
+			[ "$w_next" -le "$w_from" ] || w_bad=0
+			w_from=$w_next
+			;;
 		some) w_bad=0 ;;
 		wrong) break ;;
 		*) w_bad=$((w_bad + 1)) ;;
 		esac
 	done
-	put_over want "none $w_n 0"
 	exec 5<&-
-	rm -f "$a/poke"
 	return $w_rc
 }
 
