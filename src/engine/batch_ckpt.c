@@ -2,7 +2,7 @@
  * believed: a key is signed only when it is the destination and a path that is one of
  *
  *   LATEST                              to be fetched or put
- *   a path without "", "." and ".."     to be fetched, when a listing has it
+ *   a path (job/path.h)                 to be fetched, when a listing has it
  *   .at/ID-ATTEMPT.N/PATH               to be put; ID and ATTEMPT are its own
  *   .at/…                               to be removed, when a listing has it: rounds of
  *                                       this job, and of those that ended before it
@@ -16,6 +16,7 @@
 
 #include "engine/batch_internal.h"
 #include "job/address.h"
+#include "job/path.h"
 #include "util/mem.h"
 
 enum {
@@ -30,22 +31,6 @@ struct wish {
 	const char *prefix; /* key of the destination */
 	struct manifest_list list;
 };
-
-static bool is_path(const char *path)
-{
-	for (const char *p = path;; p++) {
-		size_t n = strcspn(p, "/");
-
-		if (n == 0 || (n == 1 && p[0] == '.') ||
-		    (n == 2 && p[0] == '.' && p[1] == '.')) {
-			return false;
-		}
-		p += n;
-		if (!*p) {
-			return true;
-		}
-	}
-}
 
 /* ".at/ID-ATTEMPT.N/PATH" */
 static bool is_place_of(const char *path, const char *attempt)
@@ -64,7 +49,9 @@ static bool is_place_of(const char *path, const char *attempt)
 
 static bool may_be_wished(const struct batch_order *order, const char *path)
 {
-	if (!is_path(path)) {
+	struct err flaw;
+
+	if (path_check(path, &flaw) < 0) {
 		return false;
 	}
 	switch (order->checkpoint) {
