@@ -120,14 +120,16 @@ def test_a_job_goes_on_from_its_checkpoint_under_another_name(bed, daemon):
     assert not bed.keys("ckpt/name/new/")
 
 
-def test_a_cancelled_job_leaves_its_last_checkpoint(bed, daemon):
+@pytest.mark.parametrize("engine", ["aws", "presigned"])
+def test_a_cancelled_job_leaves_its_last_checkpoint(bed, start, engine):
+    daemon = start(hosts={"gpu1": {"slots": 4}}, s3={"engine": engine})
     daemon.submit("x", {"run": "trap 'echo 7 >$JOB_CHECKPOINT_DIR/count; exit 0' TERM; echo up; while :; do sleep 0.1; done",
-                        "checkpoints": "ckpt/x/"})
+                        "checkpoints": f"ckpt/x/{engine}/"})
     wait_for("the trap", lambda: daemon.read("x", "log") == "up\n")
     daemon.wait("x", ("RUNNING",), LONG)
     ok(daemon, "x", "cancel")
     daemon.wait("x", ("CANCELLED", "SUCCEEDED"), LONG)
-    assert latest(bed, "ckpt/x/") == {"count": 2}
+    assert latest(bed, f"ckpt/x/{engine}/") == {"count": 2}
 
 
 def test_a_checkpoint_that_lacks_a_file_fails_the_job(bed, daemon):

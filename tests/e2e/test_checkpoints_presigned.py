@@ -97,17 +97,6 @@ def test_a_dry_run_tells_of_checkpoints_by_urls(bed, start):
     assert "engine: presigned" in text and f"s3://{BUCKET}/ckpt/dry/" in text, text
 
 
-def test_a_program_that_is_cancelled_leaves_its_last_checkpoint(bed, start):
-    daemon = start(hosts={"gpu1": {"slots": 4}}, s3={"engine": "presigned"})
-    daemon.submit("x", {"run": "trap 'echo 7 >$JOB_CHECKPOINT_DIR/count; exit 0' TERM; echo up; "
-                               "while :; do sleep 0.1; done", "checkpoints": "ckpt/prex/"})
-    wait_for("the trap", lambda: daemon.read("x", "log") == "up\n")
-    daemon.wait("x", ("RUNNING",), LONG)
-    ok(daemon, "x", "cancel")
-    daemon.wait("x", ("CANCELLED", "SUCCEEDED"), LONG)
-    assert latest(bed, "ckpt/prex/") == {"count": 2}
-
-
 def test_the_log_goes_on_while_the_daemon_cannot_reach_s3(bed, start):
     daemon = start(hosts={"gpu1": {"slots": 4}}, s3={"engine": "presigned"})
     daemon.submit("l", {"run": "echo 1 >checkpoints/a; until [ -e go ]; do sleep 0.1; done; echo more; sleep 5; "
