@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -25,13 +26,41 @@ FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 def run(*argv, check=True, timeout=120, **options):
     """A command to its end; its output is in the error when it fails."""
-    done = subprocess.run([str(a) for a in argv], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=timeout, **options)
+    return ended(subprocess.run([str(a) for a in argv], stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, timeout=timeout, **options), check)
+
+
+def ended(done, check):
     if check and done.returncode != 0:
-        raise AssertionError(f"{argv}: exit {done.returncode}\n"
+        raise AssertionError(f"{done.args}: exit {done.returncode}\n"
                              f"{done.stdout.decode(errors='replace')}"
                              f"{done.stderr.decode(errors='replace')}")
     return done
+
+
+class AwsCli:
+    """The AWS CLI in a namespace of a bed, by tests/bed/awscli; one command at a time."""
+
+    def __init__(self, bed, host, **env):
+        self.env = dict(PATH=os.environ["PATH"], LC_ALL="C.UTF-8", AWS_DEFAULT_REGION="us-east-1",
+                        AWS_EC2_METADATA_DISABLED="true", AWS_CONFIG_FILE="/nonexistent", **env)
+        self.lock = threading.Lock()
+        self.process = subprocess.Popen([BED / "bed", "in", host, BED / "awscli"], env=bed.env, text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def __call__(self, *argv, check=True, **env):
+        """As run()."""
+        request = {"argv": [str(a) for a in argv], "env": {**self.env, **env}}
+        with self.lock:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+            answer = json.loads(self.process.stdout.readline())
+        out, err = answer["stdout"].encode("latin-1"), answer["stderr"].encode("latin-1")
+        return ended(subprocess.CompletedProcess(["aws", *argv], answer["code"], out, err), check)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(60)
 
 
 def wait_for(what, condition, seconds=60, every=0.02):
@@ -60,18 +89,15 @@ class Bed:
         self.endpoint = f"http://{self.ip['s3']}:80"
         self.bed("in", "s3", BED / "s3", "up", self.dir / "s3", self.ip["s3"], "80",
                  ACCESS_KEY, SECRET_KEY, BUCKET, timeout=120)
+        self.aws_cli = AwsCli(self, "s3", AWS_ACCESS_KEY_ID=ACCESS_KEY, AWS_SECRET_ACCESS_KEY=SECRET_KEY)
 
     def bed(self, *argv, **options):
         """One verb of tests/bed/bed; its output."""
         return run(BED / "bed", *argv, env=self.env, **options).stdout.decode()
 
-    def aws(self, *argv, **options):
+    def aws(self, *argv, endpoint=None, **options):
         """The AWS CLI in the namespace of the S3 server: its bytes are not counted."""
-        env = dict(self.env, AWS_ACCESS_KEY_ID=ACCESS_KEY, AWS_SECRET_ACCESS_KEY=SECRET_KEY,
-                   AWS_DEFAULT_REGION="us-east-1", AWS_EC2_METADATA_DISABLED="true",
-                   AWS_CONFIG_FILE="/nonexistent", LC_ALL="C.UTF-8")
-        return run(BED / "bed", "in", "s3", "/usr/bin/aws", "--endpoint-url", self.endpoint,
-                   *argv, env=env, **options)
+        return self.aws_cli("--endpoint-url", endpoint or self.endpoint, *argv, **options)
 
     def put(self, path, key):
         """A file or a directory into the bucket."""
@@ -95,6 +121,7 @@ class Bed:
         return json.loads(self.bed("bytes", "--json"))
 
     def close(self):
+        self.aws_cli.close()
         self.bed("in", "s3", BED / "s3", "down", self.dir / "s3", check=False)
         self.bed("down", check=False)
         shutil.rmtree(self.dir, ignore_errors=True)

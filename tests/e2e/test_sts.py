@@ -47,12 +47,8 @@ class Store:
             BUCKET, env=dict(bed.env, S3_STS="true"))
 
     def aws(self, *argv, keys=None, check=True):
-        access, secret, token = keys or (ACCESS_KEY, SECRET_KEY, "")
-        env = dict(self.bed.env, AWS_ACCESS_KEY_ID=access, AWS_SECRET_ACCESS_KEY=secret, AWS_SESSION_TOKEN=token,
-                   AWS_DEFAULT_REGION="us-east-1", AWS_EC2_METADATA_DISABLED="true", AWS_CONFIG_FILE="/nonexistent")
-        if not token:
-            del env["AWS_SESSION_TOKEN"]
-        return run(BED / "bed", "in", "s3", "/usr/bin/aws", "--endpoint-url", self.endpoint, *argv, env=env, check=check)
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+        return self.bed.aws(*argv, endpoint=self.endpoint, check=check, **dict(zip(names, keys or ())))
 
     def text(self, key):
         return self.aws("s3", "cp", f"s3://{BUCKET}/{key}", "-").stdout.decode()
