@@ -90,6 +90,7 @@ void attempt_begin(struct engine *e, struct job *job)
 	}
 	r->attempt.outputs_since_s = job->run->outputs_since_s;
 	if (job_set_text(&r->attempt.storeid, job->host->storeid) < 0 ||
+	    job_set_text(&r->attempt.engine, spec_engine_word(job->run->engine)) < 0 ||
 	    job_set_text(&r->checkpoint_uri, job->run->checkpoints) < 0 ||
 	    set_transfers(job, r) < 0) {
 		engine_fail_turn(e, -ENOMEM, NULL);

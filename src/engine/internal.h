@@ -143,12 +143,12 @@ struct run {
 	int64_t poll_at, poll_interval_ms;
 	struct log_source logs[STREAM_OF_HOST_COUNT];
 	bool has_manifest;
-	bool checkpoint_failed; /* in the last round */
-	size_t n_lost;		/* outputs that the host could not even read */
-	char lost[256];		/* the first: "KIND PATH" */
-	struct buf manifest;	/* what the host uploaded: "SIZE PATH\0" */
-	bool is_presigned;	/* says the payload */
-	struct {		/* presigned URLs, by the last poll */
+	bool checkpoint_failed;	 /* in the last round */
+	size_t n_lost;		 /* outputs that the host could not even read */
+	char lost[256];		 /* the first: "KIND PATH" */
+	struct buf manifest;	 /* what the host uploaded: "SIZE PATH\0" */
+	enum spec_engine engine; /* says the payload */
+	struct {		 /* presigned URLs, by the last poll */
 		bool is_open;
 		bool is_outputs;
 		enum batch_checkpoint checkpoint;
@@ -572,7 +572,10 @@ void step_failed(struct engine *e, struct host *host, struct job *job, const cha
 
 /* engine/urls.c: presigned transfers */
 struct batch_order;
-/* What moves the job's data on its host; SPEC_ENGINE_AUTO: not known yet. */
+/* May a host have URLs only, and no credentials? */
+bool urls_only(const struct engine *e, const struct spec *spec);
+/* What moves the job's data on its host; SPEC_ENGINE_AUTO: not known yet. What an
+ * attempt began with it ends with, whatever the configuration says by now. */
 enum spec_engine urls_engine(const struct engine *e, const struct job *job);
 /* The same by configuration and spec alone. */
 enum spec_engine urls_engine_asked(const struct engine *e, const struct spec *spec);

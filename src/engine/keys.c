@@ -25,6 +25,11 @@ static const char no_role[] =
 	"s3.credentials is sts, but the configuration has no s3.sts_role_arn: set it "
 	"to the role that jobs get, and start jobfs again";
 
+static const char urls_by_now[] =
+	"the job began with credentials, of which its host wants new ones, but by now "
+	"s3.credentials is presigned: set it to what it was and start jobfs again, or "
+	"cancel the job";
+
 static bool is_asked(const struct engine *e, const struct spec *spec)
 {
 	return spec->s3_is_sts || streq(e->conf->s3.credentials, "sts");
@@ -323,7 +328,9 @@ void keys_attach(struct engine *e, struct job *job, struct remote_call *call)
 	struct s3_credentials credentials = keys_of_daemon(e);
 	int64_t life_s = 0;
 
-	if (keys_are_used(e, job)) { /* never the daemon's */
+	if (urls_only(e, job->run->spec)) { /* by now: it began with others */
+		credentials = (struct s3_credentials){ .access_key = NULL };
+	} else if (keys_are_used(e, job)) { /* never the daemon's */
 		credentials = (struct s3_credentials){
 			.access_key = keys->access_key,
 			.secret_key = keys->secret_key,
@@ -364,8 +371,13 @@ void step_renew(struct engine *e, struct job *job)
 				  .timeout_ms = RENEW_TIMEOUT_MS,
 				  .output_max = REPLY_MAX,
 				  .handle = handle_renew };
-	struct remote_call *call = step_call(e, job, &spec, "");
+	struct remote_call *call;
 
+	if (urls_only(e, job->run->spec)) {
+		keys_failed(e, job, REASON_NO_CREDENTIALS, 0, urls_by_now);
+		return;
+	}
+	call = step_call(e, job, &spec, "");
 	if (call) {
 		keys_attach(e, job, call);
 	}

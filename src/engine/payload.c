@@ -407,7 +407,7 @@ static int plan_vars(struct engine *e, struct job *job, struct buf *plan)
 	if (engine == SPEC_ENGINE_AUTO) {
 		engine = SPEC_ENGINE_AWS;
 	}
-	job->run->is_presigned = engine == SPEC_ENGINE_PRESIGNED;
+	job->run->engine = engine;
 	run_get_place(e, spec, "", &place);
 	(void)buf_add_str(plan, "plan_vars() {\n");
 	plan_var(plan, "JOB", r->name);

@@ -180,7 +180,7 @@ void step_launch(struct engine *e, struct job *job)
 	if (!call) {
 		return;
 	}
-	if (run_needs_s3(job->run) && !job->run->is_presigned) {
+	if (run_needs_s3(job->run) && job->run->engine != SPEC_ENGINE_PRESIGNED) {
 		keys_attach(e, job, call);
 		return;
 	}

@@ -33,10 +33,15 @@ void urls_note_curl(struct host *host, const char *version)
 		major > CURL_MAJOR || (major == CURL_MAJOR && minor >= CURL_MINOR);
 }
 
+bool urls_only(const struct engine *e, const struct spec *spec)
+{
+	return spec->s3_urls_only || streq(e->conf->s3.credentials, "presigned");
+}
+
 static enum spec_engine engine_configured(const struct engine *e,
 					  const struct spec *spec)
 {
-	if (spec->s3_urls_only || streq(e->conf->s3.credentials, "presigned")) {
+	if (urls_only(e, spec)) {
 		return SPEC_ENGINE_PRESIGNED;
 	}
 	if (spec->s3_engine != SPEC_ENGINE_UNSET) {
@@ -73,9 +78,15 @@ bool urls_may_checkpoint(const struct engine *e, const struct spec *spec)
 
 enum spec_engine urls_engine(const struct engine *e, const struct job *job)
 {
+	const struct job_attempt *attempt = &job_get(job)->attempt;
+	enum spec_engine begun =
+		attempt->engine ? spec_engine_of(attempt->engine) : SPEC_ENGINE_UNSET;
 	enum spec_engine asked = urls_engine_asked(e, job->run->spec);
 	const struct host *host = job->host;
 
+	if (begun != SPEC_ENGINE_UNSET) {
+		return begun;
+	}
 	if (asked != SPEC_ENGINE_AUTO || !host) {
 		return asked;
 	}
@@ -190,8 +201,8 @@ void urls_keep_first(struct run *run, struct buf *urls)
 
 bool urls_go_with_launch(const struct run *run)
 {
-	return run->is_presigned && run->want.n == 1 && run->urls.len > 0 &&
-	       run->urls.len <= FIRST_MAX;
+	return run->engine == SPEC_ENGINE_PRESIGNED && run->want.n == 1 &&
+	       run->urls.len > 0 && run->urls.len <= FIRST_MAX;
 }
 
 void urls_note_begun(struct run *run, const struct frame_item *item)

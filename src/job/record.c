@@ -34,6 +34,7 @@ static void attempt_free(struct job_attempt *a)
 	free(a->host);
 	free(a->gpus);
 	free(a->storeid);
+	free(a->engine);
 	free(a->exit);
 	free(a->end);
 	free(a->timeout);
@@ -114,6 +115,7 @@ static int own_attempt(struct job_attempt *a)
 	error += own_text(&a->host);
 	error += own_text(&a->gpus);
 	error += own_text(&a->storeid);
+	error += own_text(&a->engine);
 	error += own_text(&a->exit);
 	error += own_text(&a->end);
 	error += own_text(&a->timeout);

@@ -53,8 +53,10 @@ void job_transfer_note(struct job_transfer *transfer, enum job_transfer_state st
 struct job_attempt {
 	int n; /* 1, 2, ...; 0: none was committed since the job was queued */
 	char *host;
-	char *gpus;	 /* reserved indices "0,3", "" for none */
-	char *storeid;	 /* of the host when the attempt was committed */
+	char *gpus;    /* reserved indices "0,3", "" for none */
+	char *storeid; /* of the host when the attempt was committed */
+	char *engine;  /* by which its data moves, a word of s3.engine; NULL: not known
+			*/
 	bool is_claimed; /* the host said that the claim is a runner's */
 	bool is_acked;	 /* the host keeps the tombstone only */
 	char *exit;	 /* the host's `exit` file, NULL until it is there */

@@ -45,6 +45,8 @@ enum spec_engine { /* what moves the data on the GPU host */
 
 /* As a spec has it, and the agent; "" for SPEC_ENGINE_UNSET. */
 const char *spec_engine_word(enum spec_engine engine);
+/* UNSET: it is none. */
+enum spec_engine spec_engine_of(const char *word);
 
 enum spec_program {
 	SPEC_SCRIPT, /* a file below files/ */

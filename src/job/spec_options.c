@@ -236,15 +236,14 @@ const char *spec_engine_word(enum spec_engine engine)
 	return engine_words[engine];
 }
 
-static bool find_engine(const char *text, enum spec_engine *ret_engine)
+enum spec_engine spec_engine_of(const char *word)
 {
 	for (size_t i = SPEC_ENGINE_AUTO; i < SPEC_ENGINE_COUNT; i++) {
-		if (streq(text, engine_words[i])) {
-			*ret_engine = (enum spec_engine)i;
-			return true;
+		if (streq(word, engine_words[i])) {
+			return (enum spec_engine)i;
 		}
 	}
-	return false;
+	return SPEC_ENGINE_UNSET;
 }
 
 static void read_engine(struct spec_reader *r, const struct json_mark *mark)
@@ -261,7 +260,7 @@ static void read_engine(struct spec_reader *r, const struct json_mark *mark)
 	if (streq(text, "s5cmd")) {
 		spec_problem(r, mark, "\"s5cmd\" is not supported; expected %s",
 			     expected);
-	} else if (!find_engine(text, engine)) {
+	} else if ((*engine = spec_engine_of(text)) == SPEC_ENGINE_UNSET) {
 		show_text(text, strlen(text), shown);
 		spec_problem(r, mark, "found %s; expected %s", shown, expected);
 	} else if (r->spec->s3_urls_only && *engine != SPEC_ENGINE_AUTO &&

@@ -95,6 +95,7 @@ static const struct column attempt_columns[] = {
 	MEMBER("host", TEXT, attempt.host),
 	MEMBER("gpus", TEXT, attempt.gpus),
 	MEMBER("storeid", TEXT, attempt.storeid),
+	MEMBER("engine", TEXT, attempt.engine),
 	MEMBER("claimed", BOOL, attempt.is_claimed),
 	MEMBER("acked", BOOL, attempt.is_acked),
 	MEMBER("exit", TEXT, attempt.exit),

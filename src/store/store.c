@@ -108,6 +108,8 @@ static const char *const migrations[] = {
 	"ALTER TABLE job ADD COLUMN checkpoint INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE job ADD COLUMN checkpoint_bytes INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE job ADD COLUMN checkpoint_count INTEGER NOT NULL DEFAULT 0;",
+	/* 9: an attempt keeps its engine */
+	"ALTER TABLE attempt ADD COLUMN engine TEXT;",
 };
 
 static const struct {

@@ -6,6 +6,8 @@ import subprocess
 import time
 from collections import Counter
 
+import pytest
+
 from bed import wait_for
 
 LEDGER = "/tmp/ledger"
@@ -140,6 +142,24 @@ def test_a_reboot_of_the_host_is_told_and_the_job_not_run_again(bed, start):
     assert "rebooted" in daemon.read("boot", "error")
     daemon.submit("after", {"run": "echo fine"})
     daemon.wait("after", ("SUCCEEDED",))
+
+
+@pytest.mark.parametrize("engines", [("aws", "presigned"), ("presigned", "aws")])
+def test_an_attempt_ends_with_the_engine_that_it_began_with(bed, start, engines):
+    """By an `upload` that the daemon orders, since the runner is gone."""
+    daemon = start(hosts={"gpu1": {"slots": 4}}, s3={"engine": engines[0]})
+    name = "engine-" + engines[0]
+    daemon.submit(name, {"run": f"echo up; until [ -e $HOME/{name} ]; do sleep 0.05; done; echo out >output/o",
+                         "outputs": "engines/{job}/"})
+    wait_for("the program", lambda: daemon.read(name, "log") == "up\n")
+    assert daemon.stop() == 0
+    daemon.config["s3"]["engine"] = engines[1]
+    daemon.start()
+    attempt = f".jobfs/jobs/{daemon.json(name)['id']}-1"
+    bed.on("gpu1", "sh", "-c", f"read -r _ _ pid rest <{attempt}/claim && kill -9 $pid && touch {name}")
+    daemon.wait(name, ("SUCCEEDED", "FAILED"))
+    assert bed.keys(f"engines/{name}/") == {f"engines/{name}/o": 4}
+    bed.on("gpu1", "rm", name)
 
 
 def test_a_second_daemon_on_the_state_directory_is_refused(bed, daemon):

@@ -638,6 +638,7 @@ static const char downgrade[] =
 	"ALTER TABLE job DROP COLUMN metrics_gap_to;"
 	"ALTER TABLE attempt DROP COLUMN metrics_base;"
 	"ALTER TABLE attempt DROP COLUMN metrics_end;"
+	"ALTER TABLE attempt DROP COLUMN engine;"
 	"ALTER TABLE job DROP COLUMN has_files;"
 	"INSERT INTO file(job, parent, name, is_dir, mode, uid, gid)"
 	" SELECT id, 1, 'f', 0, 420, 0, 0 FROM job WHERE name = 'b';"
