@@ -101,13 +101,14 @@ class Supervised(Daemon):
     """A daemon as systemd would run it: started again after every death."""
 
     def __init__(self, bed, small_disk=False, more_environment=None, on_death=None,
-                 **options):
+                 on_start=None, **options):
         self.ends = []  # (time, exit code) of those that ended by themselves
         self.most_mounts = 0
         self.lock = threading.RLock()
         self.small_disk = small_disk
         self.more_environment = more_environment or {}
         self.on_death = on_death or (lambda daemon: None)  # before it is started again
+        self.on_start = on_start or (lambda config: None)
         self.was_up = False
         super().__init__(bed, **options)
 
@@ -140,6 +141,7 @@ class Supervised(Daemon):
         # We start the daemon and have files of the mount open ourselves: the start closes its
         # duplicates of them, and would wait for the daemon that it is to start.
         self.config.setdefault("limits", {}).setdefault("restart_patience", "2s")
+        self.on_start(self.config)
         with self.lock:
             super().start()
         self.most_mounts = max(self.most_mounts, self.mounts())

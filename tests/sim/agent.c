@@ -44,11 +44,16 @@ static bool has_end_line(const struct packet *p)
 	return strstr(buf_text(&p->input), end) != NULL;
 }
 
-/* With a role no host ever gets the daemon's own. */
+/* With a role no host ever gets the daemon's own, and with URLs none at all. */
 static void check_secrets(const struct packet *p, const char *name)
 {
+	const struct attempt *a = attempt_find(p->machine, name);
 	const char *text = buf_text(&p->input);
 
+	if (a && strstr(buf_text(&a->payload), "\nENGINE='presigned'") &&
+	    strstr(text, "AK ")) {
+		violation(p->machine->sim, "%s gets credentials, and has URLs", name);
+	}
 	if (sim_has_sts(p->machine->sim) && strstr(text, "AK ") && has_end_line(p) &&
 	    (strstr(text, "AK simulated") || !strstr(text, "\nXP "))) {
 		violation(p->machine->sim, "%s gets the credentials of the daemon",
@@ -90,7 +95,8 @@ static void cmd_probe(struct packet *p)
 	machine_boot_id(m, m->boot, boot, sizeof(boot));
 	(void)buf_printf(&p->reply,
 			 "storeid %s\nboot %s\nnow %lld\nuid 1000\nhome /\n"
-			 "arch x86_64\nfree_kb 1000000\ndocker none\ngpus %d\n",
+			 "arch x86_64\nfree_kb 1000000\ndocker none\ncurl 7.88.1\n"
+			 "gpus %d\n",
 			 m->storeid, boot, (long long)clock_wall_ms() / 1000, m->gpus);
 	agent_reply(p, "OK", NULL);
 }
@@ -175,7 +181,22 @@ static bool has_digest(const struct attempt *a, const char *want)
 	       s3_digest_hex(digest, hex) == 0 && streq(hex, want);
 }
 
-static void cmd_launch(struct packet *p, const char *name, const char *sha256)
+/* URLs that came behind END with the launch; cut short they are none. */
+static void take_first_urls(struct packet *p, struct attempt *a, const char *size)
+{
+	char end[40];
+	const char *urls;
+
+	(void)snprintf(end, sizeof(end), "END %s\n", p->nonce);
+	urls = strstr(buf_text(&p->input), end) + strlen(end);
+	buf_truncate(&a->want.first, 0);
+	if ((long long)strlen(urls) == strtoll(size, NULL, 10)) {
+		(void)buf_add(&a->want.first, urls, strlen(urls));
+	}
+}
+
+static void cmd_launch(struct packet *p, const char *name, const char *sha256,
+		       const char *urls_size)
 {
 	struct attempt *a = attempt_get(p->machine, name);
 	bool has_gate = p->machine->sim->options.mutant != MUTANT_NO_GATE;
@@ -192,6 +213,7 @@ static void cmd_launch(struct packet *p, const char *name, const char *sha256)
 	} else if (p->machine->is_full) {
 		agent_reply(p, "EDISK", "cannot write the claim");
 	} else {
+		take_first_urls(p, a, urls_size);
 		attempt_claim(a, p->nonce);
 		agent_add_claim(&p->reply, a);
 		agent_reply(p, "OK", NULL);
@@ -274,6 +296,18 @@ static void cmd_renew(struct packet *p, const char *name)
 	agent_reply(p, "OK", NULL);
 }
 
+static void cmd_urls(struct packet *p, const char *name, const char *n,
+		     const char *size)
+{
+	struct attempt *a = attempt_get(p->machine, name);
+
+	if (urls_take(a, atoi(n), buf_text(&p->input), strtoll(size, NULL, 10))) {
+		agent_reply(p, "OK", NULL);
+	} else {
+		agent_reply(p, "ESTREAM", "the URLs came cut short");
+	}
+}
+
 static void cmd_manifest(struct packet *p, const char *name)
 {
 	const struct attempt *a = attempt_get(p->machine, name);
@@ -299,6 +333,7 @@ void agent_forget(struct attempt *a)
 	a->phase = NULL;
 	a->cancel = a->timeout = a->is_listed = a->has_payload = false;
 	a->wants_keys = false;
+	urls_end(a);
 	for (int i = 0; i <= INPUTS_MAX; i++) {
 		a->xfer[i][0] = '\0';
 	}
@@ -334,7 +369,7 @@ static void cmd_ack(struct packet *p, const char *name, const char *force)
 /* --- which verb ------------------------------------------------------------------- */
 
 struct words {
-	const char *hash, *verb, *first, *second;
+	const char *hash, *verb, *first, *second, *third;
 };
 
 static void run_verb(struct packet *p, const struct words *w)
@@ -351,7 +386,9 @@ static void run_verb(struct packet *p, const struct words *w)
 		cmd_put(p, w->first, w->second);
 	} else if (streq(w->verb, "launch")) {
 		check_secrets(p, w->first);
-		cmd_launch(p, w->first, w->second);
+		cmd_launch(p, w->first, w->second, w->third);
+	} else if (streq(w->verb, "urls")) {
+		cmd_urls(p, w->first, w->second, w->third);
 	} else if (streq(w->verb, "cancel")) {
 		cmd_cancel(p, w->first, w->second);
 	} else if (streq(w->verb, "signal")) {
@@ -409,6 +446,7 @@ void agent_execute(struct packet *p)
 	}
 	w.first = next_word(&rest);
 	w.second = next_word(&rest);
+	w.third = next_word(&rest);
 	agent_begin_frame(p);
 	run_verb(p, &w);
 }

@@ -33,7 +33,7 @@ static void draw_outputs(struct fate *f, uint64_t seed, const char *name)
 	d = dice_of(seed, key);
 	f->n_outputs = (int)dice_between(&d, 0, OUTPUTS_MAX);
 	for (int i = 0; i < f->n_outputs; i++) {
-		f->sizes[i] = dice_scale(&d, 1, 1 << 30) - 1;
+		f->sizes[i] = dice_scale(&d, 1, 1 << 26) - 1; /* none comes in parts */
 	}
 }
 
@@ -93,6 +93,8 @@ struct attempt *attempt_free(struct attempt *a)
 {
 	LIST_REMOVE(a, link);
 	buf_fini(&a->payload);
+	buf_fini(&a->want.first);
+	buf_fini(&a->want.batch);
 	free(a);
 	return NULL;
 }
@@ -132,6 +134,8 @@ bool attempt_read_plan(struct attempt *a)
 	for (char *g = gpus; *g; g += strcspn(g, ","), g += *g == ',') {
 		plan->gpus |= UINT64_C(1) << strtol(g, NULL, 10);
 	}
+	(void)find_line(text, "\nENGINE='", word, sizeof(word));
+	plan->is_presigned = streq(word, "presigned");
 	(void)find_line(text, "\nDEST='s3://", plan->destination,
 			sizeof(plan->destination));
 	plan->has_output = plan->destination[0] != '\0';
@@ -201,6 +205,7 @@ static void finish(struct attempt *a, const char *text)
 	a->runner_lives = a->uploader_lives = a->wants_keys = false;
 	a->carrier++;
 	a->kill_at = 0;
+	urls_end(a);
 	trace(a->machine->sim, "%s %s: end: %s", a->machine->name, a->name, a->end);
 }
 
@@ -214,7 +219,7 @@ static void carry(struct attempt *a, enum stage stage, int64_t ms)
 		      a->carrier << STAGE_BITS | (uint64_t)stage);
 }
 
-static bool is_carried(const struct attempt *a)
+bool attempt_is_carried(const struct attempt *a)
 {
 	return a->runner_lives || a->uploader_lives;
 }
@@ -336,7 +341,8 @@ void attempt_kill_tree(struct attempt *a, int64_t grace_ms)
 	if (a->program_lives) {
 		machine_after(a->machine, grace_ms, kill_program, a, a->killer);
 	}
-	if (a->phase && streq(a->phase, "download") && is_carried(a)) {
+	if (a->phase && streq(a->phase, "download") && attempt_is_carried(a)) {
+		urls_end(a);
 		a->carrier++; /* the transfers end at once, and with them the wait */
 		carry(a, STAGE_DOWNLOADED, 30);
 	}
@@ -405,7 +411,29 @@ static void unpack(struct attempt *a)
 	for (int i = 0; i < a->plan.n_inputs; i++) {
 		(void)snprintf(a->xfer[i], sizeof(a->xfer[i]), "run");
 	}
-	carry(a, STAGE_DOWNLOADED, dice_scale(d, 5, 60000));
+	if (!a->plan.is_presigned) {
+		carry(a, STAGE_DOWNLOADED, dice_scale(d, 5, 60000));
+		return;
+	}
+	urls_want(a, "download");
+	if (a->want.first.len > 0) {
+		(void)urls_take(a, a->want.n, buf_text(&a->want.first),
+				(int64_t)a->want.first.len);
+	}
+}
+
+void attempt_downloaded(struct attempt *a, bool is_whole)
+{
+	for (int i = 0; i < a->plan.n_inputs; i++) {
+		(void)snprintf(a->xfer[i], sizeof(a->xfer[i]),
+			       a->want.has[i] ? "ok 1" : "fail 22 0");
+	}
+	if (is_whole) {
+		carry(a, STAGE_START, 1);
+		return;
+	}
+	a->download_failed = true;
+	finish(a, "download-failed");
 }
 
 static void list_outputs(struct attempt *a)
@@ -423,6 +451,10 @@ static void list_outputs(struct attempt *a)
 	}
 	(void)snprintf(a->xfer[INPUTS_MAX], sizeof(a->xfer[0]), "run");
 	a->transfer_size += 60;
+	if (a->plan.is_presigned) {
+		urls_want(a, "upload");
+		return;
+	}
 	if (sim_has_sts(a->machine->sim) && dice_chance(&a->machine->sim->dice, 400)) {
 		a->wants_keys = true;
 		return;
@@ -432,33 +464,40 @@ static void list_outputs(struct attempt *a)
 
 void attempt_renew(struct attempt *a)
 {
-	if (a->wants_keys && is_carried(a)) {
+	if (a->wants_keys && attempt_is_carried(a)) {
 		a->wants_keys = false;
 		carry(a, STAGE_UPLOAD, dice_scale(&a->machine->sim->dice, 5, 20000));
 	}
 }
 
+void attempt_uploaded(struct attempt *a, int code)
+{
+	char text[32] = "ok";
+
+	a->upload_failed |= code != 0;
+	(void)snprintf(a->xfer[INPUTS_MAX], sizeof(a->xfer[0]),
+		       code ? "fail %d 0" : "ok %d", code);
+	if (code) {
+		(void)snprintf(text, sizeof(text), "upload-failed %d", code);
+	}
+	finish(a, text);
+}
+
 static void upload_next(struct attempt *a)
 {
 	struct sim *sim = a->machine->sim;
-	char key[400], text[32];
+	char key[400];
 	bool is_lost;
 	int code;
 
 	(void)snprintf(key, sizeof(key), "%sout-%d", a->plan.destination,
 		       a->next_output);
 	code = bucket_put(sim, key, a->fate.sizes[a->next_output], a->name, &is_lost);
-	a->upload_failed |= is_lost || code;
-	if (code) {
-		(void)snprintf(a->xfer[INPUTS_MAX], sizeof(a->xfer[0]), "fail %d 0",
-			       code);
-		(void)snprintf(text, sizeof(text), "upload-failed %d", code);
-		finish(a, text);
-	} else if (++a->next_output < a->fate.n_outputs) {
+	a->upload_failed |= is_lost;
+	if (!code && ++a->next_output < a->fate.n_outputs) {
 		carry(a, STAGE_UPLOAD, dice_scale(&sim->dice, 5, 2000));
 	} else {
-		(void)snprintf(a->xfer[INPUTS_MAX], sizeof(a->xfer[0]), "ok 0");
-		finish(a, "ok");
+		attempt_uploaded(a, code);
 	}
 }
 
@@ -493,7 +532,7 @@ static void carrier_moment(void *arg, uint64_t tag)
 {
 	struct attempt *a = arg;
 
-	if (tag >> STAGE_BITS != a->carrier || !is_carried(a)) {
+	if (tag >> STAGE_BITS != a->carrier || !attempt_is_carried(a)) {
 		return;
 	}
 	switch ((enum stage)(tag & ((1 << STAGE_BITS) - 1))) {
@@ -582,7 +621,7 @@ void attempt_die(struct attempt *a, bool with_files)
 	struct dice *d = &a->machine->sim->dice;
 
 	a->is_wiped |= with_files;
-	if (!is_carried(a) && !a->inner_lives && !a->program_lives) {
+	if (!attempt_is_carried(a) && !a->inner_lives && !a->program_lives) {
 		return;
 	}
 	a->was_hurt = true;
@@ -596,6 +635,7 @@ void attempt_die(struct attempt *a, bool with_files)
 	}
 	a->runner_lives = a->uploader_lives = a->inner_lives = a->program_lives = false;
 	a->wants_keys = false;
+	urls_worker_dies(a);
 	a->kill_at = 0;
 	a->carrier++;
 	a->program++;
@@ -610,7 +650,7 @@ const char *attempt_alive(const struct attempt *a)
 	if (a->claim != CLAIM_RUN) {
 		return "0";
 	}
-	if (is_carried(a)) {
+	if (attempt_is_carried(a)) {
 		return "1";
 	}
 	if (a->claim_boot != a->machine->boot) {

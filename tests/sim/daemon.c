@@ -58,6 +58,7 @@ int daemon_init(struct sim *sim)
 	}
 	net_init(sim, &d->ssh);
 	bucket_init(sim, &d->s3);
+	d->engines = dice_of(sim->options.seed, "engines");
 	d->ports = (struct engine_ports){ .ssh = &d->ssh, .s3 = &d->s3 };
 	return 0;
 }
@@ -191,6 +192,8 @@ void daemon_start(void *arg, uint64_t life)
 	if (d->engine || d->life != life) {
 		return;
 	}
+	d->conf->s3.engine = dice_chance(&d->engines, 400) ? CONF_ENGINE_PRESIGNED
+							   : CONF_ENGINE_AUTO;
 	r = store_open(sim->options.dir, &d->store, &e);
 	if (r == 0) {
 		r = engine_new(d->conf, d->store, &d->ports, &d->engine, &e);

@@ -43,6 +43,7 @@ void faults_draw(struct sim *sim)
 		.wipe = dice_chance(d, 300) ? draw_mean(d, MINUTE, 20 * MINUTE) : 0,
 		.kill_runner = draw_mean(d, 5000, 2 * MINUTE),
 		.kill_inner = draw_mean(d, 5000, 2 * MINUTE),
+		.kill_worker = draw_mean(d, 5000, 2 * MINUTE),
 		.host_disk_full = draw_mean(d, 20000, 5 * MINUTE),
 		.s3_down = draw_mean(d, 20000, 5 * MINUTE),
 		.s3_denied = dice_chance(d, 300) ? draw_mean(d, 60000, 10 * MINUTE) : 0,
@@ -152,6 +153,16 @@ static void do_kill_inner(struct sim *sim)
 	}
 }
 
+static void do_kill_worker(struct sim *sim)
+{
+	struct attempt *a = some_attempt(sim);
+
+	if (a && a->want.is_served) {
+		trace(sim, "%s %s: worker killed", a->machine->name, a->name);
+		urls_worker_dies(a);
+	}
+}
+
 static void end_host_disk_full(void *arg, uint64_t unused)
 {
 	struct machine *m = arg;
@@ -238,6 +249,7 @@ static const struct {
 	{ offsetof(struct faults, wipe), do_wipe },
 	{ offsetof(struct faults, kill_runner), do_kill_runner },
 	{ offsetof(struct faults, kill_inner), do_kill_inner },
+	{ offsetof(struct faults, kill_worker), do_kill_worker },
 	{ offsetof(struct faults, host_disk_full), do_host_disk_full },
 	{ offsetof(struct faults, s3_down), do_s3_down },
 	{ offsetof(struct faults, s3_denied), do_s3_denied },

@@ -42,6 +42,7 @@ static void add_results(struct buf *out, const struct attempt *a)
 	}
 	add_transfer(out, "out", a->xfer[INPUTS_MAX]);
 	(void)buf_add_str(out, a->wants_keys ? "keys 1\n" : "");
+	urls_add_want(out, a);
 	if (a->exit[0]) {
 		(void)buf_printf(out, "exit %s\n", a->exit);
 	}

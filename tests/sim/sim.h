@@ -82,7 +82,8 @@ struct faults {
 	/* of what S3 is asked or given, per mille */
 	int s3_busy, lost_upload;
 	/* mean time between two of them in ms, 0: never */
-	int64_t crash, stop, cut, freeze, reboot, wipe, kill_runner, kill_inner;
+	int64_t crash, stop, cut, freeze, reboot, wipe, kill_runner, kill_inner,
+		kill_worker;
 	int64_t host_disk_full, s3_down, s3_denied, disk_full, disk_locked, disk_error;
 };
 
@@ -124,7 +125,7 @@ struct plan {
 	char inputs[INPUTS_MAX][96]; /* s3:// */
 	int64_t run_limit_ms, grace_ms;
 	uint64_t gpus;
-	bool has_output;
+	bool has_output, is_presigned;
 	char destination[256]; /* bucket/prefix/ */
 };
 
@@ -159,6 +160,15 @@ struct attempt {
 	char exit[64], end[64];
 	bool is_listed;
 	bool wants_keys; /* it waits for new credentials before it uploads */
+	struct {	 /* presigned: what it waits for, and who moves the data */
+		const char *kind; /* download, upload; NULL: nothing */
+		int n;
+		bool is_served, is_taken;
+		int failures;
+		uint64_t worker;	 /* moments of an earlier one are stale */
+		struct buf first, batch; /* what came with the launch, and last */
+		bool has[INPUTS_MAX], sent[OUTPUTS_MAX];
+	} want;
 	int64_t log_size, transfer_size;
 
 	/* processes */
@@ -203,6 +213,20 @@ const char *attempt_alive(const struct attempt *a);   /* the word of `poll` */
 /* What the program has printed by now. */
 int64_t attempt_printed(const struct attempt *a);
 char attempt_log_byte(const struct attempt *a, int64_t offset);
+
+/* To be called by who moved the data of a runner that waits. */
+bool attempt_is_carried(const struct attempt *a); /* somebody waits */
+void attempt_downloaded(struct attempt *a, bool is_whole);
+void attempt_uploaded(struct attempt *a, int code); /* 0, or that of the S3 tool */
+
+/* --- urls.c: presigned transfers -------------------------------------------------- */
+
+void urls_want(struct attempt *a, const char *kind);
+void urls_end(struct attempt *a); /* nothing is wanted any more */
+void urls_worker_dies(struct attempt *a);
+void urls_add_want(struct buf *out, const struct attempt *a);
+/* A batch of size bytes came for the nth want; false: it was cut short. */
+bool urls_take(struct attempt *a, int n, const char *batch, int64_t size);
 
 /* --- agent.c, poll.c: the verbs ----------------------------------------------------
  */
@@ -299,6 +323,7 @@ struct daemon {
 	struct s3_ops s3;
 	struct store *store;
 	struct engine *engine; /* NULL: it is down */
+	struct dice engines;   /* how data is to move, in each of its lives */
 	uint64_t life;	       /* how often it was started */
 	bool is_dead;	       /* crashed: nothing it does has an effect any more */
 	int fuse; /* it dies at the nth thing that it does outside; 0: it does not */
