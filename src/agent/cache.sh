@@ -203,7 +203,10 @@ human() { # KB
 # Objects that changed meanwhile are nobody's fault; none of the input is kept then.
 cache_gather() { # I URI PATH
 	k_i=$1 k_path=$3
-	list_input "$1" "$2" again
+	if ! list_input "$1" "$2" again; then
+		rm -f "$a/t.list.$1" "$a/t.said.$1"
+		return
+	fi
 	sort "$a/t.list.$1" >"$a/t.now.$1"
 	k_key=${2#s3://}
 	k_key=${k_key#*/}

@@ -57,10 +57,11 @@ list_outputs() {
 }
 
 list_walk() {
-	: >"$a/t.skipped"
+	: >"$a/t.skipped" && : >"$a/t.whole" || return 1
 	(cd "$o_dir" && find . ! -name . -exec $SH "$ME" _list "$nonce" "$att" {} +) \
 		>"$a/t.manifest" 3>>"$a/t.skipped" 2>>"$a/err"
 	o_rc=$?
+	rm "$a/t.whole" 2>/dev/null || return 1
 	# find fails at a directory that it may not enter; that one is in skipped
 	[ $o_rc = 0 ] || grep -qz '^unreadable ' "$a/t.skipped"
 }
@@ -71,25 +72,28 @@ cmd__list() { # PATH…: one batch of find's; manifest to fd 1, skipped to fd 3
 		# shellcheck disable=SC2254  # it is a pattern
 		case $l_path in $1) l_skip=excluded ;; esac
 	}
-	stat -c %s "$@" | {
+	stat -c %s "$@" | (
 		for l_path do
 			read -r l_size || exit 1 # one vanished: the sizes do not belong to the names
 			l_path=${l_path#./} l_skip=''
 			if [ -d "$l_path" ] && [ ! -L "$l_path" ]; then
-				[ -r "$l_path" ] && [ -x "$l_path" ] || printf 'unreadable %s\0' "$l_path" >&3
+				[ -r "$l_path" ] && [ -x "$l_path" ] || printf 'unreadable %s\0' "$l_path" >&3 || exit 1
 				continue
 			fi
 			plan_excludes
 			[ -n "$l_skip" ] || file_kind
 			case $l_skip in
-			excluded) [ -f "$a/t.left" ] || : >"$a/t.left" ;;
+			excluded) [ -f "$a/t.left" ] || : >"$a/t.left" || exit 1 ;;
 			'')
-				printf '%s %s\0' "$l_size" "$l_path"
+				printf '%s %s\0' "$l_size" "$l_path" || exit 1
 				[ ! -d "$a/stage" ] || stage "$l_path"
 				;;
-			*) printf '%s %s\0' "$l_skip" "$l_path" >&3 ;;
+			*) printf '%s %s\0' "$l_skip" "$l_path" >&3 || exit 1 ;;
 			esac
 		done
+	) || {
+		rm -f "$a/t.whole" # what the disk is too full to say
+		exit 1
 	}
 }
 

@@ -106,21 +106,22 @@ is_hopeless() { [ -f "$a/wrong" ] && sort "$a/wrong" | uniq -c | grep -q '^ *[3-
 # ---- of what a client brought: the AWS CLI compares it with nothing -----------------------
 
 # Beside the transfer: "ETAG SIZE KEY", apart by tabs. A key that holds a tab or a newline
-# is left out: it is not verified. What the plan knows is not asked for, at first.
+# is left out: it is not verified. What the plan knows is not asked for, at first. Fails,
+# and leaves the list as it was, when S3 does not tell.
 list_input() { # I URI [again]
 	v_i=$1 v_bucket=${2#s3://}
 	sum() {
 		[ "$1" != "$v_i" ] || printf '%s\t%s\t%s\n' "$3" "$2" "${v_bucket#*/}"
 	}
-	plan_sums >"$a/t.list.$1"
-	known_tags >>"$a/t.list.$1"
+	[ -s "$a/t.list.$1" ] || {
+		plan_sums
+		known_tags
+	} >"$a/t.list.$1"
 	[ -n "$3" ] || [ ! -s "$a/t.list.$1" ] || return 0
-	if [ -s "$a/listed" ]; then
-		"${ENGINE}_list" "$2" | fill_tags >"$a/t.now.$1"
-		mv -f "$a/t.now.$1" "$a/t.list.$1"
-	else
-		"${ENGINE}_list" "$2" >"$a/t.list.$1"
-	fi
+	"${ENGINE}_list" "$2" >"$a/t.said.$1" || return 1
+	fill_tags <"$a/t.said.$1" >"$a/t.now.$1"
+	rm -f "$a/t.said.$1"
+	mv -f "$a/t.now.$1" "$a/t.list.$1"
 }
 
 # The ETags of the daemon's listing, for a client that cannot tell all of them.
@@ -133,6 +134,10 @@ known_tags() {
 
 # "- SIZE KEY": its ETag is what it was, if the size is.
 fill_tags() {
+	if [ ! -s "$a/listed" ]; then
+		cat
+		return
+	fi
 	while IFS= read -r v_line; do
 		case $v_line in -"$tab"*)
 			v_known=$(grep -F -- "${v_line#-}" "$a/t.list.$v_i" | head -n 1)
@@ -143,24 +148,30 @@ fill_tags() {
 	done
 }
 
-# What is wrong or missing is fetched again, one by one; not if that is much.
+# What is wrong or missing is fetched again, one by one; not if that is much. Without a list
+# nothing is right.
 verify_input() { # I URI PATH
-	v_i=$1 v_uri=$2 v_path=$3
+	v_i=$1 v_uri=$2 v_path=$3 v_rc=1
 	for v_try in 1 2 3; do
-		[ $v_try = 1 ] || list_input "$1" "$2" again # it may have changed meanwhile
+		# it may have changed meanwhile
+		[ $v_try = 1 ] && [ -s "$a/t.list.$1" ] || list_input "$1" "$2" again || continue
 		split_list <"$a/t.list.$1"
+		if [ ! -s "$a/t.size.$1" ]; then
+			rm -f "$a/t.list.$1"
+			continue
+		fi
 		{ wrong_sizes && wrong_sums && wrong_parts; } >"$a/t.wrong.$1"
-		[ -s "$a/t.wrong.$1" ] && [ "$(count <"$a/t.wrong.$1")" -le 20 ] || break
+		[ -s "$a/t.wrong.$1" ] || v_rc=0
+		[ $v_rc != 0 ] && [ "$(count <"$a/t.wrong.$1")" -le 20 ] || break
 		while IFS= read -r v_one; do
 			printf 'jobfs: %s is missing, or its bytes are not those of its ETag\n' "$v_one"
 			case $v_uri in */) v_key=$v_uri${v_one#"$v_path/"} ;; *) v_key=$v_uri ;; esac
 			[ $v_try = 3 ] || "${ENGINE}_get" "$v_key" "$v_one"
 		done <"$a/t.wrong.$1"
 	done
-	[ ! -s "$a/t.wrong.$1" ]
-	v_rc=$?
+	[ -f "$a/t.wrong.$1" ] || echo "jobfs: S3 has no list of $2, so what came cannot be verified"
 	rm -f "$a"/t.list."$1" "$a"/t.size."$1" "$a"/t.md5."$1" "$a"/t.part."$1" "$a"/t.seen."$1".* \
-		"$a/t.wrong.$1"
+		"$a/t.wrong.$1" "$a/t.said.$1"
 	return $v_rc
 }
 

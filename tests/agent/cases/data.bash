@@ -349,6 +349,20 @@ case_an_output_directory_that_became_a_link_is_not_followed() {
 	[ -f "$HOME/s3/b/out/x" ] || fail "not uploaded"
 }
 
+case_a_list_of_outputs_that_is_cut_is_no_list() {
+	PROGRAM=(shell 'echo 1 >output/o; ln -s /dev/full ../t.manifest')
+	V[DEST]=s3://b/out/
+	run_job ${X}01
+	is exit 'exit 0'
+	is end 'upload-failed 1'
+	[ ! -e "$HOME/s3/b/out" ] || fail "something was sent"
+	rm "$J/${X}01/t.manifest"
+	ag_secrets upload ${X}01 again
+	expect OK
+	must_come poll_says ${X}01 end ok
+	[ "$(<"$HOME/s3/b/out/o")" = 1 ] || fail "nothing was sent"
+}
+
 case_a_failed_upload_is_done_again() {
 	V[DEST]=s3://b/fail6/
 	PROGRAM=(shell 'echo x >output/x; exit 2')
@@ -404,6 +418,26 @@ case_bytes_that_are_not_those_of_the_etag_are_fetched_again() {
 	is end ok
 	[ "$(<"$J/${X}01/log")" = onetwothree ] || fail "$(<"$J/${X}01/log")"
 	[ "$(grep -c 'not those of its ETag' "$J/${X}01/tlog")" = 2 ] || fail "$(<"$J/${X}01/tlog")"
+}
+
+case_what_neither_came_nor_can_be_listed_is_no_download() {
+	bucket broken
+	touch "$HOME/broken"
+	echo x >"$HOME/s3/b/broken/k"
+	V[VERIFY]=all
+	INPUTS=(A prefix s3://b/broken/ inputs/a)
+	PROGRAM=(shell 'echo ran >>"$HOME/ledger"')
+	run_job ${X}01
+	is end download-failed
+	INPUTS=(A object s3://b/broken/k inputs/a)
+	run_job ${X}02
+	is end download-failed
+	INPUTS=(A object s3://b/broken/gone inputs/a)
+	rm "$HOME/broken"
+	run_job ${X}03
+	is end download-failed
+	[ ! -e "$HOME/ledger" ] || fail "the program ran"
+	grep -q 'cannot be verified' "$J/${X}01/tlog" || fail "$(<"$J/${X}01/tlog")"
 }
 
 case_bytes_that_stay_wrong_are_no_download() {
