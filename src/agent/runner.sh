@@ -160,7 +160,8 @@ move_inputs() {
 transfer_inputs() {
 	r_i=0
 	while is_there $r_i; do r_i=$((r_i + 1)); done
-	[ $r_i -lt $d_n ] || return 0
+	# URLs that came with the launch are awaited, and with them over, in any case
+	[ $r_i -lt $d_n ] || [ -n "$w_first" ] || return 0
 	case $ENGINE in presigned) await download ;; *) keeper_order download ;; esac
 }
 

@@ -103,6 +103,30 @@ case_presigned_urls_that_come_with_the_launch_are_not_wanted() {
 	exec {s3_in}>&-
 }
 
+case_presigned_urls_whose_data_was_there_before_the_runner_looked_are_over() {
+	s3_up
+	printf 'at once' >"$T/s3/k"
+	INPUTS=(A object s3://b/k inputs/a)
+	V[DEST]=s3://b/out/
+	PROGRAM=(shell 'cat "$JOB_INPUT_A" >output/o')
+	BATCH=("get 0 7 $(etag k) '0/o' $(url k)")
+	mkdir -p "$HOME/.jobfs/cache/ok"
+	# the runner waits for it, to see what room there is
+	flock "$HOME/.jobfs/cache/lock" sh -c "echo >'$T/locked'; until [ -f '$T/go' ]; do sleep 0.02; done" &
+	must_soon test -f "$T/locked"
+	launch_with ${X}01
+	must_soon test -f "$J/${X}01/took.1"
+	touch "$T/go"
+	wants ${X}01 upload 2 0
+	BATCH=("put 0 7 'o' $(url out/o)")
+	urls ${X}01 2
+	must_soon test -f "$J/${X}01/end"
+	poll ${X}01
+	is end ok
+	[ "$(<"$T/s3/out/o")" = 'at once' ] || fail "$(<"$J/${X}01/tlog")"
+	exec {s3_in}>&-
+}
+
 case_presigned_urls_that_are_cut_or_do_not_work_are_wanted_after_the_launch() {
 	s3_up
 	INPUTS=(A object s3://b/k inputs/a)
