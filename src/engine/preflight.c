@@ -41,6 +41,7 @@ struct preflight {
 	/* engine's thread only */
 	int refs;	 /* one of each check that is under way */
 	size_t n_queued; /* checks, from the first */
+	bool is_abandoned;
 	/* of all threads */
 	atomic_size_t n_left;	   /* checks that have not ended */
 	atomic_size_t first_bad;   /* n: none */
@@ -258,9 +259,13 @@ static void release(struct check *c)
 	free(all);
 }
 
+/* Its turn failed: the job begins anew, and what the others say is nothing to it. */
 static void drop_check(struct event *event)
 {
-	release((struct check *)event);
+	struct check *c = (struct check *)event;
+
+	c->all->is_abandoned = true;
+	release(c);
 }
 
 static void count_bytes(struct run *run)
@@ -315,8 +320,11 @@ static void handle_check(struct engine *e, struct event *event)
 {
 	struct check *c = (struct check *)event;
 	struct preflight *all = c->all;
-	struct job *job = c->is_last ? task_job(e, &c->task) : task_asker(e, &c->task);
+	struct job *job = NULL;
 
+	if (!all->is_abandoned) {
+		job = c->is_last ? task_job(e, &c->task) : task_asker(e, &c->task);
+	}
 	if (job && c->is_last) {
 		finish(e, all, job);
 	} else if (job && all->n_queued < all->n) {

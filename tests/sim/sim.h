@@ -117,7 +117,7 @@ enum mutant mutant_from_name(const char *name); /* MUTANT_COUNT: there is none *
 /* --- attempt.c: the life of an attempt on its host -------------------------------- */
 
 enum claim { CLAIM_NONE, CLAIM_VOID, CLAIM_RUN };
-enum { INPUTS_MAX = 3, OUTPUTS_MAX = 4, NAME_MAX_SIM = 64 };
+enum { INPUTS_MAX = 6, OUTPUTS_MAX = 4, NAME_MAX_SIM = 64 };
 
 /* What the payload's plan says. */
 struct plan {
