@@ -242,37 +242,71 @@ void engine_remove_job(struct engine *engine, int64_t job, engine_reply_fn *repl
 }
 
 /* Before the attempt is committed {job} in a destination is the new name. */
-static void follow_name(struct engine *e, struct job *job)
+static bool follows_name(const struct job *job)
 {
-	struct run *run = job->run;
+	return job->run && !job->run->is_busy && job_get(job)->attempt.n == 0;
+}
 
-	if (!run || run->is_busy || job_get(job)->attempt.n > 0) {
-		return;
-	}
-	run->payload = payload_free(run->payload);
+static void set_destination(struct engine *e, struct job *job)
+{
 	if (run_set_destination(e, job) < 0) {
 		engine_fail_turn(e, -ENOMEM, NULL);
 	}
 }
 
+/* By that name it would write where another job does. */
+static int refuse_name(struct engine *e, struct job *job, const struct job *other)
+{
+	(void)job_event(e, job, "refused",
+			"cannot be named so: it would write to the destination of job "
+			"%s, which is not finished",
+			job_get(other)->name);
+	return -EBUSY;
+}
+
+static int rename_job(struct engine *e, struct job *job, const char *name)
+{
+	struct job_record *r = job_edit(e, job);
+	char *before = r ? r->name : NULL;
+	struct job *other;
+	int error;
+
+	if (!r) {
+		return -ENOMEM;
+	}
+	r->name = NULL;
+	error = job_set_text(&r->name, name);
+	if (error == 0 && follows_name(job)) {
+		set_destination(e, job);
+		other = destination_find_other(e, job);
+		other = other ? other : destination_find_checkpoints(e, job);
+		error = other ? refuse_name(e, job, other) : 0;
+		job->run->payload = payload_free(job->run->payload);
+	}
+	if (error < 0) {
+		free(r->name);
+		r->name = before;
+		if (follows_name(job)) {
+			set_destination(e, job);
+		}
+		return error;
+	}
+	free(before);
+	return 0;
+}
+
 static void handle_rename(struct engine *e, struct job_request *request,
 			  struct job *job)
 {
-	struct job_record *r = NULL;
-	int error = 0;
+	int error;
 
 	if (streq(job_get(job)->name, request->text)) {
 		request_answer(e, &request->request, 0, 0);
 		return;
 	}
-	if (name_is_taken(e, request->text)) {
-		error = -EEXIST;
-	} else {
-		r = job_edit(e, job);
-		error = r ? job_set_text(&r->name, request->text) : -ENOMEM;
-	}
+	error = name_is_taken(e, request->text) ? -EEXIST
+						: rename_job(e, job, request->text);
 	if (error == 0) {
-		follow_name(e, job);
 		(void)job_event(e, job, "renamed", "now %s", request->text);
 	}
 	request_answer(e, &request->request, error, 0);

@@ -1,10 +1,12 @@
 """Each thing that goes wrong has its own sentence in `error`, and the job its right end."""
 
+import errno
 import json
+import os
 
 import pytest
 
-from bed import BUCKET, run
+from bed import BUCKET, run, wait_for
 
 
 def error_of(daemon, name):
@@ -144,6 +146,25 @@ def test_a_destination_that_does_not_exist_is_told_before_the_program_runs(daemo
     daemon.wait("denied", ("FAILED",))
     assert "no-such-bucket-at-all" in error_of(daemon, "denied")
     assert not (daemon.job("denied") / "exit_code").exists()
+
+
+def test_a_name_by_which_a_job_would_write_over_another_is_refused(bed, start):
+    daemon = start(hosts={"gpu1": {"slots": 1}})
+    go = "rm -f $HOME/go; echo up; until [ -e $HOME/go ]; do sleep 0.05; done; echo $JOB_NAME >output/name"
+    daemon.submit("first", {"run": go, "outputs": "renamed/{job}/"})
+    wait_for("it runs", lambda: daemon.read("first", "log") == "up\n")
+    daemon.submit("second", {"run": "echo 2 >output/name", "outputs": "renamed/{job}/"})
+    daemon.wait("second", ("QUEUED",))
+    run("mv", daemon.job("first"), daemon.job("older"))  # it still writes to renamed/first/
+    with pytest.raises(OSError) as e:
+        os.rename(daemon.job("second"), daemon.job("first"))
+    assert e.value.errno == errno.EBUSY
+    assert "job older" in daemon.read("second", "events.jsonl")
+    run("mv", daemon.job("second"), daemon.job("third"))
+    bed.on("gpu1", "touch", "go")
+    for name in ("older", "third"):
+        daemon.wait(name, ("SUCCEEDED",))
+    assert set(bed.keys("renamed/")) == {"renamed/first/name", "renamed/third/name"}
 
 
 def test_outputs_that_cannot_be_uploaded_are_no_success_and_stay_on_the_host(bed, daemon):
