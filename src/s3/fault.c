@@ -103,6 +103,8 @@ static const struct meaning meanings[] = {
 	{ NULL, 401, S3_CREDENTIALS, "wants other credentials", NULL, NULL },
 	{ NULL, 403, S3_DENIED, "forbids to %s bucket", "", NULL },
 	{ NULL, 404, S3_REFUSED, "knows no such address", NULL, "check the endpoint" },
+	{ NULL, 408, S3_THROTTLED,
+	  "waited too long for the request", NULL, NULL },
 	{ NULL, 429, S3_THROTTLED, "asks for fewer requests", NULL, NULL },
 	{ NULL, 500, S3_THROTTLED, "has an error of its own", NULL, NULL },
 	{ NULL, 502, S3_THROTTLED, "is not behind its gateway just now", NULL, NULL },
@@ -115,6 +117,12 @@ static const struct meaning meanings[] = {
 static const struct meaning unknown = {
 	.fault = S3_REFUSED,
 	.says = "refused the request",
+};
+
+/* Of a gateway: 507, 520 and the like. */
+static const struct meaning unknown_of_server = {
+	.fault = S3_THROTTLED,
+	.says = "has an error of its own",
 };
 
 /* 400 with AuthorizationHeaderMalformed, AuthorizationQueryParametersError or others,
@@ -166,6 +174,9 @@ static const struct meaning *meaning_of(const struct s3_asked *asked,
 	}
 	if (m && m->fault == S3_DENIED && llabs(error->skew_s) > SKEW_MIN_S) {
 		return &clock_off;
+	}
+	if (!m && error->status > 505) {
+		return &unknown_of_server;
 	}
 	return m ? m : &unknown;
 }

@@ -134,6 +134,8 @@ TEST("what was put in parts by signed URLs is one object after its completion")
 	CHECK_INT(parts.parts[1].size, LAST);
 	CHECK_INT(strlen(parts.parts[1].etag), 32);
 	good(s3_upload_complete(bed.client, &bed.name, id.data, &parts, &e), &e);
+	/* as after an answer that was lost */
+	good(s3_upload_complete(bed.client, &bed.name, id.data, &parts, &e), &e);
 	check_found(&bed, "");
 	CHECK_INT(by_url(&bed, (struct s3_request){ .method = "GET" }, NULL, 0, &back),
 		  200);

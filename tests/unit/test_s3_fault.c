@@ -85,6 +85,10 @@ TEST("without a code the status decides")
 	check_code(503, "", S3_THROTTLED);
 	check_code(504, "", S3_THROTTLED);
 	check_code(503, "SomethingNew", S3_THROTTLED);
+	check_code(408, "", S3_THROTTLED);
+	check_code(507, "", S3_THROTTLED);
+	check_code(524, "", S3_THROTTLED);
+	check_code(501, "", S3_REFUSED);
 }
 
 TEST("another region is a redirect that names it")
