@@ -40,8 +40,8 @@ rclone_get() {
 
 rclone_tree() { rclone_run copy -v --stats 0 "jobfs:${1#s3://}" "$2"; }
 
-# By their checksums: what a try before this one has sent is not sent again.
-rclone_put() { rclone_run copy -v --stats 0 --checksum ${3:+--copy-links} "$1" "jobfs:${2#s3://}"; }
+# All of them, as the AWS CLI does: what is older than the attempt is not taken for its output.
+rclone_put() { rclone_run copy -v --stats 0 --ignore-times ${3:+--copy-links} "$1" "jobfs:${2#s3://}"; }
 
 # It knows the MD5 of what came in one piece. Control characters in names, which it shows as
 # pictures, and its sign for quoting, are nothing to compare with.
