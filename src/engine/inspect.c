@@ -189,6 +189,7 @@ static void handle_outputs(struct engine *e, struct event *event)
 			   t->q.error.text);
 	} else if (job) {
 		/* the outputs may be there: nothing is said before S3 has said it */
+		job->run->has_manifest &= t->q.reason != REASON_INTERNAL;
 		(void)job_step_failed(e, job, t->q.reason, INT64_MAX, t->q.error.text);
 	}
 	task_free(t);
