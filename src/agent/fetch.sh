@@ -197,9 +197,9 @@ place_inputs() {
 	input() {
 		if is_there $d_i; then
 			:
-		elif [ ! -s t.moved ] && place "$2" "$a/work/$4"; then
-			chmod -R go+rX "$a/work/$4"
-			put_over "xfer.$d_i" "ok $(kb "$a/work/$4")"
+		elif [ ! -s t.moved ] && chmod -R go+rX "$d_i" && d_kb=$(came_kb "$2") &&
+			place "$2" "$a/work/$4"; then # and nothing in between
+			put_over "xfer.$d_i" "ok $d_kb"
 		else
 			echo "jobfs: $1: cannot be put to $4"
 			put_over "xfer.$d_i" "fail 1 0"
@@ -216,6 +216,10 @@ place_inputs() {
 keep_inputs() {
 	k_dir=$a/in/kept
 	with_lock cache_insert 2>>"$a/err"
+}
+
+came_kb() { # KIND
+	case $1 in object) kb "$d_i/o" ;; *) kb "$d_i" ;; esac
 }
 
 place() { # KIND TO: the object, or the directory of a prefix
