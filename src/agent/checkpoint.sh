@@ -153,10 +153,14 @@ y_drop() {
 	if y_by_urls; then
 		urls_drop
 	else
-		sort -u "$a/ckpt.drop" | while IFS= read -r y_at; do
-			! grep -q "$tab$y_at\$" "$a/ckpt.latest" || continue
-			y_below "$y_at" && y_may && cli s3 rm --recursive "$CKPT_DEST$y_under" || exit 1
-		done
+		sort -u "$a/ckpt.drop" | (
+			y_rc=0
+			while IFS= read -r y_at; do
+				! grep -q "$tab$y_at\$" "$a/ckpt.latest" || continue
+				y_below "$y_at" && y_may && cli s3 rm --recursive "$CKPT_DEST$y_under" || y_rc=1
+			done
+			exit $y_rc
+		)
 	fi && rm -f "$a/ckpt.drop"
 }
 
@@ -242,6 +246,8 @@ y_tell_skipped() { # once
 }
 
 cmd__look() { # PATH…: one batch of find's; a list to fd 1, "KIND PATH" to fd 3
+	load_plan
+	y_key=${CKPT_DEST#s3://*/}
 	y_stats=$(stat -c '%s %y' "$@" 2>/dev/null) || y_stats='' # one is gone by now
 	printf '%s\n' "$y_stats" | for l_path do
 		if [ -n "$y_stats" ]; then
@@ -264,6 +270,8 @@ cmd__look() { # PATH…: one batch of find's; a list to fd 1, "KIND PATH" to fd 
 			*.orbax-checkpoint-tmp* | */tmp-checkpoint-*) l_skip=temporary ;;
 		/LATEST/* | /.kept/* | /.at/*) l_skip='the name is taken' ;;
 		esac
+		# with room for .at/ID-ATTEMPT.N/
+		[ $((${#y_key} + ${#l_path})) -le 970 ] || l_skip='its name is too long for a key'
 		y_encode "$l_path"
 		case $l_skip in
 		'') printf '%s\t%s\t%sT%sZ\t.\n' "$y_code" "$y_size" "$y_day" "$y_time" || exit 1 ;;

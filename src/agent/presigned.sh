@@ -4,9 +4,10 @@
 # daemon reads that in a poll, signs, and sends a batch of URLs, with which a worker moves
 # the data and writes down how that went. Each side may die or be away at any time:
 #
-#   want      "KIND N FROM"   the runner's; N counts up for ever, FROM is how many objects
-#                             of the whole transfer are there already
-#   took.N    "WORD NEXT"     the worker's, once: what became of batch N
+#   want      "KIND N FROM SUM"  the runner's; N counts up for ever, FROM is how many
+#                                objects of the whole transfer are there already, and SUM
+#                                tells the daemon which ones
+#   took.N    "WORD NEXT SUM"    the worker's, once: what became of batch N
 #
 # A want without a took and without a living worker is sent for again, with fresh URLs. What
 # has arrived is known by files alone, so the next worker goes on where the last one stopped.
@@ -63,21 +64,21 @@ await_poke() { # KIND: it may be there already; fails when the wait is over
 
 # Batch for batch, until a worker says of one that it was the last.
 want_all() { # KIND SLEEP, by which it waits; w_n: the number of the last want, w_rc
-	w_from=0 w_bad=0 w_rc=1
+	w_from=0 w_sum='' w_bad=0 w_rc=1
 	mkfifo "$a/poke" && exec 5<>"$a/poke" || return 1
 	while [ $w_bad -lt 3 ]; do
 		w_n=$((w_n + 1))
-		put_over want "$1 $w_n $w_from" || break
+		put_over want "$1 $w_n $w_from${w_sum:+ $w_sum}" || break
 		[ -n "$w_first" ] || tell
 		w_first=''
 		until [ -f "$a/took.$w_n" ]; do "$2" "$1" || break 2; done
-		read -r w_word w_next <"$a/took.$w_n"
+		read -r w_word w_next w_next_sum <"$a/took.$w_n"
 		case $w_word in
 		all) w_rc=0 && break ;;
 		more)
 			w_bad=$((w_bad + 1))
 			[ "$w_next" -le "$w_from" ] || w_bad=0
-			w_from=$w_next
+			w_from=$w_next w_sum=$w_next_sum
 			;;
 		some) w_bad=0 ;;
 		wrong) break ;;
@@ -97,15 +98,15 @@ is_stopped() { # download | upload: by a cancel or a limit
 
 poke() { wake "$a/poke"; } # who awaits
 
-load_want() { # w_kind w_n w_from; fails when nothing is wanted
-	w_kind=none w_n=0 w_from=0
-	[ -f "$a/want" ] && read -r w_kind w_n w_from <"$a/want"
+load_want() { # w_kind w_n w_from w_sum; fails when nothing is wanted
+	w_kind=none w_n=0 w_from=0 w_sum=''
+	[ -f "$a/want" ] && read -r w_kind w_n w_from w_sum <"$a/want"
 	[ "$w_kind" != none ] && [ ! -f "$a/took.$w_n" ]
 }
 
 print_want() { # of an attempt that lives: what the daemon shall send
 	load_want && ! turn_lives fetch || return 0
-	echo "want $w_kind $w_n $w_from"
+	echo "want $w_kind $w_n $w_from${w_sum:+ $w_sum}"
 }
 
 cmd_urls() { # N SIZE
@@ -139,7 +140,12 @@ cmd__urls() { # N SIZE; fd 0: the batch
 	say started
 	exec >>"$a/tlog" 2>&1
 	export JOBFS_XFER="$att"
-	"fetch_$w_kind"
+	if [ -n "$U_REFUSED" ]; then
+		printf 'jobfs: %s\n' "$U_REFUSED"
+		u_took='wrong'
+	else
+		"fetch_$w_kind"
+	fi
 	put_once "took.$w_n" "$u_took $U_NEXT"
 	poke
 }

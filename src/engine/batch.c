@@ -27,6 +27,10 @@ enum {
 	UPLOAD_LANES_MAX = 8,
 };
 
+/* Bytes of whole files in one batch: one whose URLs end first is sent anew. */
+#define PUTS_MAX  (INT64_C(32) << 30)
+#define SUM_BASIS UINT64_C(0xcbf29ce484222325)
+
 static void batch_fini(struct batch *b)
 {
 	for (size_t k = 0; k < b->n_large; k++) {
@@ -115,6 +119,22 @@ void batch_add_signed(struct batch *b, struct s3_request request)
 
 /* ---- inputs ---- */
 
+/* FNV-1a (Fowler, Noll, Vo), with the NUL. */
+static uint64_t sum_text(uint64_t sum, const char *text)
+{
+	const char *end = text + strlen(text) + 1;
+
+	for (; text < end; text++) {
+		sum = (sum ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	}
+	return sum;
+}
+
+static uint64_t sum_object(uint64_t sum, const struct s3_object *object)
+{
+	return sum_text(sum_text(sum, object->key), object->etag);
+}
+
 /* What can stand in a condition and in a file's name; "-" for anything else. */
 static const char *tag_of(const struct s3_object *object)
 {
@@ -174,8 +194,8 @@ static int add_large(struct batch *b, const struct s3_object *object, const char
 			     .step = range_step(object->size) };
 	(void)snprintf(l->tag, sizeof(l->tag), "%s", tag_of(object));
 	if (!get_kept_stage(b, object, l->stage)) {
-		(void)snprintf(l->stage, sizeof(l->stage), "big/%zu.%lld", b->i,
-			       (long long)b->seen);
+		(void)snprintf(l->stage, sizeof(l->stage), "big/%zu.%016llx", b->i,
+			       (unsigned long long)sum_object(SUM_BASIS, object));
 	}
 	(void)buf_printf(b->text, "big %zu %lld %s %s %lld\n", b->i,
 			 (long long)object->size, l->stage, l->tag,
@@ -192,8 +212,8 @@ static void add_small(struct batch *b, const struct s3_object *object, const cha
 
 	if (!get_kept_stage(b, object, stage)) {
 		is_direct = is_plain(name);
-		(void)snprintf(stage, sizeof(stage), "odd/%zu.%lld", b->i,
-			       (long long)b->seen);
+		(void)snprintf(stage, sizeof(stage), "odd/%zu.%016llx", b->i,
+			       (unsigned long long)sum_object(SUM_BASIS, object));
 	}
 	(void)buf_printf(b->text, "get %zu %lld %s", b->i, (long long)object->size,
 			 object->size > 0 || !is_direct ? tag_of(object) : "-");
@@ -213,6 +233,14 @@ int batch_add_get(struct batch *b, const struct s3_object *object, const char *n
 	return b->error;
 }
 
+/* Has an object come or gone before `from`, since that was said? Then what is at a
+ * place is not what was there. */
+static bool is_shifted(const struct batch *b)
+{
+	return b->seen == b->order->from && b->order->from_sum &&
+	       b->sum != b->order->from_sum;
+}
+
 static int take_object(void *arg, const struct s3_object *object)
 {
 	struct batch *b = arg;
@@ -230,6 +258,10 @@ static int take_object(void *arg, const struct s3_object *object)
 		b->is_full = true;
 		return 1;
 	}
+	if (is_shifted(b)) {
+		b->is_shifted = true;
+		return 1;
+	}
 	if (b->seen >= b->order->from) {
 		(void)buf_printf(&name, "%zu/%s", b->i, in->is_prefix ? below : "o");
 		if (name.error) {
@@ -240,6 +272,7 @@ static int take_object(void *arg, const struct s3_object *object)
 		b->written++;
 	}
 	b->seen++;
+	b->sum = sum_object(b->sum, object);
 	return b->error < 0 || !in->is_prefix;
 }
 
@@ -281,7 +314,7 @@ static enum s3_fault add_inputs(struct batch *b)
 	const struct spec *spec = b->order->spec;
 	enum s3_fault fault = S3_OK;
 
-	for (size_t i = 0; i < spec->n_inputs && !b->is_full; i++) {
+	for (size_t i = 0; i < spec->n_inputs && !b->is_full && !b->is_shifted; i++) {
 		if (b->order->is_done && b->order->is_done[i]) {
 			continue;
 		}
@@ -298,6 +331,7 @@ static enum s3_fault add_inputs(struct batch *b)
 			return fault;
 		}
 	}
+	b->is_shifted |= is_shifted(b) || b->seen < b->order->from;
 	batch_add_ranges(b);
 	return S3_OK;
 }
@@ -454,6 +488,7 @@ static enum s3_fault add_output(struct batch *b, const char *prefix,
 	if (entry->size >= LARGE) {
 		return add_parts(b, &name, entry);
 	}
+	b->put_bytes += entry->size;
 	batch_add_put(b, &name, entry, 0);
 	return S3_OK;
 }
@@ -471,7 +506,8 @@ static enum s3_fault add_outputs(struct batch *b, struct manifest_list *list,
 	}
 	b->place.bucket = bucket;
 	for (k = (size_t)b->order->from;
-	     k < list->n && fault == S3_OK && b->error == 0 && b->seen < BATCH_MAX;
+	     k < list->n && fault == S3_OK && b->error == 0 && b->seen < BATCH_MAX &&
+	     b->put_bytes < PUTS_MAX;
 	     k++) {
 		fault = add_output(b, prefix, &list->entries[k]);
 	}
@@ -509,6 +545,7 @@ static void begin(struct batch *b, const struct batch_order *order, struct buf *
 		.e = e,
 		.place = order->place,
 		.time_s = clock_wall_ms() / 1000,
+		.sum = SUM_BASIS,
 		.stem = BUF_INIT,
 		.query = BUF_INIT,
 	};
@@ -518,11 +555,14 @@ static void begin(struct batch *b, const struct batch_order *order, struct buf *
 
 static void finish(struct batch *b, int64_t next)
 {
-	(void)buf_add_str(b->text, "}\nurls_vars() { U_NEXT=");
+	(void)buf_add_str(b->text, "}\nurls_vars() { U_NEXT='");
 	if (b->is_full) {
 		(void)buf_printf(b->text, "%lld", (long long)next);
 	}
-	(void)buf_printf(b->text, " U_LANES=%lld U_STEM='%s' U_QUERY='%s'; }\n",
+	if (b->is_full && !b->order->destination) {
+		(void)buf_printf(b->text, " %llx", (unsigned long long)b->sum);
+	}
+	(void)buf_printf(b->text, "' U_LANES=%lld U_STEM='%s' U_QUERY='%s'; }\n",
 			 (long long)b->lanes, buf_text(&b->stem), buf_text(&b->query));
 	b->error = b->error ? b->error : b->text->error;
 }
@@ -531,12 +571,22 @@ enum s3_fault batch_make(const struct batch_order *order, struct s3_client *s3,
 			 struct buf *text, struct err *e)
 {
 	cleanup_batch struct batch b;
+	struct batch_order all = *order;
 	enum s3_fault fault;
 	int64_t next = 0;
 
 	begin(&b, order, text, e);
 	b.s3 = s3;
 	fault = add_list(&b, &next);
+	if (b.is_shifted) {
+		all.from = 0;
+		all.from_sum = 0;
+		batch_fini(&b);
+		buf_truncate(text, 0);
+		begin(&b, &all, text, e);
+		b.s3 = s3;
+		fault = add_list(&b, &next);
+	}
 	finish(&b, next);
 	if (fault == S3_OK && b.error < 0) {
 		if (b.error != -EINVAL) { /* which has a sentence already */
@@ -546,6 +596,13 @@ enum s3_fault batch_make(const struct batch_order *order, struct s3_client *s3,
 		return S3_REFUSED;
 	}
 	return fault;
+}
+
+void batch_refuse(struct buf *text, const char *why)
+{
+	(void)buf_add_str(text, "urls_list() {\n:\n}\nurls_vars() { U_REFUSED=");
+	(void)buf_add_sh_quoted(text, why);
+	(void)buf_add_str(text, "; }\n");
 }
 
 struct batch *batch_open(const struct batch_order *order, struct buf *text,

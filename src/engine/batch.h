@@ -22,8 +22,10 @@ struct batch_order { /* borrowed */
 	const struct s3_ops *ops;
 	struct s3_place place; /* without its bucket */
 	struct s3_credentials credentials;
-	int64_t from; /* objects that are done */
-	bool keeps;   /* inputs that may be cached are put where the cache finds them */
+	int64_t from;	   /* objects that are done */
+	uint64_t from_sum; /* of inputs: of these; 0: not known. When others are in
+			      front by now, the batch is of all. */
+	bool keeps; /* inputs that may be cached are put where the cache finds them */
 	const bool *is_done; /* of each input: nothing of it is wanted; NULL: of none */
 	/* of outputs; NULL destination: the inputs are wanted */
 	const char *destination;    /* s3://... */
@@ -51,6 +53,9 @@ int batch_close(struct batch *b);
 /* Appends the batch. A fault that is not S3_OK is explained in e. */
 enum s3_fault batch_make(const struct batch_order *order, struct s3_client *s3,
 			 struct buf *text, struct err *e);
+
+/* Appends a batch that says why there are no URLs, which ends the transfer. */
+void batch_refuse(struct buf *text, const char *why);
 
 /* Ends the uploads in parts that were begun: completes those whose parts are all there
  * (keep) or aborts them. */

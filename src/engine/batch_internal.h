@@ -24,8 +24,11 @@ struct batch {
 	 * signature */
 	struct buf stem, query;
 	int64_t seen;	 /* objects so far, those before `from` too */
+	uint64_t sum;	 /* of these inputs: keys and ETags */
+	bool is_shifted; /* those before `from` are not what they were */
 	int64_t written; /* of this batch */
 	bool is_full;
+	int64_t put_bytes; /* of whole files */
 	int64_t lanes;
 	/* of the input that is being listed */
 	const struct spec_input *input;

@@ -154,8 +154,9 @@ struct run {
 		enum batch_checkpoint checkpoint;
 		bool has_list; /* of what is wanted for checkpoints */
 		struct buf list;
-		int64_t n;    /* its number */
-		int64_t from; /* objects that need none any more */
+		int64_t n;	   /* its number */
+		int64_t from;	   /* objects that need none any more */
+		uint64_t from_sum; /* of these; 0: not known */
 	} want;
 	struct buf urls;  /* the batch for `want`, until the host has it; secret */
 	struct buf begun; /* uploads in parts: "ID PATH\0" */

@@ -13,7 +13,7 @@ struct news {
 	char timeout[16];
 	bool cancel;
 	char exit[256], end[256];
-	char want[64];	      /* "KIND N FROM" of presigned URLs */
+	char want[64];	      /* "KIND N FROM SUM" of presigned URLs */
 	char keys[8];	      /* "1": temporary credentials are wanted */
 	char checkpoint[128]; /* "EPOCH BYTES COUNT ok|failed" */
 	int64_t size[STREAM_OF_HOST_COUNT];

@@ -161,14 +161,16 @@ static enum batch_checkpoint checkpoint_kind(const char *kind)
 	return CHECKPOINT_NONE;
 }
 
-/* "download 1 0" */
+/* "download 1 0", "download 2 5000 SUM" */
 void urls_note_want(struct run *run, const char *text)
 {
 	char kind[16] = "";
+	unsigned long long sum = 0;
 	long long n = 0, from = 0;
 	bool is_outputs;
 
-	run->want.is_open = sscanf(text, "%15s %lld %lld", kind, &n, &from) == 3;
+	run->want.is_open =
+		sscanf(text, "%15s %lld %lld %llx", kind, &n, &from, &sum) >= 3;
 	is_outputs = streq(kind, "upload");
 	if (!run->want.is_open ||
 	    (n == run->want.n && is_outputs == run->want.is_outputs)) {
@@ -176,6 +178,7 @@ void urls_note_want(struct run *run, const char *text)
 	}
 	run->want.n = n;
 	run->want.from = from < 0 ? 0 : from;
+	run->want.from_sum = sum;
 	run->want.is_outputs = is_outputs;
 	run->want.checkpoint =
 		run->checkpoints ? checkpoint_kind(kind) : CHECKPOINT_NONE;
@@ -196,6 +199,7 @@ void urls_keep_first(struct run *run, struct buf *urls)
 	*urls = (struct buf)BUF_INIT;
 	run->want.n = run->urls.len > 0; /* so the runner will number it */
 	run->want.from = 0;
+	run->want.from_sum = 0;
 	run->want.is_outputs = false;
 }
 
@@ -264,9 +268,9 @@ static void order_checkpoint(const struct job *job, struct urls_task *t)
 	attempt_name(job_get(job), t->attempt);
 	t->order.checkpoint = run->want.checkpoint;
 	t->order.attempt = t->attempt;
-	if (job_get(job)->attempt.started_ms > 0) {
+	if (job_get(job)->started_ms > 0) {
 		t->order.older_than_s =
-			job_get(job)->attempt.started_ms / 1000 - CLOCKS_APART_S;
+			job_get(job)->started_ms / 1000 - CLOCKS_APART_S;
 	}
 	t->order.destination = run->checkpoints;
 	t->order.manifest = &run->want.list;
@@ -298,6 +302,7 @@ static void submit(struct engine *e, struct job *job,
 	}
 	urls_order(e, job, &t->order);
 	t->order.from = job->run->want.from;
+	t->order.from_sum = job->run->want.from_sum;
 	t->order.is_done = t->is_done;
 	if (job->run->want.checkpoint) {
 		order_checkpoint(job, t);
@@ -327,6 +332,12 @@ static void handle_made(struct engine *e, struct event *event)
 		urls_forget(job->run);
 		job->run->urls = t->text;
 		t->text = (struct buf)BUF_INIT;
+	} else if (job && t->order.checkpoint && !s3_fault_may_pass(t->fault) &&
+		   job->run->want.n == t->n) { /* the round fails, not the job */
+		log_warning("job %s: no URLs for its checkpoints: %s",
+			    job_get(job)->name, t->error.text);
+		urls_forget(job->run);
+		batch_refuse(&job->run->urls, t->error.text);
 	} else if (job && t->fault != S3_OK) {
 		(void)job_step_failed(e, job, REASON_S3_UNREACHABLE, INT64_MAX,
 				      t->error.text);

@@ -122,6 +122,25 @@ case_checkpoint_urls_what_the_program_s_end_cut_short_is_removed_by_the_last_rou
 	exec {s3_in}>&-
 }
 
+case_checkpoint_urls_that_are_refused_fail_the_round_and_not_the_job() {
+	by_urls 1000
+	PROGRAM=(shell "echo 1 >checkpoints/a; $(until_go)")
+	HELD=ckput
+	launch ${X}01
+	must_serve ${X}01 test -f "$J/${X}01/work/checkpoints/a"
+	go
+	must_serve ${X}01 poll_wants ${X}01 ckput
+	echo "urls_list() { :; }; urls_vars() { U_REFUSED='S3 says no'; }" >"$T/batch"
+	ag urls ${X}01 "$(field want | cut -d ' ' -f 2)" "$(stat -c %s "$T/batch")" <"$T/batch"
+	must_come test -f "$J/${X}01/end"
+	poll ${X}01
+	is exit 'exit 0'
+	is end ok
+	grep -q '^jobfs: S3 says no' "$J/${X}01/tlog" || fail "$(<"$J/${X}01/tlog")"
+	grep -q 'the last one is not in' "$J/${X}01/tlog" || fail "$(<"$J/${X}01/tlog")"
+	exec {s3_in}>&-
+}
+
 case_checkpoint_urls_one_that_is_not_whole_is_no_start_from_nothing() {
 	local wrong n=0
 	by_urls 1000
