@@ -7,6 +7,7 @@
  *
  *     net      connections that delay, lose, cut and repeat  (struct remote_ops)
  *     agent    the verbs of src/agent/PROTOCOL.md on hosts that die and come back
+ *     urls     who moves data there by URLs, as some lives of the daemon have it
  *     bucket   an S3 that refuses and forgets                (struct s3_ops)
  *     disk     a disk that is full, is locked, or stops in the middle of a commit
  * (SQLite)
