@@ -22,7 +22,7 @@ set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 top=$(dirname "$here")
 cd "$top"
-all=(lint unit trouble e2e data fs agent chaos ssh tsan sim s3 examples) # long ones early
+all=(data agent trouble e2e lint unit chaos ssh fs tsan sim s3 examples) # long ones early
 at_once=$(($(nproc) + 2))
 steps=("${@:-${all[@]}}")
 [ $# -gt 0 ] || steps=("${all[@]}")
