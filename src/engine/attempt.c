@@ -178,9 +178,26 @@ static int64_t wait_for_outputs(const struct job *job, int64_t wait_ms)
 	return has_outputs && wait_ms < OUTPUTS_APART_MS ? OUTPUTS_APART_MS : wait_ms;
 }
 
+/* By the name that it has by now it may write where another job does. */
+static void check_place(struct engine *e, struct job *job)
+{
+	const struct job *other = destination_find_other(e, job);
+
+	other = other ? other : destination_find_checkpoints(e, job);
+	if (other) {
+		(void)job_transition(
+			e, job, JOB_FAILED, REASON_INVALID_SPEC,
+			"it cannot be tried again as %s: job %s, which is not "
+			"finished, writes to its destination; rename it and "
+			"echo retry > ctl",
+			job_get(job)->name, job_get(other)->name);
+	}
+}
+
 int attempt_again(struct engine *e, struct job *job, int64_t wait_ms, const char *text)
 {
 	struct job_record *r = job_edit(e, job);
+	int64_t queue_ends_at = job_get(job)->attempt.n ? 0 : job->run->queue_ends_at;
 
 	if (!r) {
 		return -ENOMEM;
@@ -198,9 +215,11 @@ int attempt_again(struct engine *e, struct job *job, int64_t wait_ms, const char
 	}
 	r->retry_at_ms = wait_ms > 0 ? clock_wall_ms() + wait_ms : 0;
 	job->run->retry_at = wait_ms > 0 ? clock_ms() + wait_ms : 0;
+	job->run->queue_ends_at = queue_ends_at;
 	(void)job_transition(e, job, JOB_QUEUED,
 			     wait_ms > 0 ? REASON_WAITING_FOR_RETRY : REASON_NONE, "%s",
 			     text);
+	check_place(e, job);
 	return 0;
 }
 
@@ -214,6 +233,33 @@ static int64_t backoff_ms(const struct spec_retry *retry, int n)
 	}
 	ms = ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS;
 	return ms / 2 + (int64_t)(random_fraction() * (double)(ms - ms / 2));
+}
+
+/* What the program made is there, and only not in S3; nor is it the program's exit code
+ * that asks for another run. */
+static bool lacks_upload_only(const struct job *job, const struct job_facts *facts,
+			      enum job_reason reason)
+{
+	const struct job_record *r = job_get(job);
+
+	return (reason == REASON_UPLOAD_FAILED || reason == REASON_TIMEOUT_UPLOAD) &&
+	       !spec_retries(&job->run->spec->retry, REASON_NONE, r->exit_code, true) &&
+	       r->state == JOB_UPLOADING && job->host && job_may_upload_again(facts);
+}
+
+/* Instead of another attempt, which would pay for all of it once more. */
+static bool upload_again(struct engine *e, struct job *job, enum job_reason reason,
+			 int64_t wait_ms, const char *why)
+{
+	struct job_record *r = job_edit(e, job);
+
+	if (!r) {
+		return false;
+	}
+	r->upload_again = true;
+	r->attempt.state = JOB_NEW; /* it is not over after all */
+	job->run->wake_at = clock_ms() + wait_ms;
+	return job_trouble(e, job, reason, why) == 0;
 }
 
 bool attempt_retry(struct engine *e, struct job *job, struct job_verdict verdict,
@@ -238,9 +284,14 @@ bool attempt_retry(struct engine *e, struct job *job, struct job_verdict verdict
 	wait_ms = wait_for_outputs(job, backoff_ms(retry, r->retries));
 	clock_format(clock_wall_ms() + wait_ms, when);
 	(void)snprintf(why, sizeof(why),
-		       "attempt %d of %d failed (%s): %.400s; the next one waits until "
-		       "%s",
-		       r->retries, retry->max_attempts, job_reason_name(verdict.reason),
-		       text, when);
+		       "attempt %d of %d failed (%s): %.400s; %s until %s", r->retries,
+		       retry->max_attempts, job_reason_name(verdict.reason), text,
+		       lacks_upload_only(job, &facts, verdict.reason)
+			       ? "the outputs are uploaded again, which waits"
+			       : "the next one waits",
+		       when);
+	if (lacks_upload_only(job, &facts, verdict.reason)) {
+		return upload_again(e, job, verdict.reason, wait_ms, why);
+	}
 	return attempt_again(e, job, wait_ms > 0 ? wait_ms : 1, why) == 0;
 }

@@ -161,6 +161,12 @@ def test_a_name_by_which_a_job_would_write_over_another_is_refused(bed, start):
     assert e.value.errno == errno.EBUSY
     assert "job older" in daemon.read("second", "events.jsonl")
     run("mv", daemon.job("second"), daemon.job("third"))
+    daemon.submit("bad", {"script": "none-yet", "outputs": "renamed/{job}/"})
+    (daemon.job("bad") / "ctl").write_text("cancel")
+    daemon.wait("bad", ("CANCELLED",))
+    run("mv", daemon.job("bad"), daemon.job("first"))  # it is over, and may have any name
+    with pytest.raises(FileExistsError):
+        (daemon.job("first") / "ctl").write_text("retry")
     bed.on("gpu1", "touch", "go")
     for name in ("older", "third"):
         daemon.wait(name, ("SUCCEEDED",))

@@ -80,13 +80,23 @@ def test_outputs_that_could_not_be_uploaded_are_uploaded_by_retry_upload(bed, da
                            "outputs": "retry/late/"})
     daemon.wait("late", ("RUNNING",))
     host = daemon.json("late")["host"]
-    work = f"~/.jobfs/jobs/{daemon.json('late')['id']}-1/work"
+    # by itself, since its spec says so: what failed is the upload, and the program runs once
+    daemon.submit("self", {"run": "echo ran; until [ -e go ]; do sleep 0.1; done; echo x >output/f",
+                           "outputs": "retry/self/", "resources": {"host": host},
+                           "retry": {"max_attempts": 9, "on": ["UploadFailed"], "backoff": "5s"}})
+    daemon.wait("self", ("RUNNING",))
     bed.bed("refuse", host, "s3", "80")
     try:
-        bed.on(host, "sh", "-c", f"touch {work}/go")
+        for name in ("late", "self"):
+            bed.on(host, "sh", "-c", f"touch ~/.jobfs/jobs/{daemon.json(name)['id']}-1/work/go")
         daemon.wait("late", ("FAILED",), 300)
+        wait_for("its next try", lambda: "uploaded again" in daemon.json("self")["message"], 300)
+        assert "UploadFailed" in daemon.read("self", "error")
     finally:
         bed.bed("heal")
+    daemon.wait("self", ("SUCCEEDED",), 100)
+    assert daemon.read("self", "log") == "ran\n" and daemon.json("self")["attempt"] == 1
+    assert bed.keys("retry/self/") == {"retry/self/f": 2}
     assert daemon.json("late")["reason"] == "UploadFailed"
     assert "retry-upload" in daemon.read("late", "error")
     ok(daemon, "late", "retry-upload")

@@ -56,7 +56,10 @@ static void write_spec(struct sim *sim, struct user_job *j)
 				 ", \"retry\": { \"max_attempts\": %d,"
 				 " \"backoff\": \"%llds\"%s }",
 				 j->n_attempts, (long long)dice_scale(d, 1, 30) - 1,
-				 j->retries_code_1 ? ", \"exit_codes\": [1]" : "");
+				 j->retries_code_1 ? ", \"exit_codes\": [1]"
+				 /* by another upload, never by another run */
+				 : j->n_attempts > 2 ? ", \"on\": [\"UploadFailed\"]"
+						     : "");
 	}
 	if (dice_chance(d, 150)) {
 		(void)buf_printf(&j->spec, ", \"timeouts\": { \"run\": \"%llds\" }",
