@@ -197,11 +197,12 @@ static int verb_retry_upload(struct engine *e, struct job *job, const char *word
 	}
 	r->upload_again = true;
 	r->attempt.state = JOB_NEW; /* it is not over after all */
-	schedule_take(job, job->host);
 	job->run->wake_at = 0;
 	job_wake(e, job);
-	return job_transition(e, job, JOB_UPLOADING, REASON_NONE, "%s",
-			      "the outputs are uploaded again");
+	error = job_transition(e, job, JOB_UPLOADING, REASON_NONE, "%s",
+			       "the outputs are uploaded again");
+	schedule_take(job, job->host); /* a slot; who uploads has no GPUs */
+	return error;
 }
 
 /* Its host is asked in this turn, and not only when it is due. */

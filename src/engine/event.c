@@ -205,9 +205,6 @@ int job_transition(struct engine *e, struct job *job, enum job_state state,
 	} else {
 		schedule_dequeue(e, job);
 	}
-	if (state == JOB_UPLOADING) { /* the program is over */
-		schedule_release_gpus(job);
-	}
 	if (job->run) {
 		limit_follow(job);
 		run_follow(e, job);

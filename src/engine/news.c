@@ -65,6 +65,11 @@ static void follow_phase(struct engine *e, struct job *job, const struct news *n
 	} else if (has_exit || streq(n->phase, "run")) {
 		walk_to(e, job, JOB_RUNNING);
 	}
+	/* not at `exit`: what the program left behind is being ended then */
+	if (job_get(job)->state == JOB_UPLOADING &&
+	    (streq(n->phase, "upload") || streq(n->phase, "end") || n->end[0])) {
+		schedule_release_gpus(job);
+	}
 }
 
 static void note_exit(struct engine *e, struct job *job, const char *text)
