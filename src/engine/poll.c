@@ -133,8 +133,8 @@ static void poll_host(struct engine *e, struct host *host, int64_t now)
 {
 	cleanup_buf struct buf args = BUF_INIT;
 	struct call_spec spec = { .host = host, .verb = "poll", .handle = handle_poll };
+	struct job *polled[ATTEMPTS_MAX], *job;
 	size_t due = 0, n = 0;
-	struct job *job;
 
 	TAILQ_FOREACH(job, &e->running, run_link)
 	{
@@ -148,8 +148,12 @@ static void poll_host(struct engine *e, struct host *host, int64_t now)
 	{
 		if (n < due && is_due(host, job, now)) {
 			add_attempt(e, job, due, &args);
-			n++;
+			polled[n++] = job;
 		}
+	}
+	for (size_t i = 0; i < n; i++) { /* next time it is the others' turn */
+		TAILQ_REMOVE(&e->running, polled[i], run_link);
+		TAILQ_INSERT_TAIL(&e->running, polled[i], run_link);
 	}
 	spec.args = buf_text(&args);
 	spec.timeout_ms = POLL_TIMEOUT_MS;
