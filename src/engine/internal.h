@@ -137,7 +137,8 @@ struct run {
 	uint64_t told_facts; /* QUEUED: of engine.waiting, by which its reason is */
 	int64_t retry_at; /* QUEUED: clock_ms() before which it is not tried; 0: none */
 	int64_t limit_at; /* when timeouts.queue or .prepare is over; 0: never */
-	int64_t silent_at; /* since when its host does not answer; 0: it does */
+	int64_t queue_ends_at; /* .queue, however often it is queued; 0: never */
+	int64_t silent_at;     /* since when its host does not answer; 0: it does */
 	enum job_alive alive;
 	bool wants_poll;
 	int64_t poll_at, poll_interval_ms;

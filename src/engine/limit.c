@@ -8,15 +8,30 @@
 #include "engine/internal.h"
 #include "util/clock.h"
 
+/* Not while it waits for its retry, and once only when it comes back into the queue
+ * since a host had no room for it after all. */
+static int64_t queue_ends_at(struct run *run)
+{
+	int64_t now = clock_ms(), limit_ms = run->spec->timeouts.queue_ms;
+
+	if (limit_ms > 0 && run->queue_ends_at == 0) {
+		run->queue_ends_at =
+			(run->retry_at > now ? run->retry_at : now) + limit_ms;
+	}
+	return run->queue_ends_at;
+}
+
 void limit_follow(struct job *job)
 {
-	const struct spec_timeouts *t = &job->run->spec->timeouts;
-	enum job_state state = job_get(job)->state;
-	int64_t limit_ms = state == JOB_QUEUED	    ? t->queue_ms
-			   : state == JOB_PREPARING ? t->prepare_ms
-						    : 0;
+	struct run *run = job->run;
+	int64_t prepare_ms = run->spec->timeouts.prepare_ms;
 
-	job->run->limit_at = limit_ms > 0 ? clock_ms() + limit_ms : 0;
+	run->limit_at = 0;
+	if (job_get(job)->state == JOB_QUEUED) {
+		run->limit_at = queue_ends_at(run);
+	} else if (job_get(job)->state == JOB_PREPARING && prepare_ms > 0) {
+		run->limit_at = clock_ms() + prepare_ms;
+	}
 }
 
 /* Before it was committed, silence is trouble with the preparation only. */

@@ -125,8 +125,8 @@ int run_attach(struct engine *e, struct job *job, struct spec *spec)
 		run_detach(e, job);
 		return -ENOMEM;
 	}
-	limit_follow(job);
 	run->retry_at = retry_at(job_get(job));
+	limit_follow(job);
 	run->waits_for_files = job_get(job)->state == JOB_QUEUED &&
 			       job_get(job)->reason == REASON_WAITING_FOR_FILES;
 	run_follow(e, job);
