@@ -193,7 +193,10 @@ run_program() {
 }
 
 last_result() { # WORD: what is known when the inner wrapper told nothing
-	if [ -n "$IMAGE" ] && docker_result; then echo "$result"; else echo "lost $1"; fi
+	result=''
+	[ -z "$IMAGE" ] || docker_result || result=''
+	# 255 is what Docker says of a container that went down with it
+	case $result in '' | 'exit 255') echo "lost $1" ;; *) echo "$result" ;; esac
 }
 
 # What the program left behind would still write to the outputs and hold its GPUs. One that
