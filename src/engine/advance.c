@@ -154,6 +154,7 @@ static void step_wait_host(struct engine *e, struct job *job)
 	struct run *run = job->run;
 
 	if (!host) {
+		limit_note_silence(job, true);
 		if (!job_state_is_final(job_get(job)->state)) {
 			(void)job_trouble(e, job, REASON_HOST_UNKNOWN,
 					  "the job's host is not in the configuration "

@@ -54,6 +54,7 @@ void job_attempt_reset(struct job_record *r)
 	r->started_ms = r->exited_ms = r->ended_ms = 0;
 	r->unreachable_ms = 0;
 	r->upload_again = false;
+	(void)job_set_text(&r->signal, NULL); /* nor is it for another program */
 }
 
 int job_attempt_exit_code(const struct job_record *r)
