@@ -54,8 +54,8 @@ enum s3_fault s3_upload_find_below(struct s3_client *client,
 enum s3_fault s3_upload_parts(struct s3_client *client,
 			      const struct s3_object_name *name, const char *id,
 			      struct s3_parts *ret_parts, struct err *e);
-/* One that S3 does not know (any more) is no fault: a call whose answer was lost may have
- * completed it, which a listing tells. */
+/* One that S3 does not know (any more) is no fault: a call whose answer was lost may
+ * have completed it, which a listing tells. */
 enum s3_fault s3_upload_complete(struct s3_client *client,
 				 const struct s3_object_name *name, const char *id,
 				 const struct s3_parts *parts, struct err *e);

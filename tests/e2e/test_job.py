@@ -4,8 +4,9 @@ import hashlib
 import json
 import os
 import random
+import time
 
-from bed import BUCKET, run
+from bed import BUCKET, run, wait_for
 
 MIB = 1 << 20
 ODD_NAMES = ["with space.txt", "quo'te\".txt", "ünïcödé-日本.txt", "-dash", "empty", "a/b/c/deep.bin",
@@ -153,6 +154,23 @@ def test_gpus_are_reserved_by_index_and_given_back(start):
     status = daemon.submit("both", {"run": "echo $CUDA_VISIBLE_DEVICES", "resources": {"gpus": 2}})
     daemon.wait("both", ("SUCCEEDED",))
     assert (status / "log").read_text() == "0,1\n"
+
+
+def test_an_upload_that_is_done_again_takes_no_gpus(start):
+    daemon = start(hosts={"gpu1": {"slots": 8, "gpus": 1}})
+    spec = {"resources": {"gpus": 1}}
+    daemon.submit("lost", dict(spec, run="touch output/f; chmod 0 output/f", outputs="gpus/{job}/"))
+    daemon.wait("lost", ("FAILED",))
+    daemon.submit("runs", dict(spec, run="echo up; until [ -e go ]; do sleep 0.1; done"))
+    wait_for("it runs", lambda: daemon.read("runs", "log") == "up\n")
+    (daemon.job("lost") / "ctl").write_text("retry-upload")
+    daemon.wait("lost", ("FAILED",))
+    daemon.submit("waits", dict(spec, run="true"))
+    time.sleep(1)
+    assert daemon.status("waits") == "QUEUED" and daemon.status("runs") == "RUNNING"
+    daemon.bed.on("gpu1", "touch", f".jobfs/jobs/{daemon.json('runs')['id']}-1/work/go")
+    for name in ("runs", "waits"):
+        daemon.wait(name, ("SUCCEEDED",))
 
 
 def test_what_a_reader_sees_survives_a_restart(daemon):
