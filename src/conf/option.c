@@ -131,7 +131,7 @@ static const struct option options[] = {
 	  .is_good = is_user, .expected = "a user name",
 	  .default_note = "$USER, else the name of the user jobfs runs as",
 	  .help = "Who to log in as; jobs run as this user." },
-	{ "hosts.*.gpus", OPTION_INT, IN_HOST(gpus), "0", .min = 0, .max = 1024,
+	{ "hosts.*.gpus", OPTION_INT, IN_HOST(gpus), "0", .min = 0, .max = 64,
 	  .help = "GPUs that jobs may reserve, numbered from 0." },
 	{ "hosts.*.slots", OPTION_INT, IN_HOST(slots), "1", .min = 1, .max = 1024,
 	  .help = "Jobs at once." },
