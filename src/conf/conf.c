@@ -11,6 +11,7 @@
 #include "conf/env_file.h"
 #include "conf/loader.h"
 #include "job/show.h"
+#include "util/hash.h"
 #include "util/log.h"
 #include "util/mem.h"
 #include "util/secret.h"
@@ -362,6 +363,21 @@ const struct conf_host *conf_find_host(const struct conf *conf, const char *name
 		}
 	}
 	return NULL;
+}
+
+uint32_t conf_host_number(const struct conf_host *host)
+{
+	return (uint32_t)hash_text(host->name);
+}
+
+size_t conf_find_number(const struct conf *conf, uint32_t number)
+{
+	size_t i = 0;
+
+	while (i < conf->n_hosts && conf_host_number(&conf->hosts[i]) != number) {
+		i++;
+	}
+	return i;
 }
 
 /* Where the configuration is looked for when nobody says. */

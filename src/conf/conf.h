@@ -127,6 +127,11 @@ int conf_lock_secrets(const struct conf *conf);
 
 /* NULL when there is none of that name. */
 const struct conf_host *conf_find_host(const struct conf *conf, const char *name);
+/* Of its name alone, so that it is the same in every configuration that has the host.
+ */
+uint32_t conf_host_number(const struct conf_host *host);
+/* The index of the host with that number; n_hosts when there is none. */
+size_t conf_find_number(const struct conf *conf, uint32_t number);
 
 /* Wipes the values of secret variables where the kernel shows them (/proc/PID/environ)
  * and removes them from the environment. After conf_load(), before any thread. */

@@ -26,10 +26,12 @@ static void control(struct ask *ask, const struct ino_parts *p, const char *data
 	if (p->scope == INO_JOB) {
 		engine_control(engine, p->id, data, ask->len, ask_answered, ask);
 	} else {
-		engine_control_host(engine,
-				    p->scope == INO_HOST ? (size_t)p->id
-							 : (size_t)ENGINE_ALL_HOSTS,
-				    data, ask->len, ask_answered, ask);
+		engine_control_host(
+			engine,
+			p->scope == INO_HOST
+				? conf_find_number(ask->fs->conf, (uint32_t)p->id)
+				: (size_t)ENGINE_ALL_HOSTS,
+			data, ask->len, ask_answered, ask);
 	}
 }
 

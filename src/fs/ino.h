@@ -9,7 +9,8 @@
  *     3 << 60 | job id (40 bits) | attempt (12 bits) | row
  *                              <job>/attempts/<attempt> and what is in it
  *
- * The row is the number of the node's row (node.h), 8 bits. */
+ * The row is the number of the node's row (node.h), 8 bits. A host has the number of
+ * its name (conf.h), which is the same under every configuration. */
 #pragma once
 
 #include <stdint.h>

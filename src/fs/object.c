@@ -44,7 +44,7 @@ static int get_row(struct object *o, const struct ino_parts *p)
 		return -ESTALE;
 	}
 	if (p->scope == INO_HOST) {
-		o->host = (size_t)p->id;
+		o->host = conf_find_number(o->fs->conf, (uint32_t)p->id);
 		return o->host < o->fs->conf->n_hosts ? 0 : -ESTALE;
 	}
 	if (p->scope == INO_JOB || p->scope == INO_ATTEMPT) {
@@ -143,7 +143,7 @@ uint64_t object_row_ino(const struct object *dir, const struct node *node)
 	struct ino_parts of = { .attempt = dir->attempt };
 
 	if (node->scope == INO_HOST) {
-		of.id = (int64_t)dir->host;
+		of.id = conf_host_number(&dir->fs->conf->hosts[dir->host]);
 	} else if (dir->record) {
 		of.id = dir->record->id;
 	}
@@ -199,10 +199,12 @@ struct object object_of_link(const struct object *dir, struct job_record *record
 
 struct object object_of_host(struct fs *fs, size_t host)
 {
-	return (struct object){ .fs = fs,
-				.node = node_get(NODE_HOST),
-				.ino = ino_host(host, NODE_HOST),
-				.host = host };
+	return (struct object){
+		.fs = fs,
+		.node = node_get(NODE_HOST),
+		.ino = ino_host(conf_host_number(&fs->conf->hosts[host]), NODE_HOST),
+		.host = host
+	};
 }
 
 struct object object_of_file(const struct object *dir, const struct store_file *file)

@@ -22,7 +22,10 @@ static int add_name(struct fs *fs, const struct ino_parts *p, const struct node 
 		return buf_add_str(out, node->name);
 	}
 	if (node->scope == INO_HOST) {
-		return buf_add_str(out, fs->conf->hosts[p->id].name);
+		size_t i = conf_find_number(fs->conf, (uint32_t)p->id);
+
+		return i < fs->conf->n_hosts ? buf_add_str(out, fs->conf->hosts[i].name)
+					     : -ENOENT;
 	}
 	if (node->scope == INO_ATTEMPT) {
 		return buf_printf(out, "%d", p->attempt);

@@ -167,8 +167,11 @@ static void events_grew(void *arg)
 
 static void host_changed(void *arg, size_t host)
 {
-	tell(arg, ino_host(host, NODE_HOST_STATUS), NODE_TEXT | NODE_CLOSED);
-	tell(arg, ino_host(host, NODE_HOST_STATUS_JSON), NODE_TEXT);
+	struct fs *fs = arg;
+	uint32_t number = conf_host_number(&fs->conf->hosts[host]);
+
+	tell(fs, ino_host(number, NODE_HOST_STATUS), NODE_TEXT | NODE_CLOSED);
+	tell(fs, ino_host(number, NODE_HOST_STATUS_JSON), NODE_TEXT);
 }
 
 static bool has_path(void *arg, const char *path)

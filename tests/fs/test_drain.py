@@ -1,6 +1,8 @@
 """The ctl of hosts: which of them take new jobs. Nobody answers at either address here."""
 
+import json
 import os
+import subprocess
 
 from hosts import config, ctl, drained, host, resume
 from inotify import Inotify
@@ -82,6 +84,26 @@ def kept(m):
     m.kill()
     m.start()
     same(drained(m, *NAMES), [])
+
+
+@case("a directory of a host is that host's under a configuration with others in front, too")
+def same_host(m):
+    before = os.stat(host(m, "gpu-b")).st_ino
+    user = subprocess.Popen(["sh", "-c", "read go && echo drain >ctl"], stdin=subprocess.PIPE,
+                            cwd=os.path.dirname(host(m, "gpu-b")))
+    with open(m.config) as f:
+        old = json.load(f)
+    new = dict(old, hosts={"gpu-0": old["hosts"]["gpu-a"], **old["hosts"]})
+    for conf in (new, old):
+        with open(m.config, "w") as f:
+            json.dump(conf, f)
+        m.kill()
+        m.start()
+        same(os.stat(host(m, "gpu-b")).st_ino, before)
+        if conf is new:
+            user.communicate(b"go\n", timeout=10)
+            same((user.returncode, drained(m, "gpu-0", *NAMES)), (0, ["gpu-b"]))
+            resume(m, "gpu-0", *NAMES)
 
 
 @case("a host that is drained gets no job, and gets it when it takes jobs again")
