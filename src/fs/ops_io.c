@@ -208,6 +208,7 @@ static int write_file(fuse_req_t req, struct handle *h, const char *data, size_t
 	}
 	h->is_written = true;
 	n = write_all(h->fd, data, size, offset);
+	h->is_written = true; /* the flush of another holder may have been in between */
 	if (n < 0) {
 		return (int)n;
 	}

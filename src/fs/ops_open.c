@@ -76,8 +76,9 @@ static int open_content(struct fs *fs, const struct store_file *file, bool is_ne
 		if (r < 0) {
 			return r;
 		}
-		h->is_written = true;
 	}
+	/* to be synced when it is closed, if nothing is ever written to it, too */
+	h->is_written = is_new || (fi->flags & O_TRUNC);
 	*ret = steal_ptr(&h);
 	return 0;
 }

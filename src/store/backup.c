@@ -44,7 +44,11 @@ static int copy_database(struct backup *b, const char *path)
 		return err_set(b->e, -EIO, "%s: %s", path, sqlite3_errmsg(b->db));
 	}
 	/* one moment, however long it takes */
-	(void)sqlite3_exec(from, "BEGIN; SELECT count(*) FROM file", NULL, NULL, NULL);
+	if (sqlite3_exec(from, "BEGIN; SELECT count(*) FROM file", NULL, NULL, NULL) !=
+	    SQLITE_OK) {
+		return err_set(b->e, -EIO, "%s: %s", b->store->path,
+			       sqlite3_errmsg(from));
+	}
 	copy = sqlite3_backup_init(b->db, "main", from, "main");
 	do {
 		result = copy ? sqlite3_backup_step(copy, COPY_PAGES) : SQLITE_ERROR;
@@ -118,14 +122,20 @@ static int copy_files(struct backup *b)
 					-1, &row, NULL);
 	int r = 0;
 
-	while (result == SQLITE_OK && r == 0 && sqlite3_step(row) == SQLITE_ROW) {
+	while (result == SQLITE_OK && r == 0) {
+		result = sqlite3_step(row);
+		if (result != SQLITE_ROW) {
+			break;
+		}
+		result = SQLITE_OK;
 		r = *b->stop ? err_set(b->e, -ESHUTDOWN, "jobfs is stopping")
 			     : copy_file(b, sqlite3_column_int64(row, 0));
 	}
 	(void)sqlite3_finalize(row);
-	return result == SQLITE_OK ? r
-				   : err_set(b->e, -EIO, "the copy of the database: %s",
-					     sqlite3_errstr(result));
+	return r < 0 || result == SQLITE_DONE
+		       ? r
+		       : err_set(b->e, -EIO, "the copy of the database: %s",
+				 sqlite3_errstr(result));
 }
 
 static int fill(struct backup *b, const char *dir)

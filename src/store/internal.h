@@ -61,7 +61,8 @@ struct store {
 	char *path; /* of the database */
 	int lock_fd;
 	int files_fd;
-	int wal_fd; /* of its own, for store_sync() */
+	int wal_fd;		/* of its own, for store_sync() */
+	_Atomic int sync_error; /* what that said once: negative errno */
 	struct store_connection writer;
 	struct {		/* the writer's thread */
 		int pages;	/* of the log at the last checkpoint */

@@ -6,6 +6,7 @@
  * the file back to WAL_MAX_BYTES. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -93,7 +94,12 @@ int store_open_wal(struct store *s)
 	return s->wal_fd < 0 ? -errno : 0;
 }
 
+/* The kernel tells of pages that it could not write once, to whoever asks first: a
+ * user's fsync(2) may take it, so it is kept for the engine. */
 int store_sync(struct store *s)
 {
-	return fdatasync(s->wal_fd) < 0 ? -errno : 0;
+	if (fdatasync(s->wal_fd) < 0) {
+		atomic_store(&s->sync_error, -errno);
+	}
+	return atomic_load(&s->sync_error);
 }
