@@ -123,6 +123,7 @@ case_checkpoint_urls_what_the_program_s_end_cut_short_is_removed_by_the_last_rou
 }
 
 case_checkpoint_urls_that_are_refused_fail_the_round_and_not_the_job() {
+	local size
 	by_urls 1000
 	PROGRAM=(shell "echo 1 >checkpoints/a; $(until_go)")
 	HELD=ckput
@@ -131,7 +132,8 @@ case_checkpoint_urls_that_are_refused_fail_the_round_and_not_the_job() {
 	go
 	must_serve ${X}01 poll_wants ${X}01 ckput
 	echo "urls_list() { :; }; urls_vars() { U_REFUSED='S3 says no'; }" >"$T/batch"
-	ag urls ${X}01 "$(field want | cut -d ' ' -f 2)" "$(stat -c %s "$T/batch")" <"$T/batch"
+	size=$(stat -c %s "$T/batch")
+	ag urls ${X}01 "$(field want | cut -d ' ' -f 2)" "$size" <"$T/batch"
 	must_come test -f "$J/${X}01/end"
 	poll ${X}01
 	is exit 'exit 0'
