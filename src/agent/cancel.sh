@@ -12,7 +12,10 @@ cmd_cancel() { # GRACE
 	[ "$c_kind" != void ] || reply VOIDED
 	[ ! -f "$a/acked" ] || reply OK
 	get_boot
-	[ -f "$a/exit" ] || put_once cancel "$nonce" # what ended by itself was not cancelled
+	if [ ! -f "$a/exit" ]; then # what ended by itself was not cancelled
+		put_once cancel "$nonce"
+		[ $? != 2 ] || ln "$a/claim" "$a/cancel" 2>/dev/null # which takes no room
+	fi
 	[ "$c_boot" = "$boot" ] && [ ! -f "$a/end" ] || reply OK
 	detach _kill "$1" </dev/null
 	reply OK

@@ -21,12 +21,12 @@ cmd_probe() {
 	command -v setsid >/dev/null || reply EHOST "no setsid (package util-linux) on this host"
 	[ -r /proc/self/stat ] || reply EHOST "no /proc on this host"
 	check_logout
-	mkdir -p "$base/bin" "$base/jobs" "$base/aws" || reply EDISK "cannot write below $base"
+	mkdir -p "$base/bin" "$base/jobs" "$base/aws" || no_room "cannot write below $base"
 	b_id=$(od -An -tx1 -N16 /dev/urandom | tr -d ' \n')
 	if put_once "probe.$nonce" "$b_id"; then
 		: # a full disk is told from one without links
 	elif ! can_write; then
-		reply EDISK "cannot write a file in $base"
+		no_room "cannot write a file in $base"
 	elif ! put_once "probe.$nonce" "$b_id" && can_write; then # the disk is not full now
 		reply EBASE "$base: found a file system without hard links, expected one with ln(1)"
 	fi
@@ -49,6 +49,12 @@ cmd_probe() {
 	echo "curl $(curl_version)"
 	echo "docker $(command -v docker || echo none)${nl}gpus $#"
 	reply OK
+}
+
+no_room() { # TEXT: jobs that are here are asked about all the same, if the store is theirs
+	first_line storeid "$base/storeid"
+	echo "now $(date +%s)"
+	reply EDISK "$1"
 }
 
 can_write() {
@@ -81,7 +87,7 @@ check_logout() {
 	b_prefix='systemd-run --user --scope --quiet'
 	b_why=$($b_prefix true 2>&1 </dev/null) ||
 		reply EHOST "KillUserProcesses=yes in logind.conf, and systemd-run fails: $b_why"
-	put_over detach "$b_prefix" || reply EDISK "cannot write in $base"
+	put_over detach "$b_prefix" || no_room "cannot write in $base"
 }
 
 logout_kills() { # us?

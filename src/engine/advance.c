@@ -36,7 +36,9 @@ void job_get_facts(const struct engine *e, const struct job *job, struct job_fac
 		.is_dry_run = run->spec->is_dry_run,
 		.has_outputs = run->spec->has_outputs,
 		.has_checkpoints = run->spec->has_checkpoints,
-		.host_is_ready = job->host && job->host->state == HOST_READY,
+		.host_is_ready = job->host &&
+				 (r->attempt.n > 0 ? host_answers(job->host)
+						   : job->host->state == HOST_READY),
 		.same_store = r->attempt.storeid && job->host &&
 			      streq(r->attempt.storeid, job->host->storeid),
 		.cli_is_ready = urls_tool_is_ready(e, job),

@@ -46,7 +46,7 @@ static int64_t next_deadline(const struct engine *e)
 
 		at = run_deadline(job, at);
 		if (run->wants_poll && job->host && !job->host->poll_is_out &&
-		    job->host->state == HOST_READY) {
+		    host_answers(job->host)) {
 			at = clock_earlier(at, run->poll_at);
 		}
 	}

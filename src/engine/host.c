@@ -3,7 +3,10 @@
  * Silence decides nothing about a job that may run: its host's trouble is shown beside
  * the state (`unreachable_since`), and the job waits. A job of which the host knows
  * nothing yet may fail, at once for what will not pass by itself, after
- * connect_patience for the rest. */
+ * connect_patience for the rest.
+ *
+ * A host whose disk is full is in trouble, but not silent. What frees its disk is the
+ * end of the jobs that it has: these go on, and new ones wait. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,10 +104,18 @@ struct host *host_find(struct engine *e, const char *name)
 
 /* --- trouble --------------------------------------------------------------------- */
 
+bool host_answers(const struct host *host)
+{
+	return host->state == HOST_READY || host->is_full;
+}
+
 void host_clear_trouble(struct engine *e, const struct host *host, struct job *job)
 {
 	const struct job_record *r = job_get(job);
 
+	if (host->is_full && r->attempt.n == 0) {
+		return; /* it waits for room there */
+	}
 	if (job->host == host && r->error && !job->run->is_refused &&
 	    !job_state_is_final(r->state) &&
 	    streq(job_reason_class(r->reason), "host")) {
@@ -116,12 +127,14 @@ void host_answered(struct engine *e, struct host *host)
 {
 	struct job *job;
 
-	if (host->trouble_ms) {
+	if (host->trouble_ms && !host->is_full) {
 		log_info("host %s answers again", host->conf->name);
 	}
-	host->fault = REMOTE_OK;
-	host->trouble_ms = 0;
-	host->trouble[0] = '\0';
+	if (!host->is_full) {
+		host->fault = REMOTE_OK;
+		host->trouble_ms = 0;
+		host->trouble[0] = '\0';
+	}
 	TAILQ_FOREACH(job, &e->running, run_link)
 	{
 		host_clear_trouble(e, host, job);
@@ -160,12 +173,14 @@ static void show_unreachable(struct engine *e, struct host *host, struct job *jo
 void host_failed(struct engine *e, struct host *host, enum remote_fault fault,
 		 const char *text)
 {
+	bool is_full = host->is_full && fault == REMOTE_ABORTED;
 	struct job *job;
 
-	if (!host->trouble_ms) {
+	if (!host->trouble_ms || is_full != host->is_full) {
 		host->trouble_ms = clock_wall_ms();
 		log_warning("host %s: %s", host->conf->name, text);
 	}
+	host->is_full = is_full;
 	FAILPOINT("host.failed");
 	host->failed_at = clock_ms();
 	if (host->state == HOST_READY) {
@@ -176,8 +191,8 @@ void host_failed(struct engine *e, struct host *host, enum remote_fault fault,
 	(void)snprintf(host->trouble, sizeof(host->trouble), "%s", text);
 	TAILQ_FOREACH(job, &e->running, run_link)
 	{
-		show_unreachable(e, host, job);
-		if (job->host == host) {
+		if (job->host == host && !is_full) {
+			show_unreachable(e, host, job);
 			limit_note_silence(job, true);
 		}
 		if (job->host == host && !job->run->is_busy) {
@@ -190,10 +205,13 @@ void host_doubt(struct engine *e, struct host *host)
 {
 	struct job *job;
 
-	if (host->state != HOST_READY) {
+	if (!host_answers(host)) {
 		return; /* it is being asked already */
 	}
-	host->state = HOST_NEW;
+	host->is_full = false;
+	if (host->state == HOST_READY) {
+		host->state = HOST_NEW;
+	}
 	TAILQ_FOREACH(job, &e->running, run_link)
 	{
 		if (job->host == host && !job->run->is_busy) {
@@ -218,6 +236,21 @@ void host_wake_jobs(struct engine *e, struct host *host)
 	TAILQ_FOREACH(job, &e->running, run_link)
 	{
 		if (job->host == host && !job->run->is_busy) {
+			job->run->wake_at = 0;
+			job_wake(e, job);
+		}
+	}
+}
+
+/* Their own waits stay those of jobs that do not wait for it. */
+static void wake_waiting_jobs(struct engine *e, struct host *host)
+{
+	struct job *job;
+
+	TAILQ_FOREACH(job, &e->running, run_link)
+	{
+		if (job->host == host && !job->run->is_busy &&
+		    job_get(job)->attempt.n == 0) {
 			job->run->wake_at = 0;
 			job_wake(e, job);
 		}
@@ -362,11 +395,15 @@ void host_note_disk(struct host *host, const struct frame_item *item)
 
 static void send_boot(struct engine *e, struct host *host);
 
-static void probe_failed(struct engine *e, struct host *host, struct call_reply *reply)
+static void probe_failed(struct engine *e, struct host *host, struct call_reply *reply,
+			 bool was_full)
 {
 	char text[ERR_TEXT_MAX];
 
 	host->state = HOST_NEW;
+	if (was_full && !host->is_full) {
+		host->trouble_ms = 0; /* it is another one now */
+	}
 	if (reply->fault == REMOTE_OK && !reply->has_frame && !host->boot_tried) {
 		host->boot_tried = true;
 		send_boot(e, host);
@@ -384,6 +421,9 @@ static void probe_failed(struct engine *e, struct host *host, struct call_reply 
 			"host %s: %s: its disk is full or read-only", host->conf->name,
 			reply->text[0] ? reply->text : "cannot write in ~/.jobfs/bin");
 		host_failed(e, host, REMOTE_ABORTED, text);
+		if (host->is_full) { /* so it is silent no more */
+			host_answered(e, host);
+		}
 	} else if (reply->fault == REMOTE_OK || reply->fault == REMOTE_ABORTED) {
 		(void)snprintf(text, sizeof(text), "host %s: %s", host->conf->name,
 			       reply->text[0] ? reply->text : reply->frame.code);
@@ -391,22 +431,22 @@ static void probe_failed(struct engine *e, struct host *host, struct call_reply 
 	}
 	host->boot_tried = false;
 	retry_later(host);
-	host_wake_jobs(e, host);
+	if (was_full && host->is_full) {
+		wake_waiting_jobs(e, host);
+	} else {
+		host_wake_jobs(e, host);
+	}
 }
 
-static void handle_probe(struct engine *e, struct host *host, struct job *job,
-			 struct call_reply *reply)
+/* Without room it says little, but which store it has: what it knows of jobs counts. */
+static void read_probe(struct host *host, struct call_reply *reply)
 {
 	struct frame_item item;
 
-	(void)job;
-	if (!reply_is(reply, "OK")) {
-		probe_failed(e, host, reply);
-		return;
-	}
 	while (frame_next(&reply->frame, &item)) {
 		if (frame_item_is(&item, "storeid")) {
 			host_note_store(host, &item);
+			host->is_full = reply_is(reply, "EDISK");
 		} else if (frame_item_is(&item, "curl")) {
 			char version[32];
 
@@ -417,6 +457,22 @@ static void handle_probe(struct engine *e, struct host *host, struct job *job,
 		} else {
 			host_note_disk(host, &item);
 		}
+	}
+}
+
+static void handle_probe(struct engine *e, struct host *host, struct job *job,
+			 struct call_reply *reply)
+{
+	bool was_full = host->is_full;
+
+	(void)job;
+	host->is_full = false;
+	if (reply->has_frame) {
+		read_probe(host, reply);
+	}
+	if (!reply_is(reply, "OK")) {
+		probe_failed(e, host, reply, was_full);
+		return;
 	}
 	host_forget_tools(host, true); /* perhaps somebody installed it */
 	host_answered(e, host);
@@ -448,7 +504,7 @@ static void handle_boot(struct engine *e, struct host *host, struct job *job,
 		host_send_probe(e, host);
 		return;
 	}
-	probe_failed(e, host, reply);
+	probe_failed(e, host, reply, false);
 }
 
 /* The one command that cannot use the agent. Plain enough for csh and fish: everything

@@ -68,6 +68,7 @@ struct host {
 	enum job_reason reason;
 	char trouble[ERR_TEXT_MAX];
 	int64_t trouble_ms; /* wall clock since when; 0: none */
+	bool is_full;	    /* the trouble is its disk: it answers all the same */
 	int64_t failed_at;  /* clock_ms() of the last trouble */
 	int slots_used;
 	uint64_t gpus_used;    /* bits */
@@ -93,6 +94,9 @@ void host_fini(struct host *host);
 struct host *host_find(struct engine *e, const char *name); /* NULL: there is none */
 void host_prepare(struct engine *e, struct host *host);	    /* towards HOST_READY */
 void host_send_probe(struct engine *e, struct host *host);
+/* Jobs that it has are asked about, cancelled and acknowledged there. New ones need
+ * HOST_READY. */
+bool host_answers(const struct host *host);
 /* A call of the host's own; NULL: no memory. */
 struct remote_call *host_call(struct engine *e, struct host *host, const char *verb,
 			      int64_t timeout_ms,

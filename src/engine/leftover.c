@@ -192,21 +192,21 @@ void leftovers_advance(struct engine *e)
 	TAILQ_FOREACH(l, &e->leftovers, link)
 	{
 		struct host *host = host_find(e, l->row.host);
-		bool is_ready = host && host->state == HOST_READY;
+		bool is_ready = host && host_answers(host);
 		bool is_due = l->wake_at <= now || (l->waits_for_host && is_ready);
 
 		if (l->is_busy || l->is_new || l->is_over || !is_due) {
 			continue;
 		}
 		l->waits_for_host = !is_ready;
+		if (host && host->state != HOST_READY) {
+			host_prepare(e, host);
+		}
 		if (is_ready) {
 			ask(e, host, l);
 			continue;
 		}
 		l->wake_at = now + RETRY_HOST_MS;
-		if (host) {
-			host_prepare(e, host);
-		}
 	}
 }
 

@@ -143,6 +143,9 @@ static void poll_host(struct engine *e, struct host *host, int64_t now)
 	if (due == 0) {
 		return;
 	}
+	if (host->is_full) {
+		host_prepare(e, host); /* no job waits for that, and asks */
+	}
 	due = due > ATTEMPTS_MAX ? ATTEMPTS_MAX : due;
 	TAILQ_FOREACH(job, &e->running, run_link)
 	{
@@ -168,7 +171,7 @@ void poll_hosts(struct engine *e)
 	int64_t now = clock_ms();
 
 	for (size_t i = 0; i < e->n_hosts; i++) {
-		if (!e->hosts[i].poll_is_out && e->hosts[i].state == HOST_READY) {
+		if (!e->hosts[i].poll_is_out && host_answers(&e->hosts[i])) {
 			poll_host(e, &e->hosts[i], now);
 		}
 	}

@@ -57,7 +57,7 @@ struct job_facts {
 	bool has_outputs;
 	bool has_checkpoints;
 	/* of the host */
-	bool host_is_ready; /* answered a probe */
+	bool host_is_ready; /* answered a probe; at least that its disk is full */
 	bool same_store;    /* its storeid is the attempt's */
 	bool cli_is_ready;  /* an AWS CLI is known there */
 	/* on our side */

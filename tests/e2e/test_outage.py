@@ -256,6 +256,44 @@ def test_a_program_under_which_the_disk_fills_up_keeps_its_result(bed, start, di
         bed.bed("in", "gpu2", "umount", "/tmp/go")
 
 
+def test_jobs_of_a_host_whose_disk_is_full_are_cancelled_and_end_also_after_a_restart(bed, start, disk):
+    daemon = start(hosts={"gpu2": {"slots": 3}}, limits={"connect_patience": "10m"})
+    bed.bed("in", "gpu2", "mkdir", "-p", "/tmp/go")  # where room is left
+    bed.bed("in", "gpu2", "mount", "-t", "tmpfs", "none", "/tmp/go")
+    try:
+        daemon.submit("c", {"run": "sleep 600", "timeouts": {"unreachable": "3s"}})
+        daemon.submit("r", {"run": "until [ -e /tmp/go/now ]; do sleep 0.2; done; exit 5",
+                            "timeouts": {"unreachable": "3s"}})
+        for name in ("c", "r"):
+            daemon.wait(name, ("RUNNING",))
+        disk("full")
+        assert daemon.stop() == 0
+        daemon.start()
+        wait_for("the host's word", lambda: "disk" in host_status(daemon, "gpu2")["message"])
+        daemon.submit("new", {"run": "true"})
+        time.sleep(5)  # more than timeouts.unreachable
+        for name in ("c", "r"):
+            assert daemon.status(name) == "RUNNING" and not daemon.json(name)["unreachable_since"]
+        assert daemon.status("new") in ("QUEUED", "PREPARING") and "disk" in daemon.read("new", "error")
+        assert "disk" in host_status(daemon, "gpu2")["message"] and host_status(daemon, "gpu2")["status"] == "down"
+        (daemon.job("new") / "ctl").write_text("cancel")
+        daemon.wait("new", ("CANCELLED",))
+        (daemon.job("c") / "ctl").write_text("cancel")
+        daemon.wait("c", ("CANCELLED",))  # and what it had on the disk is freed
+        disk("full")
+        daemon.stop()
+        daemon.start()
+        bed.bed("in", "gpu2", "touch", "/tmp/go/now")
+        daemon.wait("r", ("FAILED",))
+        assert daemon.read("r", "exit_code") == "5\n"
+        disk("4g")
+        daemon.submit("newer", {"run": "true"})
+        daemon.wait("newer", ("SUCCEEDED",))
+        assert host_status(daemon, "gpu2")["message"] == ""
+    finally:
+        bed.bed("in", "gpu2", "umount", "/tmp/go")
+
+
 def test_a_disk_too_small_for_the_inputs_fails_the_download_and_says_why(bed, start, data, disk):
     daemon = start(hosts={"gpu2": {}})
     (data / "big").write_bytes(os.urandom(30_000_000))

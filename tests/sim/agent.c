@@ -89,6 +89,7 @@ static void cmd_probe(struct packet *p)
 	char boot[32];
 
 	if (m->is_full) {
+		(void)buf_printf(&p->reply, "storeid %s\n", m->storeid);
 		agent_reply(p, "EDISK", "cannot write a file");
 		return;
 	}

@@ -215,6 +215,22 @@ case_a_full_disk_does_not_cost_the_result() {
 	expect EDISK
 }
 
+case_a_cancel_on_a_full_disk_is_noted() {
+	mount -t tmpfs -o size=300k tmpfs "$HOME" || fail "cannot mount"
+	PROGRAM=(shell 'echo started; exec sleep 340')
+	started ${X}01
+	cat /dev/zero >"$HOME/fill" 2>/dev/null
+	ag probe
+	expect EDISK
+	[ "$(field storeid)" = "$(cat "$HOME/.jobfs/storeid" 2>/dev/null)" ] || fail "found $TEXT"
+	ag cancel ${X}01 1
+	expect OK
+	must_soon test -f "$J/${X}01/end"
+	poll ${X}01
+	is exit 'exit 143'
+	is cancel 1
+}
+
 case_a_program_that_the_disk_cuts_does_not_run() {
 	mount -t tmpfs -o size=300k tmpfs "$HOME" || fail "cannot mount"
 	SETUP='cat /dev/zero >fill 2>/dev/null || :'
