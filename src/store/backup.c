@@ -13,7 +13,11 @@
 #include "job/state.h"
 #include "store/internal.h"
 
-enum { COPY_BYTES = 1 << 20, COPY_PAGES = 1024 /* before it looks whether to stop */ };
+enum {
+	COPY_BYTES = 1 << 20,
+	COPY_PAGES = 1024, /* before it looks whether to stop */
+	BUSY_MS = 5000,
+};
 
 struct backup {
 	struct store *store;
@@ -43,6 +47,7 @@ static int copy_database(struct backup *b, const char *path)
 			    NULL) != SQLITE_OK) {
 		return err_set(b->e, -EIO, "%s: %s", path, sqlite3_errmsg(b->db));
 	}
+	(void)sqlite3_busy_timeout(from, BUSY_MS);
 	/* one moment, however long it takes */
 	if (sqlite3_exec(from, "BEGIN; SELECT count(*) FROM file", NULL, NULL, NULL) !=
 	    SQLITE_OK) {
