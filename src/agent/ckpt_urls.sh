@@ -139,6 +139,7 @@ fetch_ckget() {
 	umask 022
 	mkdir -p "$a/in/0" "$a/in/odd" "$a/in/big" && cd "$a/in" || exit
 	: >t.moved
+	: >t.came
 	fetch_rounds download
 	case $u_took in all | more) move_staged ;; esac
 	[ ! -s t.moved ] || u_took='none'

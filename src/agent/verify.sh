@@ -97,8 +97,8 @@ came_twice() { # FILE SEEN
 
 # What is wrong for the third time will be so for ever. NAME is in $a/wrong for each time.
 note_wrong() { # NAME
-	echo "jobfs: $1: its bytes are not those of its ETag"
-	echo "$1" >>"$a/wrong"
+	printf 'jobfs: %s: its bytes are not those of its ETag\n' "$1"
+	printf '%s\n' "$1" >>"$a/wrong"
 }
 
 is_hopeless() { [ -f "$a/wrong" ] && sort "$a/wrong" | uniq -c | grep -q '^ *[3-9] '; }
@@ -175,7 +175,8 @@ verify_input() { # I URI PATH
 	return $v_rc
 }
 
-# fd 0: the list. "SIZE FILE" of all, "MD5  FILE" and "TAG SIZE FILE" of those with parts.
+# fd 0: the list. "SIZE FILE" of all, "MD5  FILE", and "TAG SIZE FILE" of those with parts
+# and others that are summed one by one.
 split_list() {
 	exec 4>"$a/t.size.$v_i" 5>"$a/t.md5.$v_i" 6>"$a/t.part.$v_i"
 	while IFS=$tab read -r v_tag v_size v_key; do
@@ -190,11 +191,13 @@ split_list() {
 		*"/$v_key") v_file=$v_path ;;
 		*) continue ;; # an object whose key begins so
 		esac
-		echo "$v_size $v_file" >&4
-		if is_md5 "$v_tag"; then
-			echo "$v_tag  $v_file" >&5
+		# a backslash is for some echo what it is for C, and md5sum -c writes it as two
+		printf '%s %s\n' "$v_size" "$v_file" >&4
+		case $v_file in *\\*) v_kind=alone ;; *) v_kind=plain ;; esac
+		if is_md5 "$v_tag" && [ $v_kind = plain ]; then
+			printf '%s  %s\n' "$v_tag" "$v_file" >&5
 		elif is_md5 "${v_tag%-*}"; then
-			echo "$v_tag $v_size $v_file" >&6
+			printf '%s %s %s\n' "$v_tag" "$v_size" "$v_file" >&6
 		fi
 	done
 	exec 4>&- 5>&- 6>&-

@@ -22,6 +22,7 @@ static const char *program_name(const struct spec *spec)
 
 /* What a line says that tells of a failure. */
 static const char *const fault_words[SPEC_ENGINE_COUNT] = {
+	[SPEC_ENGINE_PRESIGNED] = "curl: (",
 	[SPEC_ENGINE_RCLONE] = "Failed to ",
 	[SPEC_ENGINE_S3CMD] = "ERROR: ",
 };
@@ -38,7 +39,7 @@ static void quote_transfer_log(const struct engine *e, const struct job *job,
 			       struct buf *out)
 {
 	const struct job_record *r = job_get(job);
-	enum spec_engine engine = urls_engine_asked(e, job->run->spec);
+	enum spec_engine engine = urls_engine(e, job);
 	char text[QUOTE_TAIL + 1];
 	int64_t size = r->stream_size[STREAM_TRANSFER];
 	int64_t from = size > QUOTE_TAIL ? size - QUOTE_TAIL : 0;
@@ -63,9 +64,10 @@ static void explain_download(const struct engine *e, const struct job *job,
 			     struct buf *out)
 {
 	const struct job_record *r = job_get(job);
-	enum spec_engine engine = urls_engine_asked(e, job->run->spec);
-	const char *tool =
-		tool_is_named(engine) ? spec_engine_word(engine) : "the AWS CLI";
+	enum spec_engine engine = urls_engine(e, job);
+	const char *tool = tool_is_named(engine)	     ? spec_engine_word(engine)
+			   : engine == SPEC_ENGINE_PRESIGNED ? "curl"
+							     : "the AWS CLI";
 
 	if (r->attempt.end && streq(r->attempt.end, "download-failed checkpoint")) {
 		(void)buf_printf(out,

@@ -136,7 +136,7 @@ static void note_checkpoint(struct engine *e, struct job *job, const char *text)
 	failed = streq(word, "failed");
 	if (failed && !job->run->checkpoint_failed) {
 		(void)job_event(e, job, "checkpoint",
-				"failed: transfer.log has what the AWS CLI said");
+				"failed: transfer.log says why");
 	}
 	job->run->checkpoint_failed = failed;
 	if (at_s <= 0 || (at_s * 1000 == job_get(job)->checkpoint_ms &&

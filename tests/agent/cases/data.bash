@@ -440,6 +440,21 @@ case_what_neither_came_nor_can_be_listed_is_no_download() {
 	grep -q 'cannot be verified' "$J/${X}01/tlog" || fail "$(<"$J/${X}01/tlog")"
 }
 
+case_names_with_backslashes_are_verified_as_they_are() {
+	local name
+	bucket p
+	for name in 'train\new.csv' 'x\c' 'flip\101' 'a\\b\c'; do printf '%s' "$name" >"$HOME/s3/b/p/$name"; done
+	INPUTS=(A prefix s3://b/p/ inputs/a)
+	# shellcheck disable=SC2016
+	PROGRAM=(shell 'cd "$JOB_INPUT_A" && for f in *; do [ "$(cat "$f")" = "$f" ] || exit 1; done; ls | wc -l')
+	V[VERIFY]=all
+	run_job ${X}01
+	is end ok
+	is exit 'exit 0'
+	[ "$(tr -d ' ' <"$J/${X}01/log")" = 4 ] || fail "$(<"$J/${X}01/log")"
+	[ "$(grep -c 'its ETag' "$J/${X}01/tlog")" = 1 ] || fail "$(<"$J/${X}01/tlog")"
+}
+
 case_bytes_that_stay_wrong_are_no_download() {
 	mkdir -p "$HOME/s3/b"
 	printf 'one' >"$HOME/s3/b/other"
