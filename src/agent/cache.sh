@@ -262,8 +262,10 @@ cache_insert() {
 
 make_place() { # for what t.new lists
 	k_sum=0
-	for n in $(xargs du -k <"$a/t.new" | cut -f 1); do k_sum=$((k_sum + n)); done
-	[ $k_sum -le "$CACHE_KB" ] || k_sum=$CACHE_KB
+	for n in $(xargs du -k <"$a/t.new" | cut -f 1); do
+		# one too many is not kept, and nothing goes for it
+		[ $((k_sum + n)) -gt "$CACHE_KB" ] || k_sum=$((k_sum + n))
+	done
 	k_more=$(($(cache_size) + k_sum - CACHE_KB))
 	[ $k_more -le 0 ] || (cd "$K" && evict $k_more 1000000)
 }

@@ -200,6 +200,9 @@ case_cache_drops_the_least_recently_used() {
 	use ${X}06 b
 	[ -z "$(field 'hits 0')" ] || fail "it was dropped: $TEXT"
 	[ "$(entries)" = 2 ] || fail "cache: $(ls -l "$C")"
+	head -c 3000000 /dev/urandom >"$HOME/s3/b/big"
+	use ${X}09 big
+	[ "$(entries)" = 2 ] || fail "what fits gave way to what does not: $(ls -l "$C")"
 	V[CACHE_KB]=900 # none fits
 	head -c 1000000 /dev/urandom >"$HOME/s3/b/d"
 	use ${X}07 d
