@@ -562,7 +562,7 @@ static void check_listener(enum listener_kind kind, const char *said,
 	CHECK_INT(fault_of(&c, text), fault);
 	CHECK(has(text, word));
 	CHECK(has(text, "bed (127.0.0.1:"));
-	CHECK(clock_ms() - begun < 3000);
+	CHECK(clock_ms() - begun < 15000);
 	listener_stop(&l);
 }
 
@@ -732,7 +732,7 @@ static void check_quick_end(const struct remote_config *c)
 	(void)usleep(300000);
 	begun = clock_ms();
 	(void)remote_free(r);
-	CHECK(clock_ms() - begun < 2000);
+	CHECK(clock_ms() - begun < 15000);
 	CHECK(t.over);
 	CHECK_INT(t.call->fault, REMOTE_CANCELLED);
 }
