@@ -181,9 +181,8 @@ static int64_t wait_for_outputs(const struct job *job, int64_t wait_ms)
 /* By the name that it has by now it may write where another job does. */
 static void check_place(struct engine *e, struct job *job)
 {
-	const struct job *other = destination_find_other(e, job);
+	const struct job *other = destination_find_any(e, job);
 
-	other = other ? other : destination_find_checkpoints(e, job);
 	if (other) {
 		(void)job_transition(
 			e, job, JOB_FAILED, REASON_INVALID_SPEC,

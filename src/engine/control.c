@@ -148,9 +148,7 @@ static int take_up(struct engine *e, struct job *job)
 	if (r < 0) {
 		return r == -ENOMEM ? r : -EIO;
 	}
-	return destination_find_other(e, job) || destination_find_checkpoints(e, job)
-		       ? -EEXIST
-		       : 0;
+	return destination_find_any(e, job) ? -EEXIST : 0;
 }
 
 static void forget_cancel(struct job_record *r)

@@ -114,3 +114,10 @@ struct job *destination_find_other(const struct engine *e, const struct job *job
 	}
 	return other;
 }
+
+struct job *destination_find_any(const struct engine *e, const struct job *job)
+{
+	struct job *other = destination_find_other(e, job);
+
+	return other ? other : destination_find_checkpoints(e, job);
+}

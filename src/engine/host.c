@@ -229,32 +229,24 @@ static void host_unfit(struct engine *e, struct host *host, enum job_reason reas
 	host->reason = reason;
 }
 
-void host_wake_jobs(struct engine *e, struct host *host)
-{
-	struct job *job;
-
-	TAILQ_FOREACH(job, &e->running, run_link)
-	{
-		if (job->host == host && !job->run->is_busy) {
-			job->run->wake_at = 0;
-			job_wake(e, job);
-		}
-	}
-}
-
-/* Their own waits stay those of jobs that do not wait for it. */
-static void wake_waiting_jobs(struct engine *e, struct host *host)
+/* is_new: only those that wait for it; the others' own waits stay. */
+static void wake_jobs(struct engine *e, struct host *host, bool is_new)
 {
 	struct job *job;
 
 	TAILQ_FOREACH(job, &e->running, run_link)
 	{
 		if (job->host == host && !job->run->is_busy &&
-		    job_get(job)->attempt.n == 0) {
+		    (!is_new || job_get(job)->attempt.n == 0)) {
 			job->run->wake_at = 0;
 			job_wake(e, job);
 		}
 	}
+}
+
+void host_wake_jobs(struct engine *e, struct host *host)
+{
+	wake_jobs(e, host, false);
 }
 
 static void retry_later(struct host *host)
@@ -431,11 +423,7 @@ static void probe_failed(struct engine *e, struct host *host, struct call_reply 
 	}
 	host->boot_tried = false;
 	retry_later(host);
-	if (was_full && host->is_full) {
-		wake_waiting_jobs(e, host);
-	} else {
-		host_wake_jobs(e, host);
-	}
+	wake_jobs(e, host, was_full && host->is_full);
 }
 
 /* Without room it says little, but which store it has: what it knows of jobs counts. */

@@ -641,6 +641,8 @@ void destination_remove(struct engine *e, struct job *job);
 struct job *destination_find_other(const struct engine *e, const struct job *job);
 /* The same of where its checkpoints go. */
 struct job *destination_find_checkpoints(const struct engine *e, const struct job *job);
+/* Either of both. */
+struct job *destination_find_any(const struct engine *e, const struct job *job);
 
 /* engine/submit.c: files/ changed; a queued job may have what it waits for */
 void submit_check_files(struct engine *e, struct job *job);

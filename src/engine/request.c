@@ -278,8 +278,7 @@ static int rename_job(struct engine *e, struct job *job, const char *name)
 	error = job_set_text(&r->name, name);
 	if (error == 0 && follows_name(job)) {
 		set_destination(e, job);
-		other = destination_find_other(e, job);
-		other = other ? other : destination_find_checkpoints(e, job);
+		other = destination_find_any(e, job);
 		error = other ? refuse_name(e, job, other) : 0;
 		job->run->payload = payload_free(job->run->payload);
 	}

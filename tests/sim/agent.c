@@ -35,13 +35,20 @@ static void say_nothing(struct packet *p, const char *noise)
 	net_reply(p);
 }
 
-/* Are the secrets whole? */
-static bool has_end_line(const struct packet *p)
+/* What stands behind the secrets; NULL when these are not whole. */
+static const char *after_end_line(const struct packet *p)
 {
 	char end[40];
+	const char *found;
 
 	(void)snprintf(end, sizeof(end), "END %s\n", p->nonce);
-	return strstr(buf_text(&p->input), end) != NULL;
+	found = strstr(buf_text(&p->input), end);
+	return found ? found + strlen(end) : NULL;
+}
+
+static bool has_end_line(const struct packet *p)
+{
+	return after_end_line(p) != NULL;
 }
 
 /* With a role no host ever gets the daemon's own, and with URLs none at all. */
@@ -185,11 +192,8 @@ static bool has_digest(const struct attempt *a, const char *want)
 /* URLs that came behind END with the launch; cut short they are none. */
 static void take_first_urls(struct packet *p, struct attempt *a, const char *size)
 {
-	char end[40];
-	const char *urls;
+	const char *urls = after_end_line(p);
 
-	(void)snprintf(end, sizeof(end), "END %s\n", p->nonce);
-	urls = strstr(buf_text(&p->input), end) + strlen(end);
 	buf_truncate(&a->want.first, 0);
 	if ((long long)strlen(urls) == strtoll(size, NULL, 10)) {
 		(void)buf_add(&a->want.first, urls, strlen(urls));

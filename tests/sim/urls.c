@@ -33,17 +33,16 @@ void urls_want(struct attempt *a, const char *kind)
 	ask(a);
 }
 
-void urls_end(struct attempt *a)
-{
-	a->want.kind = NULL;
-	a->want.worker++;
-	a->want.is_served = false;
-}
-
 void urls_worker_dies(struct attempt *a)
 {
 	a->want.worker++;
 	a->want.is_served = false;
+}
+
+void urls_end(struct attempt *a)
+{
+	a->want.kind = NULL;
+	urls_worker_dies(a);
 }
 
 static bool is_open(const struct attempt *a)
